@@ -1,0 +1,266 @@
+/* Bodies and parameters: from bytes to checked values. Every bad field is reported, not the first. */
+#include <stdlib.h>
+
+#include "api/api.h"
+#include "api/dispatch.h"
+#include "base/text.h"
+
+/* A form becomes an object of strings, so that handlers know one shape. */
+static const struct json *
+form_object(struct arena *a, const struct form_part *parts, size_t n)
+{
+    struct json *o = arena_new(a, struct json);
+    struct json **end = &o->first;
+
+    o->type = JSON_OBJECT;
+    for (size_t i = 0; i < n; i++) {
+        struct json *m = arena_new(a, struct json);
+
+        m->type = JSON_STRING;
+        m->key = parts[i].name;
+        m->text = parts[i].value;
+        *end = m;
+        end = &m->next;
+        o->count++;
+    }
+    return o;
+}
+
+static bool
+is_form(struct str type)
+{
+    return str_has_prefix(type, S("application/x-www-form-urlencoded")) ||
+           str_has_prefix(type, S("multipart/form-data"));
+}
+
+static enum err
+read_form(struct api_request *rq, struct str type)
+{
+    if (form_parse(rq->cx->arena, type, rq->http->body, &rq->parts, &rq->n_parts) != OK)
+        return fail(rq->cx, ERR_INVALID, "The form is malformed");
+    for (size_t i = 0; i < rq->n_parts; i++) {
+        bool text = str_is_null(rq->parts[i].filename);
+
+        if (text && rq->parts[i].value.n && !utf8_is_valid(rq->parts[i].value))
+            return fail_field(rq->cx, rq->parts[i].name, "is not valid UTF-8");
+    }
+    rq->body = form_object(rq->cx->arena, rq->parts, rq->n_parts);
+    return OK;
+}
+
+/* Clients send JSON with any type or none, and "null" where there is no body. */
+static enum err
+read_json(struct api_request *rq, struct str text)
+{
+    struct json *v;
+    size_t where;
+    const char *why;
+
+    if (!utf8_is_valid(text))
+        return fail(rq->cx, ERR_INVALID, "The body is not valid UTF-8 text");
+    if (json_parse(rq->cx->arena, text, &v, &where, &why) != OK)
+        return fail(rq->cx, ERR_INVALID, "The body is not valid JSON: %s at byte %zu", why, where);
+    rq->body = v->type == JSON_NULL ? NULL : v;
+    return OK;
+}
+
+enum err
+api_read_body(struct api_request *rq)
+{
+    struct str type = http_header(rq->http, S("content-type"));
+    struct str text = str_trim(rq->http->body);
+    enum route_body want = rq->route->body;
+
+    if (rq->route->upload_file || want == BODY_NONE)
+        return OK; /* a body nobody asked for (DELETE with "null") is read and ignored */
+    if (is_form(type) && !str_is_empty(text)) {
+        if (want == BODY_JSON && str_has_prefix(type, S("multipart/")))
+            return fail(rq->cx, ERR_MEDIA_TYPE, "Send JSON");
+        TRY(read_form(rq, type));
+    } else if (want == BODY_MULTIPART) {
+        return fail(rq->cx, ERR_MEDIA_TYPE, "Send the file as multipart/form-data in the field \"file\"");
+    } else if (!str_is_empty(text)) {
+        TRY(read_json(rq, text));
+    }
+    if (!rq->body && (want == BODY_JSON || want == BODY_JSON_OR_FORM))
+        return fail(rq->cx, ERR_INVALID, "A body is required");
+    return OK;
+}
+
+/* ---- members ---- */
+
+static struct str
+pointer(struct api_request *rq, const char *name)
+{
+    return arena_fmt(rq->cx->arena, "/%s", name);
+}
+
+enum err
+body_str(struct api_request *rq, const struct json *o, const char *name, bool required, size_t max,
+         struct str *out)
+{
+    const struct json *v = json_get(o, str_of(name));
+
+    if (!v || v->type == JSON_NULL) {
+        if (required)
+            return fail_field(rq->cx, pointer(rq, name), "is required");
+        *out = STR_NULL;
+        return OK;
+    }
+    if (v->type != JSON_STRING)
+        return fail_field(rq->cx, pointer(rq, name), "must be text");
+    if (v->text.n > max)
+        return fail_field(rq->cx, pointer(rq, name), "is longer than %zu bytes", max);
+    if (required && str_is_empty(str_trim(v->text)))
+        return fail_field(rq->cx, pointer(rq, name), "must not be empty");
+    *out = v->text.p ? v->text : S("");
+    return OK;
+}
+
+enum err
+body_int(struct api_request *rq, const struct json *o, const char *name, bool required, int64_t min,
+         int64_t max, int64_t *out)
+{
+    const struct json *v = json_get(o, str_of(name));
+    int64_t n;
+    enum err e;
+
+    if (!v || v->type == JSON_NULL)
+        return required ? fail_field(rq->cx, pointer(rq, name), "is required") : OK;
+    e = v->type == JSON_STRING ? str_int64(v->text, &n) : json_int64(v, &n);
+    if (e != OK)
+        return fail_field(rq->cx, pointer(rq, name), "must be a whole number");
+    if (n < min || n > max)
+        return fail_field(rq->cx, pointer(rq, name), "must be from %lld to %lld", (long long)min,
+                          (long long)max);
+    *out = n;
+    return OK;
+}
+
+enum err
+body_bool(struct api_request *rq, const struct json *o, const char *name, bool required, bool *out)
+{
+    const struct json *v = json_get(o, str_of(name));
+
+    if (!v || v->type == JSON_NULL)
+        return required ? fail_field(rq->cx, pointer(rq, name), "is required") : OK;
+    if (v->type == JSON_BOOL)
+        *out = v->boolean;
+    else if (v->type == JSON_STRING && str_ieq(v->text, S("true")))
+        *out = true;
+    else if (v->type == JSON_STRING && str_ieq(v->text, S("false")))
+        *out = false;
+    else
+        return fail_field(rq->cx, pointer(rq, name), "must be true or false");
+    return OK;
+}
+
+struct str
+query_str(struct api_request *rq, const char *name)
+{
+    return http_query(rq->http, str_of(name));
+}
+
+enum err
+query_int(struct api_request *rq, const char *name, int64_t min, int64_t max, int64_t fallback, int64_t *out)
+{
+    struct str s = query_str(rq, name);
+    int64_t n;
+
+    if (str_is_empty(s)) {
+        *out = fallback;
+        return OK;
+    }
+    if (str_int64(s, &n) != OK)
+        return fail_field(rq->cx, str_of(name), "must be a whole number");
+    if (n < min || n > max)
+        return fail_field(rq->cx, str_of(name), "must be from %lld to %lld", (long long)min, (long long)max);
+    *out = n;
+    return OK;
+}
+
+/* ---- envelopes ---- */
+
+enum err
+api_ok(struct api_request *rq, struct str message)
+{
+    json_begin_object(&rq->out);
+    json_kv_str(&rq->out, "status", S("success"));
+    if (!str_is_null(message))
+        json_kv_str(&rq->out, "message", message);
+    json_end_object(&rq->out);
+    return OK;
+}
+
+static enum err
+read_pagination(struct api_request *rq, const struct json *p, int64_t max_limit, struct list_args *out)
+{
+    if (!json_is(p, JSON_OBJECT))
+        return fail_field(rq->cx, S("/pagination"), "is required: {\"offset\": 0, \"limit\": 100}");
+    TRY(body_int(rq, p, "offset", false, 0, INT64_MAX / 2, &out->offset));
+    TRY(body_int(rq, p, "limit", false, 1, INT32_MAX, &out->limit));
+    if (out->limit > max_limit)
+        out->limit = max_limit; /* real clients exceed the documented sets */
+    return OK;
+}
+
+enum err
+list_args_read(struct api_request *rq, int64_t max_limit, struct list_args *out)
+{
+    struct list_args l = {.limit = max_limit < 100 ? max_limit : 100};
+    const struct json *sort, *filters;
+
+    TRY(read_pagination(rq, json_get(rq->body, S("pagination")), max_limit, &l));
+    sort = json_get(rq->body, S("sort"));
+    if (sort && sort->type != JSON_NULL) {
+        struct str order;
+
+        if (sort->type != JSON_ARRAY)
+            return fail_field(rq->cx, S("/sort"), "must be a list");
+        l.sort = sort;
+        if (sort->first) {
+            TRY(body_str(rq, sort->first, "by", true, 64, &l.sort_by));
+            TRY(body_str(rq, sort->first, "order", false, 16, &order));
+            l.descending = str_ieq(order, S("DESC"));
+        }
+    }
+    filters = json_get(rq->body, S("filters"));
+    if (filters && filters->type != JSON_NULL) {
+        if (filters->type != JSON_ARRAY)
+            return fail_field(rq->cx, S("/filters"), "must be a list");
+        l.filters = filters;
+    }
+    *out = l;
+    return OK;
+}
+
+static void
+echo_list(struct json_writer *w, const struct json *v)
+{
+    if (v) {
+        json_value(w, v);
+        return;
+    }
+    json_begin_array(w);
+    json_end_array(w);
+}
+
+void
+list_meta_write(struct api_request *rq, const struct list_args *l, int64_t total)
+{
+    struct json_writer *w = &rq->out;
+
+    json_key(w, S("meta"));
+    json_begin_object(w);
+    json_key(w, S("pagination"));
+    json_begin_object(w);
+    json_kv_i64(w, "offset", l->offset);
+    json_kv_i64(w, "limit", l->limit);
+    json_kv_i64(w, "total", total);
+    json_end_object(w);
+    json_key(w, S("sort"));
+    echo_list(w, l->sort);
+    json_key(w, S("filters"));
+    echo_list(w, l->filters);
+    json_end_object(w);
+}

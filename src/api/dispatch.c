@@ -1,0 +1,479 @@
+/* The way of a request: route, token, permission, body, prepare, transaction, apply, answer.
+ *
+ * This is the only place that begins a transaction for a request, checks a right named in a route,
+ * writes a status or tells subscribers. It owns no state but the counters for metrics. */
+#include "api/api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/dispatch.h"
+#include "audit/audit.h"
+#include "base/log.h"
+#include "core/session.h"
+#include "run/bus.h"
+
+#define ANSWER_MAX ((size_t)64 << 20) /* bytes of one JSON answer */
+#define USER_AGENT_MAX 512            /* bytes kept of the header */
+
+
+/* ---- matching ---- */
+
+static bool
+is_param(struct str segment)
+{
+    return segment.n > 2 && segment.p[0] == '{';
+}
+
+/* Matches path against the pattern; parameters go to rq. Fixed segments win over parameters by
+ * the score: the number of fixed segments. −1: no match. */
+static int
+match_path(struct str pattern, struct str path, struct str param[6])
+{
+    struct str ps, xs;
+    int score = 0, n = 0;
+
+    for (;;) {
+        bool more = str_cut(&pattern, '/', &ps), xmore = str_cut(&path, '/', &xs);
+
+        if (more != xmore)
+            return -1;
+        if (!more)
+            return score;
+        if (is_param(ps)) {
+            if (str_is_empty(xs) || n == 6)
+                return -1;
+            param[n++] = xs;
+        } else if (str_eq(ps, xs)) {
+            score++;
+        } else {
+            return -1;
+        }
+    }
+}
+
+/* A final '/' of the address is ignored, but "/api/v1/" is a route of its own. */
+static const struct route *
+find_route(enum http_method method, struct str path, struct str param[6], bool *path_known)
+{
+    const struct route *best = NULL;
+    int best_score = -1;
+
+    *path_known = false;
+    if (method == HTTP_HEAD)
+        method = HTTP_GET;
+    for (size_t t = 0; api_tables[t]; t++) {
+        for (const struct route *r = api_tables[t]; r->path; r++) {
+            struct str found[6] = {{0}};
+            int score = match_path(str_of(r->path), path, found);
+
+            if (score < 0)
+                continue;
+            *path_known = true;
+            if (r->method == method && score > best_score) {
+                best = r;
+                best_score = score;
+                memcpy(param, found, sizeof found);
+            }
+        }
+    }
+    return best;
+}
+
+const struct route *
+api_find(const struct http_request *rq, struct str param[6], bool *path_known)
+{
+    const struct route *r = find_route(rq->method, rq->path, param, path_known);
+
+    if (!r && !*path_known && rq->path.n > 8 && str_has_suffix(rq->path, S("/")))
+        r = find_route(rq->method, str_sub(rq->path, 0, rq->path.n - 1), param, path_known);
+    return r;
+}
+
+/* ---- answers ---- */
+
+static void
+security_headers(struct http_response *rs)
+{
+    http_add_header(rs, S("Cache-Control"), S("no-store"));
+    http_add_header(rs, S("X-Content-Type-Options"), S("nosniff"));
+}
+
+void
+api_error_body(struct buf *out, int status, struct str message)
+{
+    struct json_writer w;
+    enum err e = ERR_DB;
+
+    for (enum err i = OK; i < ERR_COUNT; i++) {
+        if (err_http_status(i) == status) {
+            e = i;
+            break;
+        }
+    }
+    json_writer_init(&w, out);
+    json_begin_object(&w);
+    json_kv_str(&w, "status", S("error"));
+    json_kv_i64(&w, "statusCode", status);
+    json_kv_str(&w, "error", str_of(err_http_reason(e)));
+    json_kv_str(&w, "message", message);
+    json_end_object(&w);
+}
+
+static void
+answer_failure(struct cx *cx, struct http_response *rs, enum err e)
+{
+    struct buf *out = buf_in(cx->arena, ANSWER_MAX);
+    struct json_writer w;
+    const struct failure *f = &cx->failure;
+    struct str message = f->code != OK ? f->message : str_of(err_http_reason(e));
+
+    rs->status = err_http_status(e);
+    rs->content_type = S("application/json; charset=utf-8");
+    json_writer_init(&w, out);
+    json_begin_object(&w);
+    json_kv_str(&w, "status", S("error"));
+    json_kv_i64(&w, "statusCode", rs->status);
+    json_kv_str(&w, "error", str_of(err_http_reason(e)));
+    json_kv_str(&w, "message", message);
+    if (!str_is_null(f->word))
+        json_kv_str(&w, "code", f->word);
+    if (f->fields) {
+        json_key(&w, S("fields"));
+        json_begin_array(&w);
+        for (const struct field_error *x = f->fields; x; x = x->next) {
+            json_begin_object(&w);
+            json_kv_str(&w, "pointer", x->pointer);
+            json_kv_str(&w, "reason", x->reason);
+            json_end_object(&w);
+        }
+        json_end_array(&w);
+    }
+    json_kv_str(&w, "requestId", cx->request_id);
+    json_end_object(&w);
+    rs->body = buf_view(out);
+    if (e == ERR_TOO_FAST || rs->status == 503)
+        http_add_header(rs, S("Retry-After"),
+                        arena_fmt(cx->arena, "%d", f->retry_after ? f->retry_after : 1));
+}
+
+/* ---- credentials ---- */
+
+struct credential {
+    struct str text;
+    enum session_source source;
+};
+
+/* Bearer or bare token of the header first; else the browser's cookie. */
+static struct credential
+credential_of(const struct http_request *rq)
+{
+    struct str h = str_trim(http_header(rq, S("authorization")));
+    struct str c;
+
+    if (h.n > 7 && str_ieq(str_sub(h, 0, 7), S("bearer ")))
+        h = str_trim(str_sub(h, 7, h.n));
+    if (!str_is_empty(h))
+        return (struct credential){h, SESSION_HEADER};
+    c = http_cookie(rq, S("recount"));
+    return (struct credential){c, SESSION_COOKIE};
+}
+
+static enum err
+open_body(struct cx *cx, void *arg)
+{
+    const struct credential *c = arg;
+
+    return session_open(cx, c->text, c->source);
+}
+
+/* A token that was forged, ended or belongs elsewhere is an event; ordinary expiry is not. */
+static void
+note_refusal(struct cx *cx, const struct http_request *rq)
+{
+    enum session_refusal why = session_last_refusal(cx);
+    struct failure kept = cx->failure;
+    struct audit_entry e = {.event = EV_TOKEN_REFUSED, .outcome = OUTCOME_FAILURE, .instance = !cx->tenant.known};
+
+    if (why == SESSION_REFUSAL_NONE || why == SESSION_REFUSAL_MISSING || why == SESSION_REFUSAL_EXPIRED)
+        return;
+    e.text = arena_fmt(cx->arena, "A token was refused: %s (%.*s)", session_refusal_text(why), STR_ARG(rq->path));
+    fail_clear(cx);
+    audit_record_apart(cx, &e, cx->address);
+    cx->failure = kept;
+}
+
+static enum err
+authenticate(struct cx *cx, const struct route *r, const struct http_request *rq)
+{
+    struct credential c = credential_of(rq);
+    enum err e;
+
+    if (r->who == WHO_PUBLIC)
+        return OK;
+    if (str_is_empty(c.text))
+        return fail(cx, ERR_UNAUTHORIZED, "Sign in first");
+    if (c.source == SESSION_COOKIE && r->method != HTTP_GET && str_is_null(http_header(rq, S("x-recount"))))
+        return fail_word(cx, ERR_FORBIDDEN, S("cross_site"), "The header X-Recount is missing");
+    e = cx_read(cx, open_body, &c);
+    if (e == ERR_UNAUTHORIZED)
+        note_refusal(cx, rq);
+    return e;
+}
+
+/* ---- rights ---- */
+
+/* The route is the same denial to the log, whoever's id stands in it. */
+static void
+note_denial(struct cx *cx, const struct route *r, const struct http_request *rq)
+{
+    struct failure kept = cx->failure;
+    struct audit_entry e = {.event = EV_ACCESS_DENIED, .outcome = OUTCOME_DENIED};
+    struct str key = arena_fmt(cx->arena, "%.*s %s", STR_ARG(cx->actor.cuid), r->path);
+
+    e.target_kind = S("route");
+    e.target_id = arena_fmt(cx->arena, "%.*s %s", STR_ARG(rq->method_name), r->path);
+    e.text = arena_fmt(cx->arena, "%.*s was denied %.*s %.*s: %.*s", STR_ARG(cx->actor.name), STR_ARG(rq->method_name),
+                       STR_ARG(rq->path), STR_ARG(kept.message));
+    e.instance = !cx->tenant.known;
+    fail_clear(cx);
+    audit_record_apart(cx, &e, key);
+    cx->failure = kept;
+}
+
+static enum err
+check_right(struct cx *cx, const struct route *r)
+{
+    if (r->who == WHO_PUBLIC)
+        return OK;
+    if (cx->grants && cx->grants->must_enroll_mfa && !str_contains(str_of(r->path), S("/mfa")) &&
+        !str_contains(str_of(r->path), S("/session")) && !str_contains(str_of(r->path), S("whoami")))
+        return fail_word(cx, ERR_FORBIDDEN, S("mfa_required"), "Set up a second factor first");
+    if (cx->actor.kind == ACTOR_TOKEN) {
+        if (r->who == WHO_SESSION)
+            return fail(cx, ERR_FORBIDDEN, "Access tokens can not do this");
+        if (r->method != HTTP_GET)
+            return fail(cx, ERR_FORBIDDEN, "Access tokens are read-only");
+    }
+    if (r->who == WHO_PERMISSION && !cx_may(cx, r->permission))
+        return fail(cx, ERR_FORBIDDEN, r->permission == PERM_USERS_VIEW ? "Unauthorized!" : "Not permitted: %s",
+                    permission_info(r->permission)->title);
+    return OK;
+}
+
+/* Offset of the parameter `name` among the pattern's parameters, −1: none. */
+static int
+param_named(const struct route *r, const char *name)
+{
+    struct str rest = str_of(r->path), part;
+    int n = 0;
+
+    while (str_cut(&rest, '/', &part)) {
+        if (!is_param(part))
+            continue;
+        if (str_eq(part, str_of(name)))
+            return n;
+        n++;
+    }
+    return -1;
+}
+
+/* {t} must be the caller's own tenant: another one does not exist for him. */
+static enum err
+check_tenant(struct api_request *rq)
+{
+    int i = param_named(rq->route, "{t}");
+
+    if (i < 0 || rq->route->who == WHO_PUBLIC)
+        return OK;
+    if (rq->cx->tenant.known && ((rq->param_id[i] >= 0 && rq->param_id[i] == rq->cx->tenant.id) ||
+                                 str_eq(rq->param[i], rq->cx->tenant.cuid)))
+        return OK;
+    return fail(rq->cx, ERR_NOT_FOUND, "Workspace not found");
+}
+
+static enum err
+check_client(struct cx *cx, void *arg)
+{
+    struct api_request *rq = arg;
+    int i = param_named(rq->route, "{c}");
+
+    if (i < 0)
+        BUG("route %s has WHO_CLIENT but no {c}", rq->route->path);
+    if (rq->param_id[i] < 0)
+        return fail(cx, ERR_NOT_FOUND, "Client not found");
+    return cx_may_client(cx, rq->param_id[i], rq->route->permission);
+}
+
+/* ---- running ---- */
+
+static enum err
+apply_body(struct cx *cx, void *arg)
+{
+    struct api_request *rq = arg;
+
+    buf_clear(rq->out_buf);
+    json_writer_init(&rq->out, rq->out_buf);
+    if (rq->route->who == WHO_CLIENT)
+        TRY(check_client(cx, rq));
+    return rq->route->apply(rq);
+}
+
+static enum err
+run(struct api_request *rq)
+{
+    struct cx *cx = rq->cx;
+    const struct route *r = rq->route;
+
+    buf_clear(rq->out_buf);
+    json_writer_init(&rq->out, rq->out_buf);
+    if (r->who == WHO_CLIENT && r->prepare)
+        TRY(cx_read(cx, check_client, rq));
+    if (r->prepare)
+        TRY(r->prepare(rq));
+    if (r->apply) {
+        switch (r->tx) {
+        case TX_NONE:
+            TRY(r->apply(rq));
+            break;
+        case TX_READ:
+            TRY(cx_read(cx, apply_body, rq));
+            break;
+        case TX_WRITE:
+            TRY(cx_write(cx, apply_body, rq));
+            break;
+        }
+    }
+    if (r->after)
+        TRY(r->after(rq));
+    if (r->tx == TX_WRITE)
+        bus_publish(cx->app->bus, BUS_DATA);
+    return OK;
+}
+
+static enum err
+serve(struct api_request *rq)
+{
+    enum err e;
+
+    TRY(authenticate(rq->cx, rq->route, rq->http));
+    TRY(check_tenant(rq));
+    e = check_right(rq->cx, rq->route);
+    if (e == OK)
+        e = api_read_body(rq);
+    if (e == OK)
+        e = run(rq);
+    if (e == ERR_FORBIDDEN)
+        note_denial(rq->cx, rq->route, rq->http);
+    return e;
+}
+
+static void
+answer_success(struct api_request *rq)
+{
+    struct http_response *rs = rq->rs;
+
+    if (rs->status == 0)
+        rs->status = 200;
+    if (rs->stream.write || rs->body.n)
+        return;
+    if (str_is_empty(rs->content_type))
+        rs->content_type = S("application/json; charset=utf-8");
+    if (rq->out_buf->n == 0)
+        (void)api_ok(rq, STR_NULL);
+    rs->body = buf_view(rq->out_buf);
+}
+
+static struct cx
+context_of(struct app *app, const struct http_request *rq)
+{
+    struct cx cx = {.app = app, .arena = rq->arena, .now = app_now(app)};
+
+    cx.address = rq->address;
+    cx.via = rq->via;
+    cx.user_agent = utf8_cut(http_header(rq, S("user-agent")), USER_AGENT_MAX);
+    cx.request_id = rq->request_id;
+    cx.actor.name = S("Someone not signed in");
+    return cx;
+}
+
+void
+api_handle(void *arg, struct http_request *http, struct http_response *rs)
+{
+    struct app *app = arg;
+    struct cx cx = context_of(app, http);
+    struct api_request rq = {.cx = &cx, .http = http, .rs = rs};
+    bool path_known;
+    enum err e;
+
+    if (!str_has_prefix(http->path, S("/api/")) && !str_eq(http->path, S("/graphql"))) {
+        api_static(app, http, rs);
+        return;
+    }
+    security_headers(rs);
+    rq.out_buf = buf_in(http->arena, ANSWER_MAX);
+    rq.route = api_find(http, rq.param, &path_known);
+    for (int i = 0; i < 6; i++) {
+        if (str_int64(rq.param[i], &rq.param_id[i]) != OK)
+            rq.param_id[i] = -1;
+    }
+    if (!rq.route)
+        e = path_known ? fail(&cx, ERR_METHOD, "This address does not take %.*s", STR_ARG(http->method_name))
+                       : fail(&cx, ERR_NOT_FOUND, "There is nothing at this address");
+    else
+        e = serve(&rq);
+    if (e == OK && buf_failed(rq.out_buf))
+        e = fail(&cx, ERR_FULL, "The answer is too large; ask for fewer rows");
+    if (e == OK)
+        answer_success(&rq);
+    else
+        answer_failure(&cx, rs, e);
+    if (e == OK && session_touch_due(&cx))
+        session_touch(&cx);
+}
+
+/* ---- limits before the body ---- */
+
+void
+api_headers_done(void *arg, const struct http_request *rq, struct http_limits *limits)
+{
+    struct str param[6] = {{0}};
+    bool known;
+    const struct route *r = api_find(rq, param, &known);
+
+    (void)arg;
+    if (r && r->upload_file) {
+        limits->upload = true;
+        limits->upload_max = r->upload_max;
+    } else if (r && r->body == BODY_MULTIPART) {
+        limits->body_max = 2u << 20;
+    }
+}
+
+void
+api_before_upload(void *arg, struct http_request *http, struct http_limits *limits, struct http_response *rs)
+{
+    struct cx cx = context_of(arg, http);
+    struct api_request rq = {.cx = &cx, .http = http, .rs = rs};
+    bool known;
+    enum err e;
+
+    rq.route = api_find(http, rq.param, &known);
+    if (!rq.route)
+        return;
+    for (int i = 0; i < 6; i++) {
+        if (str_int64(rq.param[i], &rq.param_id[i]) != OK)
+            rq.param_id[i] = -1;
+    }
+    e = authenticate(&cx, rq.route, http);
+    if (e == OK)
+        e = check_tenant(&rq);
+    if (e == OK)
+        e = check_right(&cx, rq.route);
+    if (e == OK && rq.route->who == WHO_CLIENT)
+        e = cx_read(&cx, check_client, &rq);
+    if (e == OK)
+        return;
+    limits->refuse = e;
+    answer_failure(&cx, rs, e);
+}

@@ -1,0 +1,197 @@
+/* The audit log: what happened, who did it, to whom, from where, with what outcome.
+ *
+ * Recording happens inside the action's own write transaction: audit_record() appends to
+ * `audit_tail`, and the commit check refuses any change whose table no recorded event covers. The
+ * mover gives each event its index and places it in its month's segment; only moved events are
+ * listed, streamed and exported. The format of a record (record.h) is final. */
+#ifndef RECOUNT_AUDIT_AUDIT_H
+#define RECOUNT_AUDIT_AUDIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "codec/json.h"
+#include "db/db.h"
+#include "run/cx.h"
+
+/* ---- catalogue (catalogue.def, catalogue.c) ---- */
+
+enum event {
+    EVENT_NONE,
+#define EVENT(id, ...) EV_##id,
+#include "audit/catalogue.def"
+#undef EVENT
+    EVENT_COUNT
+};
+
+enum outcome { OUTCOME_SUCCESS, OUTCOME_FAILURE, OUTCOME_DENIED };
+
+struct event_type {
+    const char *name;      /* "LoginSuccess": the interface's name, final */
+    const char *title;     /* "Sign-in succeeded" */
+    const char *category;  /* "Sign-in", "Password", "User", "Role", "Client", … */
+    const char *tables;    /* space-separated tables a record of it covers */
+    const char *owasp;     /* OWASP vocabulary word */
+    int ocsf_class, ocsf_activity;
+    bool never;            /* in the catalogue, never recorded */
+};
+const struct event_type *event_type(enum event e);
+enum event event_by_name(struct str name); /* EVENT_NONE if unknown */
+
+/* ---- recording ---- */
+
+struct audit_change { /* before → after of one field; null = absent */
+    struct str field, before, after;
+};
+
+/* What one event says beyond what cx knows (actor, address, tenant, request, time). */
+struct audit_entry {
+    enum event event;
+    enum outcome outcome;
+    struct str text;           /* the sentence shown: "Alice Archer changed the password of …" */
+    struct str target_kind;    /* "user", "role", "client", "session", "tenant", "audit" … */
+    struct str target_id;      /* cuid (or other stable id); null: none */
+    struct str target_name;    /* as it was */
+    struct str target_email;   /* when the target is a person */
+    int64_t client_id;         /* 0: none */
+    struct str client_name;
+    const struct audit_change *changes;
+    size_t n_changes;
+    int64_t count;             /* folded events: how many; 0 means 1 */
+    bool instance;             /* record in the instance's log, not the tenant's */
+    struct str private_detail; /* kept and shown, but not found by search (query text of views) */
+};
+
+/* Appends the event to the tail of cx->tx (a write). Gives the event's cuid in *cuid (may be NULL).
+ * The event covers the tables its type names. */
+MUST_CHECK enum err audit_record(struct cx *cx, const struct audit_entry *e, struct str *cuid);
+/* Covers writes to a table that need no event, by a named reason; the list of reasons is
+ * audit/reasons.def and a test's expectation. */
+enum reason {
+#define REASON(id, table, why) REASON_##id,
+#include "audit/reasons.def"
+#undef REASON
+    REASON_COUNT
+};
+void audit_cover(struct cx *cx, enum reason r);
+/* The commit check for db_set_commit_check(). */
+enum err audit_commit_check(struct db_tx *tx);
+
+/* Events that change nothing (denials, failures): recorded in a transaction of their own, called
+ * outside any transaction. Repeats of the same (event, account, network, reason) within a window
+ * are folded into counted events. Never fails the caller. */
+void audit_record_apart(struct cx *cx, const struct audit_entry *e, struct str fold_key);
+
+/* ---- life ---- */
+
+struct audit_options {
+    struct str dir;           /* data folder (SQLite: segments lie in dir/audit/) */
+    const char *vfs;
+    int readers;
+    bool read_only;           /* offline reading: no mover, no indexer */
+};
+/* Opens the segments; starts no thread. */
+MUST_CHECK enum err audit_open(struct app *app, const struct audit_options *o, struct str *why);
+/* Starts mover, indexer, fold flusher and month end. */
+void audit_start(struct app *app);
+/* Flushes folded counts, moves what is committed, stops the threads. */
+void audit_stop(struct app *app);
+void audit_close(struct app *app);
+/* Signals the mover that something was committed (db_set_commit_hook). */
+void audit_wake(void *app);
+/* Waits until everything committed before the call has been moved, at most `timeout_ms`. */
+void audit_settle(struct app *app, int timeout_ms);
+/* Moves and indexes everything now, on the calling thread (commands, demonstration, tests). */
+MUST_CHECK enum err audit_move_now(struct app *app);
+
+/* ---- reading ---- */
+
+/* One query object drives list, count, export and stream. */
+struct audit_query {
+    bool instance;          /* the instance's log instead of a tenant's */
+    int64_t tenant_id;
+    struct str q;           /* search text, ≤ 1024 bytes: words ANDed, "quoted" parts literal */
+    int64_t from, to;       /* µs, [from, to); 0 = open */
+    int64_t user_id;        /* actor or target; 0 = any */
+    struct str user;        /* cuid or e-mail of actor or target; null = any */
+    enum event event;       /* EVENT_NONE = any */
+    int outcome;            /* enum outcome, −1 = any */
+    int64_t client_id;      /* 0 = any */
+    bool ascending;         /* default: newest first */
+    int64_t after;          /* cursor: index to continue behind (exclusive), −1 = from the start */
+    int64_t before;         /* only events with a smaller index; −1 = all */
+    int64_t offset;         /* records to pass over */
+    int limit;              /* 1 … 1000 */
+    int budget_ms;          /* time budget; 0 = default (250) */
+};
+
+/* One event as read back: everything decoded, names as they were. */
+struct audit_event {
+    int64_t epoch, index;
+    struct str cuid;
+    enum event type;            /* EVENT_NONE when a later version wrote it: see type_name */
+    struct str type_name;
+    enum outcome outcome;
+    int64_t at, logged;         /* µs */
+    enum actor_kind actor_kind;
+    struct str actor_id, actor_name, actor_email;
+    struct str session;
+    struct str target_kind, target_id, target_name, target_email;
+    int64_t client_id;
+    struct str client_name;
+    struct str address, via, user_agent, request_id;
+    struct str text, private_detail;
+    const struct audit_change *changes;
+    size_t n_changes;
+    int64_t count;
+    bool erased;                /* personal part removed */
+    struct str leaf_hex;        /* leaf entry, hex SHA-256 */
+};
+
+struct audit_page {
+    struct audit_event *events;
+    size_t n;
+    bool more;          /* there is at least one event behind the last */
+    int64_t next;       /* cursor for the following page (index of the last event) */
+    bool complete;      /* false: the time budget ended the scan */
+    int64_t scanned_to; /* how far back (µs) an incomplete scan looked */
+    int64_t newest;     /* index of the newest moved event of the log, −1: none (live cursor) */
+    int64_t older;      /* no hits in range: matches outside of it inside the window, ≤ 1000; −1: not counted */
+};
+/* The tenant and the right are the caller's business (cx->tenant must equal q->tenant_id). */
+MUST_CHECK enum err audit_list(struct cx *cx, const struct audit_query *q, struct audit_page *out);
+MUST_CHECK enum err audit_get(struct cx *cx, int64_t tenant_id, bool instance, struct str cuid,
+                              struct audit_event *out);
+/* Index of the newest moved event, −1 if none. */
+int64_t audit_newest(struct app *app, int64_t tenant_id, bool instance);
+
+/* Start (µs) of what is shown now and the next change: the running month and the kept months before. */
+void audit_window(struct app *app, int64_t now, int64_t *since, int64_t *next_change);
+/* Number of whole months kept before the running one (4 = 120 days); from settings. */
+int audit_months_kept(struct app *app);
+void audit_set_months_kept(struct app *app, int months); /* ≥ 4 */
+
+/* ---- views ---- */
+
+/* "Name (email)". */
+struct str audit_user_info(struct arena *a, const struct audit_event *e);
+/* The interface's object: {cuid, user_info, message, event_type, timestamp, …}. */
+void audit_json(struct json_writer *w, const struct audit_event *e);
+enum audit_format { AUDIT_NDJSON, AUDIT_CSV, AUDIT_OCSF };
+/* One event as a line (with its end) of the format; header line for CSV. */
+void audit_format_head(struct buf *b, enum audit_format f);
+void audit_format_line(struct arena *scratch, struct buf *b, enum audit_format f, const struct audit_event *e);
+/* The catalogue as JSON. */
+void audit_catalogue_json(struct json_writer *w);
+
+/* Numbers for metrics and health. */
+struct audit_stats {
+    int64_t tail, moved, indexed_lag, folded, oldest_tail_age_us;
+    bool writable;
+};
+void audit_stats(struct app *app, struct audit_stats *out);
+
+#endif

@@ -1,0 +1,113 @@
+/* HTTP/1.1 over libmicrohttpd: sockets, limits, form of requests, bodies, uploads, streams. Knows
+ * nothing of tenants, SQL or JSON meaning. The handler runs on a bounded pool of workers; event
+ * loops never block. */
+#ifndef RECOUNT_HTTP_HTTP_H
+#define RECOUNT_HTTP_HTTP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS, HTTP_OTHER };
+
+struct http_pair {
+    struct str name, value;
+};
+
+struct http_request {
+    struct arena *arena;      /* the request's; the answer may live in it */
+    enum http_method method;
+    struct str method_name;
+    struct str path;          /* percent-decoded once, valid UTF-8, no NUL, no "//", no dot segments */
+    struct http_pair *query;  /* decoded; a further '?' counts as '&' */
+    size_t n_query;
+    struct http_pair *headers; /* names lower-cased */
+    size_t n_headers;
+    struct str body;          /* complete; at most the route's limit */
+    struct str body_file;     /* uploads: path of the temporary file instead of body; null otherwise */
+    struct str host;
+    struct str address;       /* last untrusted hop */
+    struct str via;           /* the socket's, when different; else null */
+    struct str request_id;    /* cuid */
+    bool tls;
+    int64_t started;          /* monotonic µs */
+};
+
+/* null str when absent */
+struct str http_header(const struct http_request *r, struct str lower_name);
+struct str http_query(const struct http_request *r, struct str name);
+struct str http_cookie(const struct http_request *r, struct str name);
+
+/* A stream body (SSE, exports): write() is called on a worker thread of its own kind, may block up
+ * to a second at a time and appends to out; OK = call again, ERR_END = finished, else abort the
+ * connection. It is called about every second at least, so that ended rights end the stream. */
+struct http_stream {
+    enum err (*write)(void *arg, struct buf *out);
+    void (*end)(void *arg); /* exactly once */
+    void *arg;
+};
+
+struct http_response {
+    int status;
+    struct str content_type;
+    struct http_pair headers[24];
+    size_t n_headers;
+    struct str body;          /* lives in the request's arena, or static when body_static */
+    bool body_static;
+    struct http_stream stream; /* write != NULL: used instead of body */
+};
+void http_add_header(struct http_response *r, struct str name, struct str value);
+
+/* What the layer above decides when the headers are complete and the body is not read yet. */
+struct http_limits {
+    size_t body_max;   /* bytes kept in memory; more is 413 */
+    bool upload;       /* body goes to a temporary file */
+    int64_t upload_max;
+    enum err refuse;   /* not OK: answer now with `response`, read nothing */
+};
+
+struct http_options {
+    struct str host;
+    int port;                 /* 0: the system chooses (see http_port) */
+    struct str tls_cert, tls_key; /* PEM text; null: plain */
+    struct str trusted_proxies;   /* comma-separated CIDRs */
+    struct str upload_dir;
+    int workers;              /* handler threads */
+    int queue;                /* waiting requests before 503 */
+    int max_connections, max_per_address;
+    int header_timeout_s, body_timeout_s, idle_timeout_s;
+    int max_streams;
+    /* On a loop thread, must not block: limits for a request whose headers are complete. NULL: defaults. */
+    void (*headers_done)(void *arg, const struct http_request *rq, struct http_limits *limits);
+    /* On a worker of the pool, only for routes with limits->upload: may refuse before the body is read. */
+    void (*before_upload)(void *arg, struct http_request *rq, struct http_limits *limits, struct http_response *rs);
+    /* On a worker: the whole request. */
+    void (*handle)(void *arg, struct http_request *rq, struct http_response *rs);
+    /* The body of an answer this layer makes itself (400, 413, 503 …): JSON in the house's form. */
+    void (*error_body)(struct buf *out, int status, struct str message);
+    void *arg;
+};
+
+struct http_server;
+MUST_CHECK enum err http_start(struct arena *a, const struct http_options *o, struct http_server **out, struct str *why);
+int http_port(const struct http_server *s);
+/* Stops accepting, ends streams, lets running requests finish (at most drain_ms), closes. */
+void http_stop(struct http_server *s, int drain_ms);
+
+struct http_stats {
+    int64_t requests, refused, queue_full, streams, connections, busy_workers;
+};
+void http_stats(struct http_server *s, struct http_stats *out);
+
+/* multipart/form-data and x-www-form-urlencoded (form.c), strict and bounded. */
+struct form_part {
+    struct str name, filename, type, value;
+};
+MUST_CHECK enum err form_parse(struct arena *a, struct str content_type, struct str body,
+                               struct form_part **out, size_t *n);
+
+#endif
