@@ -10,6 +10,7 @@
 #include "api/dispatch.h"
 #include "audit/audit.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "core/session.h"
 #include "run/bus.h"
 

@@ -79,6 +79,8 @@ enum reason {
 void audit_cover(struct cx *cx, enum reason r);
 /* The commit check for db_set_commit_check(). */
 enum err audit_commit_check(struct db_tx *tx);
+/* Debug builds and tests: an uncovered change aborts instead of failing (app.coverage_abort). */
+void audit_coverage_abort(bool on);
 
 /* Events that change nothing (denials, failures): recorded in a transaction of their own, called
  * outside any transaction. Repeats of the same (event, account, network, reason) within a window
@@ -104,6 +106,12 @@ void audit_close(struct app *app);
 void audit_wake(void *app);
 /* Waits until everything committed before the call has been moved, at most `timeout_ms`. */
 void audit_settle(struct app *app, int timeout_ms);
+/* Holds the mover still while a backup copies the main store and the segments as one state. */
+void audit_hold(struct app *app);
+void audit_release(struct app *app);
+/* After a clock step of over an hour nothing is dropped until an administrator confirms. */
+bool audit_drops_held(struct app *app);
+void audit_confirm_clock(struct app *app);
 /* Moves and indexes everything now, on the calling thread (commands, demonstration, tests). */
 MUST_CHECK enum err audit_move_now(struct app *app);
 

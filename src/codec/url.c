@@ -10,6 +10,15 @@ is_unreserved(char c)
            c == '-' || c == '.' || c == '_' || c == '~';
 }
 
+/* ASCII without controls and space; whether char is signed must not matter. */
+static bool
+is_printable(char c)
+{
+    unsigned char u = (unsigned char)c;
+
+    return u > 0x20 && u < 0x7F;
+}
+
 void
 url_encode(struct buf *b, struct str s)
 {
@@ -58,8 +67,8 @@ decode(struct arena *a, struct str s, bool form, struct str *out)
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
 
-        if (c <= 0x20 || c == 0x7F)
-            return ERR_INVALID; /* char is signed: this takes bytes from 0x80 up as well */
+        if (!is_printable(c))
+            return ERR_INVALID;
         if (c == '%') {
             int hi, lo;
 
@@ -117,7 +126,7 @@ url_is_web(struct str s)
     size_t n = 0;
 
     for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] <= 0x20 || s.p[i] == 0x7F || strchr("\"'<>\\^`{|}", s.p[i]) != NULL)
+        if (!is_printable(s.p[i]) || strchr("\"'<>\\^`{|}", s.p[i]) != NULL)
             return false;
     if (str_ieq(str_sub(s, 0, 8), S("https://")))
         host = str_sub(s, 8, s.n);

@@ -34,6 +34,11 @@ struct permission_set {
 void permission_add(struct permission_set *s, enum permission p);
 bool permission_has(const struct permission_set *s, enum permission p);
 bool permission_contains(const struct permission_set *outer, const struct permission_set *inner);
+void permission_drop(struct permission_set *s, enum permission p);
+void permission_union(struct permission_set *s, const struct permission_set *more);
+int permission_count(const struct permission_set *s);
+/* What of a role counts when it is held on a client: the permissions of scope 'C'. */
+struct permission_set permission_on_client(const struct permission_set *s);
 
 /* What the caller holds tenant-wide; read once a request with the session. Client roles are read when asked. */
 struct grants {
@@ -48,5 +53,16 @@ bool cx_may(const struct cx *cx, enum permission p);
 /* Holds p on a client (needs cx->tx): OK; ERR_NOT_FOUND when the client does not exist or the caller may not even see it;
  * ERR_FORBIDDEN when he sees it but lacks p. */
 MUST_CHECK enum err cx_may_client(struct cx *cx, int64_t client_id, enum permission p);
+/* A command, a process of ours or set-up acts, not a person: bound by no grants of its own. */
+bool cx_is_process(const struct cx *cx);
+
+/* The caller's rights on one client: tenant-wide ones and those of his role there. */
+struct client_rights {
+    struct permission_set set;
+    bool visible; /* the client exists and he may see it */
+    bool member;  /* he is assigned to it */
+    int64_t level; /* his tier's level there, 0: none */
+};
+MUST_CHECK enum err client_rights(struct cx *cx, int64_t client_id, struct client_rights *out);
 
 #endif

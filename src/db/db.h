@@ -73,6 +73,8 @@ struct db_val {
 struct db_val db_val_str(struct str s);
 struct db_val db_val_bytes(struct str s);
 
+/* Parameters of one statement at most; bounds the stack a call takes. */
+#define DB_MAX_ARGS 256
 struct db_args {
     const struct db_val *v;
     size_t n;

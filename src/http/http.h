@@ -44,7 +44,10 @@ struct str http_cookie(const struct http_request *r, struct str name);
 
 /* A stream body (SSE, exports): write() is called on a worker thread of its own kind, may block up
  * to a second at a time and appends to out; OK = call again, ERR_END = finished, else abort the
- * connection. It is called about every second at least, so that ended rights end the stream. */
+ * connection. It is called about every second at least, so that ended rights end the stream; not
+ * while more than 128 KB wait for a slow client, who gets nothing new without a further call. A call
+ * that has nothing to say should return at once (http_streams_wake tells when to look again): a few
+ * threads then serve a thousand streams, while blocking calls cost a thread each. */
 struct http_stream {
     enum err (*write)(void *arg, struct buf *out);
     void (*end)(void *arg); /* exactly once */
@@ -97,6 +100,10 @@ MUST_CHECK enum err http_start(struct arena *a, const struct http_options *o, st
 int http_port(const struct http_server *s);
 /* Stops accepting, ends streams, lets running requests finish (at most drain_ms), closes. */
 void http_stop(struct http_server *s, int drain_ms);
+
+/* Something happened: every stream's write() is called soon (within 20 ms when it is asked often),
+ * not only at its next turn a quarter of a second later. Any thread; does not block. */
+void http_streams_wake(struct http_server *s);
 
 struct http_stats {
     int64_t requests, refused, queue_full, streams, connections, busy_workers;

@@ -1,0 +1,13 @@
+/* All tables of the interface. A new file of routes is added here and nowhere else. */
+#include "api/api.h"
+
+#define TABLES(X)                                                                                  \
+    X(health) X(auth) X(session) X(setup) X(profile) X(user) X(settings) X(tenant) X(role) X(tier) \
+    X(tag) X(client) X(clientuser) X(authorization) X(dashboard) X(audit)
+
+#define DECLARE(name) extern const struct route name##_routes[];
+TABLES(DECLARE)
+#undef DECLARE
+
+#define ROW(name) name##_routes,
+const struct route *const api_tables[] = {TABLES(ROW) NULL};

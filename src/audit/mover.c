@@ -1,0 +1,546 @@
+/* The mover: gives each event of the tail its index and leaf, in tail order, and appends it to the
+ * month's segment. Owns the order of the log; one move at a time in the whole installation.
+ *
+ * SQLite: two files do not commit together, so the segment holds the mark up to which the tail was
+ * moved (audit_state.moved_to), committed with the events; the tail is trimmed later, and what a
+ * crash leaves there is skipped by the mark. PostgreSQL: one transaction moves and deletes, under
+ * an advisory lock. */
+#include "audit/priv.h"
+
+#include <time.h>
+
+#include "base/log.h"
+#include "run/bus.h"
+
+#define MOVE_ARENA ((size_t)256 << 20)
+#define GATHER_US 2000     /* wait for more commits before a move, unless a reader waits */
+#define POLL_MS 1000       /* look at the tail at least this often */
+#define TRIM_ROWS 512      /* moved rows the tail may keep before it is trimmed */
+
+/* One event on its way. */
+struct item {
+    int64_t seq, tenant_id;
+    struct str pub, personal, salt; /* pub: with the placement after place() */
+    struct record r;
+    struct sha256 leaf;
+};
+
+struct batch {
+    struct audit *au;
+    struct arena *a;
+    int64_t after; /* SQLite: rows up to here were moved before */
+    struct item *v;
+    size_t n;
+    int32_t month;
+    int64_t logged;
+    struct segment *segment;
+    struct log_state *logs; /* copies of the logs touched, as they are after the batch */
+    size_t n_logs;
+    struct range *ranges;   /* what the batch adds to each log of logs[] */
+};
+
+/* ---- reading the tail ---- */
+
+static const struct sql read_tail =
+    SQL_READ("SELECT seq, tenant_id, public, personal, salt FROM audit_tail WHERE seq > $1"
+             " ORDER BY seq LIMIT $2");
+
+static enum err
+read_batch(struct db_tx *tx, void *arg)
+{
+    struct batch *b = arg;
+    struct db_rows *q = NULL;
+    enum err e;
+    b->n = 0;
+    TRY(db_query(tx, &read_tail, ARGS(V_INT(b->after), V_INT(MOVE_BATCH)), &q));
+    while ((e = db_next(q)) == OK) {
+        struct item *i = &b->v[b->n++];
+        *i = (struct item){.seq = db_int(q, 0), .tenant_id = db_int(q, 1)};
+        i->pub = arena_str(b->a, db_bytes(q, 2));
+        i->personal = arena_str(b->a, db_bytes(q, 3));
+        i->salt = arena_str(b->a, db_bytes(q, 4));
+    }
+    return e == ERR_END ? OK : e;
+}
+
+/* ---- placing ---- */
+
+static size_t
+batch_log(struct batch *b, const struct log_state *known, int64_t tenant_id)
+{
+    for (size_t i = 0; i < b->n_logs; i++)
+        if (b->logs[i].tenant_id == tenant_id)
+            return i;
+    size_t i = b->n_logs++;
+    b->logs[i] = known ? *known : (struct log_state){.tenant_id = tenant_id};
+    b->ranges[i] = (struct range){.tenant_id = tenant_id,
+                                  .epoch = b->logs[i].epoch,
+                                  .first = b->logs[i].size,
+                                  .min_lag = INT64_MAX,
+                                  .max_lag = INT64_MIN};
+    return i;
+}
+
+/* Index, final public bytes and leaf of one event. */
+static void
+place(struct batch *b, struct item *i, size_t log)
+{
+    struct log_state *l = &b->logs[log];
+    struct range *g = &b->ranges[log];
+    struct buf *pub = buf_in(b->a, RECORD_PART_MAX + 64);
+    if (record_get_public(i->pub, &i->r) != OK) /* never block the log on one bad record */
+        log_error("audit.record", LOG_INT("seq", i->seq));
+    int64_t at = i->r.e.at ? i->r.e.at : b->logged;
+    i->r.e.index = l->size++;
+    i->r.e.epoch = l->epoch;
+    i->r.e.logged = l->last_logged = b->logged;
+    l->dirty = true;
+    buf_str(pub, i->pub);
+    record_put_place(pub, l->epoch, i->r.e.index, b->logged);
+    i->pub = buf_view(pub);
+    i->leaf = record_leaf(i->pub, i->salt, i->personal);
+    g->next = l->size;
+    g->last_logged = b->logged;
+    g->min_lag = b->logged - at < g->min_lag ? b->logged - at : g->min_lag;
+    g->max_lag = b->logged - at > g->max_lag ? b->logged - at : g->max_lag;
+}
+
+/* ---- appending ---- */
+
+#define EVENT_COLS "tenant_id, epoch, idx, cuid, type, outcome, at, logged, client_id, public, leaf"
+static const struct sql put_event =
+    SQL_WRITE2("audit_event",
+               "INSERT INTO audit_event (" EVENT_COLS ") SELECT $2, $3, $4, $5, $6, $7, $8, $9,"
+               " $10, $11, $12 WHERE $1 IS NOT NULL",
+               "INSERT INTO audit_event (month, " EVENT_COLS ") VALUES ($1, $2, $3, $4, $5, $6,"
+               " $7, $8, $9, $10, $11, $12)");
+static const struct sql put_personal =
+    SQL_WRITE2("audit_personal",
+               "INSERT INTO audit_personal (tenant_id, epoch, idx, salt, personal)"
+               " SELECT $2, $3, $4, $5, $6 WHERE $1 IS NOT NULL",
+               "INSERT INTO audit_personal (month, tenant_id, epoch, idx, salt, personal)"
+               " VALUES ($1, $2, $3, $4, $5, $6)");
+static const struct sql put_party =
+    SQL_WRITE2("audit_party",
+               "INSERT INTO audit_party (tenant_id, epoch, user_id, idx)"
+               " SELECT $2, $3, $4, $5 WHERE $1 IS NOT NULL",
+               "INSERT INTO audit_party (month, tenant_id, epoch, user_id, idx)"
+               " VALUES ($1, $2, $3, $4, $5)");
+#define RANGE_KEEPS                                                                                \
+    " DO UPDATE SET next = excluded.next, last_logged = excluded.last_logged,"                     \
+    " min_lag = CASE WHEN excluded.min_lag < audit_range.min_lag THEN excluded.min_lag"            \
+    " ELSE audit_range.min_lag END,"                                                               \
+    " max_lag = CASE WHEN excluded.max_lag > audit_range.max_lag THEN excluded.max_lag"            \
+    " ELSE audit_range.max_lag END"
+static const struct sql put_range =
+    SQL_WRITE2("audit_range",
+               "INSERT INTO audit_range (tenant_id, epoch, first, next, last_logged, min_lag,"
+               " max_lag) SELECT $2, $3, $4, $5, $6, $7, $8 WHERE $1 IS NOT NULL"
+               " ON CONFLICT (tenant_id, epoch)" RANGE_KEEPS,
+               "INSERT INTO audit_range (month, tenant_id, epoch, first, next, last_logged,"
+               " min_lag, max_lag) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+               " ON CONFLICT (tenant_id, epoch, month)" RANGE_KEEPS);
+static const struct sql put_state =
+    SQL_WRITE("audit_state", "UPDATE audit_state SET moved_to = $1 WHERE id = 1");
+
+static enum err
+put_parties(struct db_tx *tx, int32_t month, const struct item *i)
+{
+    const struct audit_event *e = &i->r.e;
+    bool user = str_eq(e->target_kind, S("user"));
+    if (e->actor_id.n)
+        TRY(db_exec(tx, &put_party, ARGS(V_INT(month), V_INT(i->tenant_id), V_INT(e->epoch),
+                                         V_STR(e->actor_id), V_INT(e->index)), NULL));
+    if (user && e->target_id.n && !str_eq(e->target_id, e->actor_id))
+        TRY(db_exec(tx, &put_party, ARGS(V_INT(month), V_INT(i->tenant_id), V_INT(e->epoch),
+                                         V_STR(e->target_id), V_INT(e->index)), NULL));
+    return OK;
+}
+
+static enum err
+put_item(struct db_tx *tx, int32_t month, const struct item *i)
+{
+    const struct audit_event *e = &i->r.e;
+    struct str cuid = e->cuid.n ? e->cuid : S("");
+    TRY(db_exec(tx, &put_event,
+                ARGS(V_INT(month), V_INT(i->tenant_id), V_INT(e->epoch), V_INT(e->index),
+                     V_STR(cuid), V_INT(e->type), V_INT(e->outcome), V_INT(e->at),
+                     V_INT(e->logged), V_INT(e->client_id), V_BYTES(i->pub),
+                     V_BYTES(sha256_str(&i->leaf))),
+                NULL));
+    struct str personal = i->personal.n ? i->personal : S("");
+    TRY(db_exec(tx, &put_personal,
+                ARGS(V_INT(month), V_INT(i->tenant_id), V_INT(e->epoch), V_INT(e->index),
+                     V_BYTES(i->salt), V_BYTES(personal)),
+                NULL));
+    return put_parties(tx, month, i);
+}
+
+static enum err
+put_batch(struct db_tx *tx, const struct batch *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        TRY(put_item(tx, b->month, &b->v[i]));
+    for (size_t i = 0; i < b->n_logs; i++) {
+        const struct range *g = &b->ranges[i];
+        TRY(db_exec(tx, &put_range,
+                    ARGS(V_INT(b->month), V_INT(g->tenant_id), V_INT(g->epoch), V_INT(g->first),
+                         V_INT(g->next), V_INT(g->last_logged), V_INT(g->min_lag),
+                         V_INT(g->max_lag)),
+                    NULL));
+    }
+    return OK;
+}
+
+/* ---- SQLite ---- */
+
+static enum err
+write_segment(struct db_tx *tx, void *arg)
+{
+    struct batch *b = arg;
+    TRY(put_batch(tx, b));
+    return db_exec(tx, &put_state, ARGS(V_INT(b->v[b->n - 1].seq)), NULL);
+}
+
+static void
+merge_range(struct segment *s, const struct range *g)
+{
+    struct range *r = ranges_find(&s->ranges, g->tenant_id, g->epoch);
+    if (r == NULL) {
+        r = ranges_add(&s->ranges, g->tenant_id, g->epoch);
+        *r = *g;
+        return;
+    }
+    r->next = g->next;
+    r->last_logged = g->last_logged;
+    r->min_lag = g->min_lag < r->min_lag ? g->min_lag : r->min_lag;
+    r->max_lag = g->max_lag > r->max_lag ? g->max_lag : r->max_lag;
+}
+
+static void
+publish_lite(struct audit *au, const struct batch *b)
+{
+    pthread_mutex_lock(&au->lock);
+    for (size_t i = 0; i < b->n_logs; i++) {
+        *log_add(au, b->logs[i].tenant_id) = b->logs[i];
+        merge_range(b->segment, &b->ranges[i]);
+    }
+    au->last_logged = b->logged;
+    au->moved_to = b->v[b->n - 1].seq;
+    pthread_mutex_unlock(&au->lock);
+}
+
+static enum err
+step_lite(struct audit *au, struct batch *b)
+{
+    b->after = au->moved_to;
+    TRY(db_read(au->app->db, b->a, read_batch, b));
+    if (b->n == 0)
+        return OK;
+    int64_t now = app_now(au->app);
+    b->logged = now > au->last_logged ? now : au->last_logged;
+    b->month = month_ordinal(b->logged);
+    for (size_t i = 0; i < b->n; i++)
+        place(b, &b->v[i], batch_log(b, log_find(au, b->v[i].tenant_id), b->v[i].tenant_id));
+    TRY(segment_make(au, b->month, &b->segment));
+    TRY(db_write(b->segment->db, b->a, write_segment, b));
+    publish_lite(au, b);
+    return OK;
+}
+
+/* ---- trimming ---- */
+
+static const struct sql set_mark =
+    SQL_WRITE("audit_mark", "UPDATE audit_mark SET moved_to = $1 WHERE id = 1 AND moved_to < $1");
+static const struct sql delete_tail =
+    SQL_WRITE("audit_tail", "DELETE FROM audit_tail WHERE seq <= $1");
+static const struct sql put_log =
+    SQL_WRITE("audit_log",
+              "INSERT INTO audit_log (tenant_id, epoch, size, last_logged) VALUES ($1, $2, $3, $4)"
+              " ON CONFLICT (tenant_id, epoch)"
+              " DO UPDATE SET size = excluded.size, last_logged = excluded.last_logged");
+
+struct trim {
+    int64_t to;
+    struct log_state *logs;
+    size_t n;
+};
+
+static enum err
+put_logs(struct db_tx *tx, const struct log_state *logs, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        TRY(db_exec(tx, &put_log, ARGS(V_INT(logs[i].tenant_id), V_INT(logs[i].epoch),
+                                       V_INT(logs[i].size), V_INT(logs[i].last_logged)), NULL));
+    return OK;
+}
+
+static enum err
+write_trim(struct db_tx *tx, void *arg)
+{
+    struct trim *t = arg;
+    tail_own(tx);
+    TRY(db_exec(tx, &set_mark, ARGS(V_INT(t->to)), NULL));
+    TRY(db_exec(tx, &delete_tail, ARGS(V_INT(t->to)), NULL));
+    return put_logs(tx, t->logs, t->n);
+}
+
+static void
+collect_dirty(struct audit *au, struct arena *a, struct trim *t)
+{
+    pthread_mutex_lock(&au->lock);
+    t->to = au->moved_to;
+    t->logs = arena_array(a, struct log_state, au->n_logs + 1);
+    for (size_t i = 0; i < au->n_logs; i++)
+        if (au->logs[i].dirty)
+            t->logs[t->n++] = au->logs[i];
+    pthread_mutex_unlock(&au->lock);
+}
+
+static enum err
+trim_locked(struct audit *au)
+{
+    if (au->pg || au->moved_to == au->trimmed_to)
+        return OK;
+    struct arena *a = arena_create("audit.trim", MOVE_ARENA);
+    struct trim t = {0};
+    collect_dirty(au, a, &t);
+    enum err e = db_write(au->app->db, a, write_trim, &t);
+    if (e == OK) {
+        pthread_mutex_lock(&au->lock);
+        for (size_t i = 0; i < t.n; i++)
+            log_add(au, t.logs[i].tenant_id)->dirty = false;
+        au->trimmed_to = t.to;
+        pthread_mutex_unlock(&au->lock);
+    }
+    arena_free(a);
+    return e;
+}
+
+enum err
+mover_trim(struct audit *au)
+{
+    pthread_mutex_lock(&au->mover);
+    enum err e = trim_locked(au);
+    pthread_mutex_unlock(&au->mover);
+    return e;
+}
+
+/* ---- PostgreSQL ---- */
+
+/* The mover reads the whole tail: under serializable isolation every writer would meet it in a
+ * conflict. It is alone under its lock, so a snapshot is enough. */
+static const struct sql snapshot =
+    SQL_READ2("SELECT 1", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+static const struct sql get_log =
+    SQL_READ("SELECT epoch, size, last_logged FROM audit_log WHERE tenant_id = $1"
+             " ORDER BY epoch DESC LIMIT 1");
+static const struct sql get_last_logged =
+    SQL_READ("SELECT coalesce(max(last_logged), 0) FROM audit_log");
+static const struct sql has_partition =
+    SQL_READ2("SELECT 1", "SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+                          " WHERE i.inhparent = 'audit_event'::regclass AND c.relname = $1");
+
+static enum err
+pg_log(struct db_tx *tx, struct batch *b, int64_t tenant_id, size_t *out)
+{
+    struct log_state known = {.tenant_id = tenant_id};
+    struct db_rows *q = NULL;
+    for (size_t i = 0; i < b->n_logs; i++)
+        if (b->logs[i].tenant_id == tenant_id) {
+            *out = i;
+            return OK;
+        }
+    enum err e = db_query_one(tx, &get_log, ARGS(V_INT(tenant_id)), &q);
+    if (e == OK) {
+        known.epoch = db_int(q, 0);
+        known.size = db_int(q, 1);
+        known.last_logged = db_int(q, 2);
+        db_rows_end(q);
+    } else if (e != ERR_NOT_FOUND) {
+        return e;
+    }
+    *out = batch_log(b, &known, tenant_id);
+    return OK;
+}
+
+static enum err
+pg_partition(struct db_tx *tx, int32_t month)
+{
+    int64_t n = 0;
+    struct str name = arena_fmt(db_tx_arena(tx), "audit_event_%04d_%02d", (int)(month / 12),
+                                (int)(month % 12 + 1));
+    TRY(db_query_int(tx, &has_partition, ARGS(V_STR(name)), &n));
+    return n ? OK : segment_make_partitions(tx, month);
+}
+
+static enum err
+move_pg(struct db_tx *tx, void *arg)
+{
+    struct batch *b = arg;
+    int64_t last = 0;
+    b->n = b->n_logs = 0;
+    TRY(db_exec(tx, &snapshot, NO_ARGS, NULL));
+    tail_own(tx);
+    TRY(db_try_lock(tx, LOCK_MOVER));
+    b->after = 0; /* a transaction with a lower number may have committed later */
+    TRY(read_batch(tx, b));
+    if (b->n == 0)
+        return OK;
+    TRY(db_query_int(tx, &get_last_logged, NO_ARGS, &last));
+    int64_t now = app_now(b->au->app);
+    b->logged = now > last ? now : last;
+    b->month = month_ordinal(b->logged);
+    for (size_t i = 0; i < b->n; i++) {
+        size_t log = 0;
+        TRY(pg_log(tx, b, b->v[i].tenant_id, &log));
+        place(b, &b->v[i], log);
+    }
+    TRY(pg_partition(tx, b->month));
+    TRY(put_batch(tx, b));
+    TRY(put_logs(tx, b->logs, b->n_logs));
+    TRY(db_exec(tx, &set_mark, ARGS(V_INT(b->v[b->n - 1].seq)), NULL));
+    TRY(db_exec(tx, &delete_tail, ARGS(V_INT(b->v[b->n - 1].seq)), NULL));
+    return db_notify(tx, S("audit"), S(""));
+}
+
+/* ---- one step ---- */
+
+static struct batch *
+batch_new(struct audit *au, struct arena *a)
+{
+    struct batch *b = arena_new(a, struct batch);
+    b->au = au;
+    b->a = a;
+    b->v = arena_array(a, struct item, MOVE_BATCH);
+    b->logs = arena_array(a, struct log_state, MOVE_BATCH);
+    b->ranges = arena_array(a, struct range, MOVE_BATCH);
+    return b;
+}
+
+enum err
+mover_step(struct audit *au, int64_t *moved)
+{
+    struct arena *a = arena_create("audit.move", MOVE_ARENA);
+    struct batch *b = batch_new(au, a);
+    pthread_mutex_lock(&au->mover);
+    enum err e = au->pg ? db_write(au->app->db, a, move_pg, b) : step_lite(au, b);
+    if (e == OK && au->moved_to - au->trimmed_to >= TRIM_ROWS)
+        e = trim_locked(au);
+    pthread_mutex_unlock(&au->mover);
+    if (e == OK) {
+        *moved = (int64_t)b->n;
+        atomic_fetch_add(&au->n_moved, (long long)b->n);
+    }
+    arena_free(a);
+    if (e == OK && *moved > 0 && au->app->bus != NULL)
+        bus_publish(au->app->bus, BUS_AUDIT);
+    return e;
+}
+
+enum err
+mover_drain(struct audit *au)
+{
+    int64_t moved = 0;
+    do
+        TRY(mover_step(au, &moved));
+    while (moved == MOVE_BATCH);
+    return OK;
+}
+
+/* ---- the thread ---- */
+
+static struct timespec
+in_us(int64_t us)
+{
+    int64_t t = clock_monotonic() + us;
+    return (struct timespec){t / USEC_PER_SEC, (t % USEC_PER_SEC) * 1000};
+}
+
+/* Waits for a commit, the poll interval, or the end. Gives the number of commits seen. */
+static uint64_t
+wait_for_commit(struct audit *au)
+{
+    struct timespec until = in_us(POLL_MS * USEC_PER_MS);
+    pthread_mutex_lock(&au->wake_lock);
+    while (au->wakes == au->done && !atomic_load(&au->stop) &&
+           pthread_cond_timedwait(&au->wake, &au->wake_lock, &until) == 0)
+        ;
+    uint64_t seen = au->wakes;
+    pthread_mutex_unlock(&au->wake_lock);
+    return seen;
+}
+
+/* A short pause lets commits that are about to happen share the segment's fsync. */
+static void
+gather(struct audit *au)
+{
+    if (atomic_load(&au->settling) > 0 || atomic_load(&au->stop))
+        return;
+    struct timespec t = {0, GATHER_US * 1000};
+    (void)nanosleep(&t, NULL);
+}
+
+static void
+mark_done(struct audit *au, uint64_t seen, bool moved)
+{
+    pthread_mutex_lock(&au->wake_lock);
+    au->done = seen;
+    if (moved) {
+        au->index_due = true;
+        pthread_cond_signal(&au->index_wake);
+    }
+    pthread_mutex_unlock(&au->wake_lock);
+    pthread_mutex_lock(&au->lock);
+    pthread_cond_broadcast(&au->moved);
+    pthread_mutex_unlock(&au->lock);
+}
+
+static uint64_t
+commits(struct audit *au)
+{
+    pthread_mutex_lock(&au->wake_lock);
+    uint64_t n = au->wakes;
+    pthread_mutex_unlock(&au->wake_lock);
+    return n;
+}
+
+static void
+pause_ms(int ms)
+{
+    struct timespec t = {ms / 1000, (ms % 1000) * 1000000L};
+    (void)nanosleep(&t, NULL);
+}
+
+void *
+mover_main(void *arg)
+{
+    struct audit *au = arg;
+    bool idle = true;
+    while (!atomic_load(&au->stop)) {
+        uint64_t seen = wait_for_commit(au);
+        if (seen != au->done)
+            gather(au);
+        seen = commits(au);
+        long long before = atomic_load(&au->n_moved);
+        enum err e = mover_drain(au);
+        bool moved = atomic_load(&au->n_moved) != before;
+        if (e == ERR_CONFLICT) { /* another server moves now, perhaps without our last commit */
+            pause_ms(5);
+            continue;
+        }
+        bool writable = e == OK;
+        if (atomic_exchange(&au->writable, writable) != writable)
+            log_warn(writable ? "audit.writable" : "audit.unwritable",
+                     LOG_STR("store", db_last_error()));
+        if (e != OK) {
+            pause_ms(200);
+            continue;
+        }
+        mark_done(au, seen, moved);
+        if (!moved && !idle)
+            (void)mover_trim(au); /* an idle moment: tidy up; tried again if it fails */
+        idle = !moved;
+    }
+    return NULL;
+}

@@ -1,0 +1,224 @@
+/* Shared inside audit/ only: the open log, its segments, and what the files need of each other.
+ *
+ * A *log* is (tenant_id, epoch); tenant_id −1 is the instance's. A *position* folds epoch and index
+ * into one cursor: epoch << 40 | index, so that for the first epoch it is the index itself. A
+ * *segment* holds one month (ordinal of its UTC month) of all logs: two files on SQLite (events,
+ * and the text index, so that the indexer never makes the mover wait), partitions on PostgreSQL. */
+#ifndef RECOUNT_AUDIT_PRIV_H
+#define RECOUNT_AUDIT_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "audit/audit.h"
+#include "audit/record.h"
+#include "run/app.h"
+
+#define INSTANCE_LOG INT64_C(-1)
+#define EPOCH_SHIFT 40 /* a thousand thousand million events an epoch; stays below 2^53 for 8,192 epochs */
+#define MOVE_BATCH 1024 /* events of one move: bounds the segment's transaction to some 20 ms */
+
+/* Names of advisory locks (any constant unlike the others'). */
+#define LOCK_MOVER INT64_C(0x7265636d6f766572)
+#define LOCK_INDEXER INT64_C(0x7265636e64657872)
+#define LOCK_MONTH INT64_C(0x7265636d6f6e7468)
+
+struct reason_row {
+    const char *name, *table, *why;
+};
+const struct reason_row *reason_row(enum reason r);
+
+/* What one segment holds of one log. */
+struct range {
+    int64_t tenant_id, epoch;
+    int64_t first, next;      /* indexes [first, next) */
+    int64_t last_logged;
+    int64_t min_lag, max_lag; /* of logged − at, µs: turns a range of `at` into one of indexes */
+    int64_t indexed;          /* SQLite: the text index reaches to here; 0 = nothing */
+};
+
+struct ranges {
+    struct range *v; /* sorted by (tenant_id, epoch); heap */
+    size_t n, cap;
+};
+
+struct segment {
+    int32_t month;
+    struct db *db;    /* SQLite: the events' file; PostgreSQL: the main store */
+    struct db *text;  /* SQLite: the text index's file; PostgreSQL: the main store */
+    struct arena *arena;
+    struct ranges ranges; /* SQLite only, under audit->lock */
+    int pins;
+    bool dropping;
+};
+
+/* Where a log stands (SQLite: in memory, under audit->lock). */
+struct log_state {
+    int64_t tenant_id, epoch, size, last_logged;
+    bool dirty; /* not yet noted in audit_log of the main store */
+};
+
+struct fold;
+
+struct audit {
+    struct app *app;
+    struct arena *arena;
+    struct audit_options options;
+    bool pg;
+    bool started;
+
+    pthread_mutex_t lock; /* lists below; held for moments only */
+    pthread_cond_t moved; /* broadcast after every move and at unpin */
+    struct segment **segments; /* ascending by month */
+    size_t n_segments, cap_segments;
+    struct log_state *logs; /* sorted by tenant_id */
+    size_t n_logs, cap_logs;
+    int64_t last_logged; /* over all logs: never decreasing, so months never go back */
+    int64_t moved_to;    /* SQLite: tail rows up to here are in a segment */
+    int64_t trimmed_to;
+
+    pthread_mutex_t mover; /* one move at a time; taken before `lock` */
+    pthread_mutex_t indexer;
+    pthread_mutex_t wake_lock;
+    pthread_cond_t wake;   /* for the mover thread (CLOCK_MONOTONIC) */
+    uint64_t wakes;        /* commits signalled */
+    uint64_t done;         /* value of `wakes` up to which the tail was seen empty or moved */
+    bool index_due;
+    pthread_cond_t index_wake;
+    atomic_int settling;   /* readers waiting */
+    atomic_bool stop;
+    pthread_t mover_thread, index_thread, keeper_thread;
+
+    atomic_int months_kept;
+    atomic_bool hold_drops; /* a clock step of over an hour, not confirmed */
+    int64_t seen_wall, seen_mono;
+
+    struct fold *fold;
+    atomic_llong n_moved, n_folded;
+    atomic_bool writable;
+};
+
+static inline int64_t
+position_of(int64_t epoch, int64_t index)
+{
+    return epoch << EPOCH_SHIFT | index;
+}
+static inline int64_t
+position_epoch(int64_t position)
+{
+    return position >> EPOCH_SHIFT;
+}
+static inline int64_t
+position_index(int64_t position)
+{
+    return position & ((INT64_C(1) << EPOCH_SHIFT) - 1);
+}
+
+/* ---- SQL on segments: $1 is the month, a column on PostgreSQL only ---- */
+#define SEG_LITE " $1 IS NOT NULL "
+#define SEG_PG " month = $1 "
+
+/* ---- tail.c ---- */
+/* Marks a transaction as the log's own: it writes nothing but tables named audit_…. */
+void tail_own(struct db_tx *tx);
+
+/* ---- segment.c ---- */
+MUST_CHECK enum err segments_open(struct audit *au, struct str *why);
+void segments_close(struct audit *au);
+/* The segment of a month, made when absent (SQLite). */
+MUST_CHECK enum err segment_make(struct audit *au, int32_t month, struct segment **out);
+/* PostgreSQL, inside the mover's transaction: the partitions of a month. */
+MUST_CHECK enum err segment_make_partitions(struct db_tx *tx, int32_t month);
+/* Removes a month: files or partitions. */
+MUST_CHECK enum err segment_drop(struct audit *au, int32_t month);
+/* Months present, ascending, in the arena. */
+MUST_CHECK enum err segment_months(struct audit *au, struct arena *a, int32_t **months, size_t *n);
+/* A segment pinned against dropping, or NULL; give it back. */
+struct segment *segment_pin(struct audit *au, int32_t month);
+void segment_unpin(struct audit *au, struct segment *s);
+struct range *ranges_find(struct ranges *r, int64_t tenant_id, int64_t epoch);
+struct range *ranges_add(struct ranges *r, int64_t tenant_id, int64_t epoch);
+struct log_state *log_find(struct audit *au, int64_t tenant_id);
+struct log_state *log_add(struct audit *au, int64_t tenant_id);
+
+/* One log's part in one segment, for readers. */
+struct region {
+    int32_t month;
+    struct range r;
+};
+/* Regions of a log, newest first. `tx`: an open read of the main store, or NULL. */
+MUST_CHECK enum err regions_of(struct audit *au, struct db_tx *tx, struct arena *a,
+                               int64_t tenant_id, struct region **out, size_t *n);
+/* All regions of all logs in a month. */
+MUST_CHECK enum err regions_in(struct audit *au, struct arena *a, int32_t month,
+                               struct region **out, size_t *n);
+
+/* ---- mover.c ---- */
+void *mover_main(void *arg);
+/* Moves at most one batch; *moved: how many events. */
+MUST_CHECK enum err mover_step(struct audit *au, int64_t *moved);
+/* Moves all that is committed. */
+MUST_CHECK enum err mover_drain(struct audit *au);
+/* SQLite: removes moved rows from the tail and notes the logs' sizes. */
+MUST_CHECK enum err mover_trim(struct audit *au);
+
+/* ---- index.c ---- */
+void *index_main(void *arg);
+MUST_CHECK enum err index_all(struct audit *au);
+#define GRAM_BYTES 3
+#define CHUNK_0 4096  /* events of a chunk of level 0 */
+#define CHUNK_1 65536 /* sixteen of them */
+static inline int64_t
+chunk_size(int64_t level)
+{
+    return level == 0 ? CHUNK_0 : CHUNK_1;
+}
+static inline uint32_t
+gram_at(const char *p)
+{
+    const uint8_t *u = (const uint8_t *)p;
+    return (uint32_t)u[0] << 16 | (uint32_t)u[1] << 8 | u[2];
+}
+
+/* ---- doc.c: the text of an event that search looks at, folded ---- */
+void doc_put(struct buf *b, const struct audit_event *e);
+
+/* ---- search.c ---- */
+#define TERMS_MAX 16
+struct search {
+    struct str *terms; /* folded */
+    size_t n;
+    uint32_t *grams;   /* of all terms, each once; the rarest known first */
+    int64_t *seen;     /* how often, in the chunks looked at */
+    size_t n_grams;
+};
+MUST_CHECK enum err search_parse(struct arena *a, struct str q, struct search *out);
+bool search_match(const struct search *s, struct str doc);
+
+/* A run of indexes [lo, hi) of one region, either to be scanned or given by candidates. */
+struct chunk {
+    int64_t level, chunk, lo, hi;
+};
+MUST_CHECK enum err search_chunks(struct db_tx *text, struct arena *a, const struct region *g,
+                                  struct chunk **out, size_t *n);
+enum chunk_way { CHUNK_SKIP, CHUNK_SCAN, CHUNK_PICK };
+/* What to do with a chunk; for CHUNK_PICK *picks are indexes, ascending, in the arena. */
+MUST_CHECK enum err search_chunk(struct db_tx *text, struct arena *a, struct search *s,
+                                 const struct region *g, const struct chunk *c,
+                                 enum chunk_way *way, int64_t **picks, size_t *n);
+
+/* ---- fold.c ---- */
+struct fold *fold_new(void);
+void fold_free(struct fold *f);
+/* Records the counts of the window that ended; all of them when `all`. */
+void fold_flush(struct audit *au, bool all);
+
+/* ---- month.c ---- */
+/* Looks at the clock; drops what the window left behind. */
+void month_check(struct audit *au);
+void *keeper_main(void *arg);
+
+/* ---- render.c / ocsf.c ---- */
+void ocsf_put(struct json_writer *w, const struct audit_event *e);
+
+#endif

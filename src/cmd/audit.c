@@ -1,0 +1,180 @@
+/* recount audit: list, tail and export of the log without a server, reading only. */
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "audit/audit.h"
+#include "base/text.h"
+#include "cmd/cmd.h"
+
+#define BATCH 500
+#define TAIL_POLL_US 250000
+
+struct audit_args {
+    struct str q, from, to, limit, format, user, tenant, event_type;
+    bool instance;
+};
+
+struct batch {
+    const struct audit_query *q;
+    struct audit_page page;
+};
+
+static enum err
+batch_body(struct cx *cx, void *arg)
+{
+    struct batch *b = arg;
+
+    return audit_list(cx, b->q, &b->page);
+}
+
+/* Reads the query's events in batches and gives each to fn, until `max` or the end. */
+static enum err
+walk(struct app *app, const struct cx *base, struct audit_query *q, int64_t max,
+     void (*fn)(void *arg, struct arena *a, const struct audit_event *e), void *arg)
+{
+    for (;;) {
+        struct arena *a = arena_create("audit walk", (size_t)128 << 20);
+        struct cx cx = *base;
+        struct batch b = {.q = q};
+        enum err e;
+
+        cx.app = app;
+        cx.arena = a;
+        q->limit = max < BATCH ? (int)max : BATCH;
+        e = cx_read(&cx, batch_body, &b);
+        if (e != OK) {
+            refuse("%.*s", STR_ARG(cx.failure.message));
+            arena_free(a);
+            return e;
+        }
+        for (size_t i = 0; i < b.page.n; i++)
+            fn(arg, a, &b.page.events[i]);
+        max -= (int64_t)b.page.n;
+        q->after = b.page.n ? b.page.next : q->after;
+        if (!b.page.more || max <= 0) {
+            arena_free(a);
+            return OK;
+        }
+        arena_free(a);
+    }
+}
+
+static void
+print_line(void *arg, struct arena *a, const struct audit_event *e)
+{
+    struct buf *b = buf_in(a, 65536);
+
+    (void)arg;
+    buf_fmt(b, "%8lld  %.*s  %-24.*s ", (long long)e->index, STR_ARG(time_iso(a, e->at)), STR_ARG(e->type_name));
+    text_visible(b, audit_user_info(a, e));
+    buf_cstr(b, "  ");
+    text_visible(b, e->text);
+    if (!str_is_empty(e->address)) {
+        buf_cstr(b, "  from ");
+        text_visible(b, e->address);
+    }
+    printf("%.*s\n", STR_ARG(buf_view(b)));
+}
+
+static void
+print_export(void *arg, struct arena *a, const struct audit_event *e)
+{
+    const enum audit_format *f = arg;
+    struct buf *b = buf_in(a, (size_t)4 << 20);
+
+    audit_format_line(a, b, *f, e);
+    fwrite(b->p, 1, b->n, stdout);
+}
+
+static bool
+read_when(struct str s, int64_t now, int64_t *out)
+{
+    int64_t n;
+
+    *out = 0;
+    if (str_is_null(s))
+        return true;
+    if (s.n > 1 && s.p[s.n - 1] == 'd' && str_int64(str_sub(s, 0, s.n - 1), &n) == OK && n >= 0 && n < 36500) {
+        *out = now - n * USEC_PER_DAY;
+        return true;
+    }
+    return time_parse_iso(s, out) == OK;
+}
+
+static int
+tail(struct app *app, const struct cx *cx, struct audit_query *q)
+{
+    q->ascending = true;
+    q->after = audit_newest(app, q->tenant_id, q->instance);
+    for (;;) {
+        if (walk(app, cx, q, INT64_MAX, print_line, NULL) != OK)
+            return 1;
+        fflush(stdout);
+        usleep(TAIL_POLL_US);
+    }
+}
+
+static int
+export(struct app *app, const struct cx *cx, struct audit_query *q, struct str format)
+{
+    enum audit_format f = AUDIT_NDJSON;
+    struct buf *head = buf_in(cx->arena, 65536);
+
+    if (str_eq(format, S("csv")))
+        f = AUDIT_CSV;
+    else if (str_eq(format, S("ocsf")))
+        f = AUDIT_OCSF;
+    else if (!str_is_null(format) && !str_eq(format, S("ndjson")))
+        return usage("audit export --format ndjson|csv|ocsf");
+    audit_format_head(head, f);
+    fwrite(head->p ? head->p : "", 1, head->n, stdout);
+    return walk(app, cx, q, INT64_MAX, print_export, &f) == OK && fflush(stdout) == 0 ? 0 : 1;
+}
+
+int
+cmd_audit(struct arena *a, int argc, char **argv)
+{
+    struct config c = {0};
+    struct audit_args u = {0};
+    const struct option_def defs[] = {CONFIG_OPTIONS(&c),          {"query", &u.q, NULL},
+                                      {"from", &u.from, NULL},     {"to", &u.to, NULL},
+                                      {"limit", &u.limit, NULL},   {"format", &u.format, NULL},
+                                      {"user", &u.user, NULL},     {"tenant", &u.tenant, NULL},
+                                      {"event-type", &u.event_type, NULL},
+                                      {"instance", NULL, &u.instance}, {0}};
+    struct audit_query q = {.outcome = -1, .after = -1, .before = -1, .budget_ms = 60000};
+    struct app *app;
+    struct cx cx;
+    int64_t limit = 50;
+    int status;
+
+    if (!options_read(a, defs, &argc, argv) || argc != 1)
+        return usage("audit list|tail|export [--query Q] [--from D] [--to D] [--limit N] [--instance]");
+    if (!str_is_null(u.limit) && (str_int64(u.limit, &limit) != OK || limit < 1))
+        return usage("audit: --limit wants a number");
+    if (!str_is_null(u.tenant) && str_int64(u.tenant, &q.tenant_id) != OK)
+        return usage("audit: --tenant wants a number");
+    if (!config_finish(a, &c, STR_NULL) || !app_open(a, &c, (struct open_want){.read_only = true}, &app))
+        return 1;
+    cx = command_cx(app, a, "audit");
+    q.q = u.q;
+    q.user = u.user;
+    q.instance = u.instance;
+    if (!str_is_null(u.event_type) && (q.event = event_by_name(u.event_type)) == EVENT_NONE)
+        status = refuse("--event-type is not in the catalogue");
+    else if (!read_when(u.from, cx.now, &q.from) || !read_when(u.to, cx.now, &q.to))
+        status = refuse("--from and --to want a date (2026-11-23), a time with zone or a span (30d)");
+    else if (!u.instance && command_tenant(&cx, q.tenant_id) != OK)
+        status = refuse("%.*s", STR_ARG(cx.failure.message));
+    else if (str_eq(str_of(argv[0]), S("list")))
+        status = walk(app, &cx, &q, limit, print_line, NULL) == OK ? 0 : 1;
+    else if (str_eq(str_of(argv[0]), S("tail")))
+        status = tail(app, &cx, &q);
+    else if (str_eq(str_of(argv[0]), S("export")))
+        status = export(app, &cx, &q, u.format);
+    else
+        status = usage("audit list|tail|export");
+    app_close(app);
+    return status;
+}

@@ -1,0 +1,21 @@
+/* The demonstration workspace: people, clients and 160 days of history, recorded through the
+ * ordinary code under a simulated clock that exists only while an empty folder is filled. */
+#ifndef RECOUNT_CMD_DEMO_H
+#define RECOUNT_CMD_DEMO_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "run/app.h"
+
+struct demo_people {
+    struct str admin_email, auditor_email, tester_email, password; /* one random password for all */
+};
+
+/* Fills an empty store; an already filled demonstration is left alone and its sign-in read back from
+ * DIR/demo.txt. Refuses (false, told) a store that holds anything else. */
+bool demo_fill(struct app *app, struct demo_people **out);
+/* How to sign in, and the tour in three steps. */
+void demo_print(FILE *to, struct str url, const struct demo_people *p);
+
+#endif

@@ -1,0 +1,127 @@
+/* recount doctor: audits an installation and says what to do. Changes nothing. */
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "audit/audit.h"
+#include "cmd/cmd.h"
+#include "core/settings.h"
+
+struct doctor {
+    int warnings, failures;
+    int64_t tenants, admins, admins_with_mfa;
+    bool mfa_required, mail;
+    int64_t open_runs;
+};
+
+static const struct sql COUNT_TENANTS = SQL_READ("SELECT COUNT(*) FROM tenant");
+static const struct sql COUNT_ADMINS = SQL_READ(
+    "SELECT COUNT(*), COALESCE(SUM(u.mfa_enabled), 0) FROM user_account u JOIN user_role ur ON ur.tenant_id = u.tenant_id "
+    "AND ur.user_id = u.user_id JOIN role r ON r.tenant_id = ur.tenant_id AND r.cuid = ur.role_cuid "
+    "WHERE u.tenant_id = $1 AND u.disabled = 0 AND r.key = 'ADMIN'");
+
+static void
+say(struct doctor *d, int level, const char *fmt, const char *detail)
+{
+    static const char *const mark[] = {"ok  ", "warn", "FAIL"};
+
+    printf("%s  ", mark[level]);
+    printf("%s%s\n", fmt, detail);
+    d->warnings += level == 1;
+    d->failures += level == 2;
+}
+
+static void
+check_mode(struct doctor *d, struct arena *a, struct str path, const char *what)
+{
+    struct stat st;
+
+    if (stat(arena_cstr(a, path), &st) != 0)
+        say(d, 2, what, " is missing");
+    else if (st.st_mode & 077)
+        say(d, 2, what, " can be read by others (chmod 700)");
+    else
+        say(d, 0, what, " is readable by its owner only");
+}
+
+static enum err
+look(struct cx *cx, void *arg)
+{
+    struct doctor *d = arg;
+    struct db_rows *r;
+    struct str host;
+
+    TRY(db_query_int(cx->tx, &COUNT_TENANTS, NO_ARGS, &d->tenants));
+    if (d->tenants == 0)
+        return OK;
+    TRY(db_query_one(cx->tx, &COUNT_ADMINS, ARGS(V_INT(cx->tenant.id)), &r));
+    d->admins = db_int(r, 0);
+    d->admins_with_mfa = db_int(r, 1);
+    db_rows_end(r);
+    TRY(settings_get_bool(cx, SET_MFA_REQUIRED, &d->mfa_required));
+    TRY(settings_get_str(cx, SET_EMAIL_HOST, &host));
+    d->mail = !str_is_empty(host);
+    return OK;
+}
+
+static void
+check_space(struct doctor *d, struct app *app)
+{
+    int64_t used, left, total;
+    char text[64];
+
+    db_space(app->db, &used, &left, &total);
+    if (total <= 0)
+        return;
+    snprintf(text, sizeof text, "%lld %% full", (long long)((total - left) * 100 / total));
+    say(d, (total - left) * 10 / total >= 9 ? 2 : (total - left) * 4 / total >= 3 ? 1 : 0, "The disk of the store is ", text);
+}
+
+static void
+report(struct doctor *d, struct app *app)
+{
+    const struct config *c = &app->config;
+
+    if (geteuid() == 0)
+        say(d, 1, "Run as root", ": use a user of its own");
+    check_mode(d, app->arena, c->data_dir, "The data folder");
+    check_mode(d, app->arena, c->keys_dir, "The key folder");
+    check_space(d, app);
+    if (d->tenants == 0) {
+        say(d, 1, "No workspace yet", ": start the server and follow the set-up link");
+        return;
+    }
+    say(d, d->admins == 0 ? 2 : d->admins == 1 ? 1 : 0, "Administrators",
+        d->admins == 0 ? ": none is enabled" : d->admins == 1 ? ": only one; make a second" : ": two or more");
+    say(d, d->admins_with_mfa < d->admins ? 1 : 0, "Second factor",
+        d->admins_with_mfa < d->admins ? ": an administrator has none" : ": every administrator has one");
+    say(d, d->mfa_required ? 0 : 1, "Policy", d->mfa_required ? ": a second factor is demanded" : ": a second factor is not demanded");
+    say(d, d->mail ? 0 : 1, "Mail", d->mail ? ": a server is set" : ": no server is set; links must be copied by hand");
+    say(d, str_has_prefix(c->public_url, S("https://")) || !str_is_empty(c->tls_cert) ? 0 : 1, "Encryption",
+        str_has_prefix(c->public_url, S("https://")) || !str_is_empty(c->tls_cert) ? ": TLS or an https public address"
+                                                                                   : ": neither TLS nor an https public address is set");
+}
+
+int
+cmd_doctor(struct arena *a, int argc, char **argv)
+{
+    struct config c = {0};
+    const struct option_def defs[] = {CONFIG_OPTIONS(&c), {"public-url", &c.public_url, NULL}, {0}};
+    struct doctor d = {0};
+    struct app *app;
+    struct cx cx;
+
+    if (!options_read(a, defs, &argc, argv) || argc != 0)
+        return usage("doctor [--data DIR] [--database URL]");
+    if (!config_finish(a, &c, STR_NULL) || !app_open(a, &c, (struct open_want){.read_only = true}, &app))
+        return 1;
+    cx = command_cx(app, a, "doctor");
+    if (command_tenant(&cx, 0) != OK)
+        fail_clear(&cx);
+    if (cx_read(&cx, look, &d) != OK)
+        say(&d, 2, "The store can not be read", "");
+    report(&d, app);
+    app_close(app);
+    printf("\n%d failures, %d warnings\n", d.failures, d.warnings);
+    return d.failures ? 1 : 0;
+}

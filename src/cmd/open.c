@@ -1,0 +1,216 @@
+/* Opening an installation: folder, keys, store, schema, log. Used by the server and by every
+ * command; starts no thread. */
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "audit/audit.h"
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "run/bus.h"
+#include "run/jobs.h"
+#include "run/keys.h"
+
+#define INSTANCE_SETTING "instance.cuid"
+#define KEYS_SETTING "instance.keys"
+#define NO_TENANT (-1) /* settings of the installation */
+
+static const struct sql GET_SETTING = SQL_READ("SELECT value FROM setting WHERE tenant_id = $1 AND name = $2");
+static const struct sql PUT_SETTING =
+    SQL_WRITE("setting", "INSERT INTO setting (tenant_id, name, value) VALUES ($1, $2, $3)");
+static const struct sql TENANT_BY_ID = SQL_READ("SELECT cuid FROM tenant WHERE tenant_id = $1");
+
+static void
+cover_job(struct cx *cx)
+{
+    audit_cover(cx, REASON_JOB_STEP);
+    audit_cover(cx, REASON_SEQUENCE);
+}
+
+static enum err
+get_setting(struct cx *cx, const char *name, struct str *out)
+{
+    struct db_rows *r;
+
+    TRY(db_query_one(cx->tx, &GET_SETTING, ARGS(V_INT(NO_TENANT), V_STR(str_of(name))), &r));
+    *out = db_text_keep(r, 0);
+    db_rows_end(r);
+    return OK;
+}
+
+static enum err
+put_setting(struct cx *cx, const char *name, struct str value, const char *text)
+{
+    struct audit_change change = {S("value"), STR_NULL, value};
+    struct audit_entry e = {.event = EV_SETTING_CHANGED, .instance = true, .changes = &change, .n_changes = 1};
+
+    e.text = str_of(text);
+    e.target_kind = S("setting");
+    e.target_id = str_of(name);
+    TRY(audit_record(cx, &e, NULL));
+    return db_exec(cx->tx, &PUT_SETTING, ARGS(V_INT(NO_TENANT), V_STR(str_of(name)), V_STR(value)), NULL);
+}
+
+/* First start: the installation gets its name and remembers the keys it was made with. Later: the
+ * keys must be the same, else tokens, secrets and signatures would silently change hands. */
+static enum err
+identify(struct cx *cx, void *arg)
+{
+    struct app *app = arg;
+    struct str found;
+    enum err e = get_setting(cx, INSTANCE_SETTING, &found);
+
+    if (e == ERR_NOT_FOUND) {
+        found = cuid_in(cx->arena, cx->now);
+        TRY(put_setting(cx, INSTANCE_SETTING, found, "The installation was given its identity"));
+        TRY(put_setting(cx, KEYS_SETTING, app->keys->fingerprint, "The installation was bound to its keys"));
+    } else {
+        TRY(e);
+        app->instance = arena_str(app->arena, found);
+        TRY(get_setting(cx, KEYS_SETTING, &found));
+        if (!str_eq(found, app->keys->fingerprint))
+            return fail(cx, ERR_CONFLICT, "the keys in the key directory are not those this store was made with");
+        return OK;
+    }
+    app->instance = arena_str(app->arena, found);
+    return OK;
+}
+
+static enum err
+record_migration(struct cx *cx, void *arg)
+{
+    const int *v = arg;
+    struct audit_entry e = {.event = EV_SCHEMA_MIGRATED, .instance = true};
+
+    e.text = arena_fmt(cx->arena, "The schema was brought from version %d to %d", v[0], v[1]);
+    return audit_record(cx, &e, NULL);
+}
+
+static bool
+told(struct app *app, struct str why)
+{
+    refuse("%.*s", STR_ARG(why));
+    app_close(app);
+    return false;
+}
+
+static bool
+open_store(struct app *app, struct arena *a, struct open_want want)
+{
+    struct db_options o = {.url = app->config.database, .dir = app->config.data_dir, .readers = 8, .writers = 8};
+    struct audit_options ao = {.dir = app->config.data_dir, .readers = 4, .read_only = want.read_only};
+    struct str why = S("the store can not be opened");
+    int v[2] = {0, 0};
+
+    o.readers = app->config.workers > 0 ? app->config.workers + 4 : 4;
+    o.writers = app->config.workers > 0 ? app->config.workers : 2;
+    o.read_only = want.read_only;
+    if (db_open(a, &o, &app->db, &why) != OK)
+        return told(app, why);
+    if (want.migrate && db_migrate(app->db, a, &v[0], &v[1], &why) != OK)
+        return told(app, why);
+    if (db_schema_version(app->db, a, &v[0], &v[1]) != OK || v[0] < v[1])
+        return told(app, S("the schema is older than this binary: run \"recount migrate\""));
+    db_set_commit_check(app->db, audit_commit_check);
+    if (audit_open(app, &ao, &why) != OK)
+        return told(app, why);
+    db_set_commit_hook(app->db, audit_wake, app);
+    return true;
+}
+
+bool
+app_open(struct arena *a, const struct config *c, struct open_want want, struct app **out)
+{
+    struct app *app = arena_new(a, struct app);
+    struct str why = STR_NULL;
+    struct cx cx;
+    int before = 0, now = 0;
+
+    app->arena = a;
+    app->config = *c;
+    app->started = clock_now();
+    app->cover_job = cover_job;
+    app->bus = bus_create(a);
+    if (want.create && mkdir(arena_cstr(a, c->data_dir), 0700) != 0 && errno != EEXIST) {
+        refuse("the data folder %.*s can not be made", STR_ARG(c->data_dir));
+        return false;
+    }
+    if (keys_open(a, c->keys_dir, want.create, &app->keys, &why) != OK) {
+        refuse("%.*s", STR_ARG(why));
+        return false;
+    }
+    if (want.migrate) { /* what it was before, to be recorded below */
+        struct db_options o = {.url = c->database, .dir = c->data_dir, .readers = 1, .writers = 1};
+        struct db *db;
+
+        if (db_open(a, &o, &db, &why) != OK)
+            return told(app, why);
+        if (db_schema_version(db, a, &before, &now) != OK)
+            before = now;
+        db_close(db);
+    }
+    if (!open_store(app, a, want))
+        return false;
+    app->jobs = jobs_create(app);
+    cx = cx_system(app, a, "start", NULL);
+    if (!want.read_only) {
+        if (cx_write(&cx, identify, app) != OK)
+            return told(app, cx.failure.message);
+        if (before < now) {
+            int v[2] = {before, now};
+
+            if (cx_write(&cx, record_migration, v) != OK)
+                return told(app, cx.failure.message);
+        }
+    }
+    *out = app;
+    return true;
+}
+
+void
+app_close(struct app *app)
+{
+    if (app->audit)
+        audit_close(app);
+    if (app->db)
+        db_close(app->db);
+    app->audit = NULL;
+    app->db = NULL;
+}
+
+struct cx
+command_cx(struct app *app, struct arena *a, const char *words)
+{
+    struct cx cx = cx_system(app, a, words, NULL);
+    struct passwd *pw = getpwuid(getuid());
+    char host[256] = "localhost";
+
+    (void)gethostname(host, sizeof host - 1);
+    cx.actor.kind = ACTOR_COMMAND;
+    cx.actor.name = arena_fmt(a, "recount %s (%s@%s)", words, pw ? pw->pw_name : "unknown", host);
+    return cx;
+}
+
+static enum err
+tenant_body(struct cx *cx, void *arg)
+{
+    const int64_t *id = arg;
+    struct db_rows *r;
+    enum err e = db_query_one(cx->tx, &TENANT_BY_ID, ARGS(V_INT(*id)), &r);
+
+    if (e == ERR_NOT_FOUND)
+        return fail(cx, e, "there is no workspace %lld", (long long)*id);
+    TRY(e);
+    cx->tenant = (struct tenant_ref){.known = true, .id = *id, .cuid = db_text_keep(r, 0)};
+    db_rows_end(r);
+    return OK;
+}
+
+enum err
+command_tenant(struct cx *cx, int64_t id)
+{
+    return cx_read(cx, tenant_body, &id);
+}

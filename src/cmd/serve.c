@@ -1,0 +1,324 @@
+/* recount serve: opens the installation, starts its threads, listens, and stops in order. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/server.h"
+#include "audit/audit.h"
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "cmd/demo.h"
+#include "codec/hash.h"
+#include "base/text.h"
+#include "core/limits.h"
+#include "core/link.h"
+#include "core/session.h"
+#include "core/signin.h"
+#include "out/mail.h"
+#include "run/bus.h"
+#include "run/jobs.h"
+
+#define DRAIN_MS 5000        /* how long running requests may take at the end */
+#define UPKEEP_S 20          /* period of locks, sweeps and disk alarms */
+#define DISK_WARN_PERCENT 75
+#define DISK_ALARM_PERCENT 90
+
+static const struct sql RUN_OPEN = SQL_READ("SELECT run, started_at FROM process_run WHERE stopped_at IS NULL AND host = $1");
+static const struct sql RUN_CLOSE = SQL_WRITE("process_run", "UPDATE process_run SET stopped_at = $2 WHERE stopped_at IS NULL AND host = $1");
+static const struct sql RUN_START = SQL_WRITE(
+    "process_run", "INSERT INTO process_run (run, host, version, started_at) VALUES ($1, $2, $3, $4)");
+
+static struct str
+host_name(struct arena *a)
+{
+    char host[256] = "localhost";
+
+    (void)gethostname(host, sizeof host - 1);
+    return arena_str(a, str_of(host));
+}
+
+/* What the server was told, without secrets, as a digest that changes when the configuration does. */
+static struct str
+config_digest(struct arena *a, const struct config *c)
+{
+    size_t at = str_index(c->database, '@');
+    struct str parts[] = {at == SIZE_MAX ? c->database : str_sub(c->database, at, c->database.n),
+                          S("\n"), c->listen_host, S("\n"), c->trusted_proxies, S("\n"), c->public_url,
+                          S("\n"), c->tls_cert};
+    struct sha256 h = sha256_parts(parts, sizeof parts / sizeof parts[0]);
+
+    return str_sub(hex_in(a, sha256_str(&h)), 0, 16);
+}
+
+static enum err
+record_start(struct cx *cx, void *arg)
+{
+    struct app *app = arg;
+    struct str host = host_name(cx->arena), digest = config_digest(cx->arena, &app->config);
+    struct audit_change change = {S("configuration"), STR_NULL, digest};
+    struct audit_entry e = {.event = EV_SERVER_STARTED, .instance = true, .changes = &change, .n_changes = 1};
+    struct db_rows *r;
+    bool unclean = false;
+    enum err rc = db_query_one(cx->tx, &RUN_OPEN, ARGS(V_STR(host)), &r);
+
+    if (rc == OK) {
+        unclean = true;
+        db_rows_end(r);
+    } else if (rc != ERR_NOT_FOUND) {
+        return rc;
+    }
+    e.text = arena_fmt(cx->arena, "Recount " RECOUNT_VERSION " started on %.*s, listening on %.*s:%d%s",
+                       STR_ARG(host), STR_ARG(app->config.listen_host), server_port(),
+                       unclean ? "; the previous run ended uncleanly" : "");
+    e.target_kind = S("process");
+    e.target_id = cx->request_id;
+    TRY(audit_record(cx, &e, NULL));
+    TRY(db_exec(cx->tx, &RUN_CLOSE, ARGS(V_STR(host), V_INT(cx->now)), NULL));
+    return db_exec(cx->tx, &RUN_START,
+                   ARGS(V_STR(cx->request_id), V_STR(host), V_STR(S(RECOUNT_VERSION)), V_INT(cx->now)), NULL);
+}
+
+static enum err
+record_stop(struct cx *cx, void *arg)
+{
+    struct str host = host_name(cx->arena);
+    struct audit_entry e = {.event = EV_SERVER_STOPPED, .instance = true, .target_kind = S("process")};
+
+    (void)arg;
+    e.text = arena_fmt(cx->arena, "Recount stopped on %.*s", STR_ARG(host));
+    TRY(audit_record(cx, &e, NULL));
+    return db_exec(cx->tx, &RUN_CLOSE, ARGS(V_STR(host), V_INT(cx->now)), NULL);
+}
+
+static void
+own_event(struct app *app, const char *process, cx_body body, void *arg)
+{
+    struct arena *a = arena_create("process event", (size_t)16 << 20);
+    struct cx cx = cx_system(app, a, process, NULL);
+
+    if (cx_write(&cx, body, arg) != OK)
+        log_error("audit.process_event_lost", LOG_STR("process", str_of(process)), LOG_STR("why", cx.failure.message));
+    arena_free(a);
+}
+
+/* ---- upkeep: locks, sweeps, alarms ---- */
+
+struct upkeep {
+    struct app *app;
+    pthread_t thread;
+    int disk_level; /* 0, 1 warned, 2 alarmed */
+    int64_t swept_day;
+};
+
+static enum err
+record_disk(struct cx *cx, void *arg)
+{
+    const int64_t *percent = arg;
+    struct audit_entry e = {.event = EV_DISK_LOW, .instance = true, .outcome = OUTCOME_FAILURE};
+
+    e.text = arena_fmt(cx->arena, "The disk of the store is %lld %% full", (long long)*percent);
+    return audit_record(cx, &e, NULL);
+}
+
+static void
+watch_disk(struct upkeep *u)
+{
+    int64_t used, left, total, percent;
+    int level;
+
+    db_space(u->app->db, &used, &left, &total);
+    if (total <= 0)
+        return;
+    percent = (total - left) * 100 / total;
+    level = percent >= DISK_ALARM_PERCENT ? 2 : percent >= DISK_WARN_PERCENT ? 1 : 0;
+    if (level > u->disk_level) {
+        log_warn("disk.filling", LOG_INT("percent", percent));
+        own_event(u->app, "disk watch", record_disk, &percent);
+    }
+    u->disk_level = level;
+}
+
+static enum err
+sweep_body(struct cx *cx, void *arg)
+{
+    (void)arg;
+    TRY(session_sweep(cx));
+    return link_sweep(cx);
+}
+
+static void
+upkeep_step(struct upkeep *u)
+{
+    struct arena *a = arena_create("upkeep", (size_t)64 << 20);
+    struct cx cx = cx_system(u->app, a, "automatic unlock", NULL);
+    int64_t day = cx.now / USEC_PER_DAY;
+
+    if (signin_release_locks(&cx) != OK)
+        log_warn("upkeep.locks", LOG_STR("why", cx.failure.message));
+    fail_clear(&cx);
+    if (day != u->swept_day && cx_write(&cx, sweep_body, NULL) == OK)
+        u->swept_day = day;
+    watch_disk(u);
+    arena_free(a);
+}
+
+static void *
+upkeep_loop(void *arg)
+{
+    struct upkeep *u = arg;
+
+    while (!atomic_load(&u->app->stopping)) {
+        upkeep_step(u);
+        for (int i = 0; i < UPKEEP_S * 5 && !atomic_load(&u->app->stopping); i++)
+            usleep(200000);
+    }
+    return NULL;
+}
+
+/* ---- start and stop ---- */
+
+/* The listening threads hand everything to sigwait(): a signal is an ordinary event here. */
+static void
+wait_for_stop(const sigset_t *set)
+{
+    int which;
+
+    while (sigwait(set, &which) != 0)
+        ;
+    log_info("server.stopping", LOG_INT("signal", which));
+}
+
+static void
+greet(struct app *app, const struct demo_people *demo)
+{
+    struct arena *a = app->arena;
+    struct str host = str_contains(app->config.listen_host, S(":"))
+                          ? arena_fmt(a, "[%.*s]", STR_ARG(app->config.listen_host))
+                          : app->config.listen_host;
+    struct str url = arena_fmt(a, "%s://%.*s:%d", str_is_empty(app->config.tls_cert) ? "http" : "https",
+                               STR_ARG(host), server_port());
+
+    if (demo) {
+        demo_print(stdout, url, demo);
+    } else {
+        printf("\nRecount is listening on %.*s\n", STR_ARG(url));
+    }
+    fflush(stdout);
+}
+
+struct setup {
+    bool needed;
+};
+
+static enum err
+setup_body(struct cx *cx, void *arg)
+{
+    struct setup *s = arg;
+
+    return link_setup_needed(cx, &s->needed);
+}
+
+static void
+offer_setup(struct app *app)
+{
+    struct cx cx = cx_system(app, app->arena, "start", NULL);
+    struct setup s = {false};
+    struct str url;
+
+    if (cx_read(&cx, setup_body, &s) != OK || !s.needed)
+        return;
+    if (link_setup(&cx, &url) == OK)
+        printf("\nNobody can sign in yet. Set Recount up here (once, within 24 hours):\n  %.*s\n", STR_ARG(url));
+    fflush(stdout);
+}
+
+static int
+run_server(struct app *app, const sigset_t *set, const struct demo_people *demo)
+{
+    struct upkeep u = {.app = app};
+    struct str why = S("the server can not listen");
+
+    audit_start(app);
+    if (server_start(app, &why) != OK) {
+        audit_stop(app);
+        return refuse("%.*s", STR_ARG(why));
+    }
+    if (str_is_null(app->config.public_url) && app->config.listen_port == 0)
+        app->config.listen_port = server_port();
+    own_event(app, "server", record_start, app);
+    jobs_start(app->jobs);
+    if (pthread_create(&u.thread, NULL, upkeep_loop, &u) != 0)
+        BUG("no thread for upkeep");
+    log_info("http.listening", LOG_STR("address", app->config.listen_host), LOG_INT("port", server_port()));
+    greet(app, demo);
+    offer_setup(app);
+    wait_for_stop(set);
+    atomic_store(&app->stopping, true);
+    bus_stop(app->bus);
+    server_stop(DRAIN_MS);
+    jobs_stop(app->jobs);
+    pthread_join(u.thread, NULL);
+    own_event(app, "server", record_stop, NULL);
+    audit_stop(app);
+    log_info("server.stopped", LOG_INT("uptime_s", (clock_now() - app->started) / USEC_PER_SEC));
+    return 0;
+}
+
+static bool
+is_loopback(struct str host)
+{
+    return str_has_prefix(host, S("127.")) || str_eq(host, S("::1")) || str_eq(host, S("localhost"));
+}
+
+int
+cmd_serve(struct arena *a, int argc, char **argv)
+{
+    struct config c = {0};
+    struct str listen = STR_NULL, workers = STR_NULL;
+    const struct option_def defs[] = {CONFIG_OPTIONS(&c),
+                                      {"listen", &listen, NULL},
+                                      {"tls-cert", &c.tls_cert, NULL},
+                                      {"tls-key", &c.tls_key, NULL},
+                                      {"trusted-proxy", &c.trusted_proxies, NULL},
+                                      {"public-url", &c.public_url, NULL},
+                                      {"workers", &workers, NULL},
+                                      {"demo", NULL, &c.demo},
+                                      {0}};
+    struct demo_people *people = NULL;
+    struct app *app;
+    sigset_t set;
+    int64_t n = 0;
+    int status;
+
+    if (!options_read(a, defs, &argc, argv) || argc != 0)
+        return usage("serve [--data DIR] [--keys DIR] [--listen ADDR:PORT] [--database sqlite|postgres://…]\n"
+                     "                     [--tls-cert F --tls-key F] [--trusted-proxy CIDR] [--public-url URL] [--demo]");
+    if (!config_finish(a, &c, listen))
+        return 1;
+    if (!str_is_null(workers) && (str_int64(workers, &n) != OK || n < 1 || n > 256))
+        return usage("serve: --workers wants a number from 1 to 256");
+    if (n == 0)
+        n = sysconf(_SC_NPROCESSORS_ONLN) * 4;
+    c.workers = (int)(n < 8 ? 8 : n);
+    if (c.demo && !is_loopback(c.listen_host))
+        return refuse("--demo listens on this machine only: use --listen 127.0.0.1:PORT");
+    if (geteuid() == 0)
+        log_warn("server.root", LOG_STR("advice", S("run Recount as a user of its own")));
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread starts: all inherit it */
+    if (!app_open(a, &c, (struct open_want){.migrate = true, .create = true}, &app))
+        return 1;
+    app->limits = limits_create(a);
+    mail_register(app->jobs);
+    if (c.demo && !demo_fill(app, &people)) {
+        app_close(app);
+        return 1;
+    }
+    status = run_server(app, &set, people);
+    app_close(app);
+    return status;
+}

@@ -1,0 +1,259 @@
+/* Counters of failed authentications and the gate before Argon2. Owns one bounded table and one
+ * mutex; knows nothing of names or passwords, only of hashes of keys. */
+#include "core/limits.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/rand.h"
+#include "codec/hash.h"
+
+#define SLOTS 8192       /* sets; with WAYS entries of 64 bytes: 4 MiB */
+#define WAYS 8           /* entries tried per set */
+#define HASH_WAIT_S 5    /* seconds a sign-in waits for its turn before it is refused */
+
+struct entry {
+    uint64_t tag[2]; /* first half of the key's hash; 0,0: empty */
+    int64_t start, last, locked_until;
+    int64_t count, previous; /* of the running window, and of the one before */
+    int64_t window;
+};
+
+struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t free_preferred, free_other;
+    int running, running_max;
+    int waiting_preferred, waiting_other, waiting_max;
+};
+
+struct limits {
+    pthread_mutex_t lock;
+    uint8_t seed[32]; /* nobody outside can aim at a slot */
+    struct entry *v;
+    struct gate gate;
+};
+
+static void
+limits_destroy(void *p)
+{
+    struct limits *l = p;
+
+    pthread_mutex_destroy(&l->lock);
+    pthread_mutex_destroy(&l->gate.lock);
+    pthread_cond_destroy(&l->gate.free_preferred);
+    pthread_cond_destroy(&l->gate.free_other);
+}
+
+struct limits *
+limits_create(struct arena *a)
+{
+    struct limits *l = arena_new(a, struct limits);
+
+    l->v = arena_array(a, struct entry, (size_t)SLOTS * WAYS);
+    rand_bytes(l->seed, sizeof l->seed);
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_mutex_init(&l->gate.lock, NULL);
+    pthread_cond_init(&l->gate.free_preferred, NULL);
+    pthread_cond_init(&l->gate.free_other, NULL);
+    l->gate.running_max = 1;
+    l->gate.waiting_max = 4;
+    arena_defer(a, limits_destroy, l);
+    return l;
+}
+
+/* The entry of the key. With `make` an empty or the least recently used unlocked one is taken. */
+static struct entry *
+entry_of(struct limits *l, enum limit_kind k, struct str key, int64_t now, bool make)
+{
+    char kind = (char)('a' + (int)k);
+    struct str parts[] = {str_mem(l->seed, sizeof l->seed), str_mem(&kind, 1), key};
+    struct sha256 h = sha256_parts(parts, 3);
+    uint64_t word[3];
+    struct entry *set, *victim = NULL;
+
+    memcpy(word, h.b, sizeof word);
+    if (word[0] == 0)
+        word[0] = 1;
+    set = l->v + (word[2] % SLOTS) * WAYS;
+    for (int i = 0; i < WAYS; i++) {
+        struct entry *e = &set[i];
+
+        if (e->tag[0] == word[0] && e->tag[1] == word[1])
+            return e;
+        if (e->locked_until <= now && (!victim || e->last < victim->last))
+            victim = e;
+    }
+    if (!make)
+        return NULL;
+    if (!victim)
+        victim = &set[word[1] % WAYS]; /* eight locked names in one set: one of them goes */
+    *victim = (struct entry){.tag = {word[0], word[1]}};
+    return victim;
+}
+
+/* Sliding window out of two fixed ones: the share of the previous window that still lies within
+ * `window` counts as if it had come evenly. */
+static void
+roll(struct entry *e, int64_t window, int64_t now)
+{
+    if (e->window != window || now < e->start || now - e->start >= 2 * window) {
+        e->count = e->previous = 0;
+        e->start = now;
+        e->window = window;
+    } else if (now - e->start >= window) {
+        e->previous = e->count;
+        e->count = 0;
+        e->start += window;
+    }
+}
+
+static int
+current(const struct entry *e, int64_t window, int64_t now)
+{
+    int64_t left = window - (now - e->start);
+
+    return (int)(e->count + e->previous * left / window);
+}
+
+int
+limits_count(struct limits *l, enum limit_kind k, struct str key, int64_t window, int64_t now)
+{
+    struct entry *e;
+    int n = 0;
+
+    pthread_mutex_lock(&l->lock);
+    e = entry_of(l, k, key, now, false);
+    if (e) {
+        roll(e, window, now);
+        n = current(e, window, now);
+    }
+    pthread_mutex_unlock(&l->lock);
+    return n;
+}
+
+int
+limits_note(struct limits *l, enum limit_kind k, struct str key, int64_t window, int64_t now)
+{
+    struct entry *e;
+    int n;
+
+    pthread_mutex_lock(&l->lock);
+    e = entry_of(l, k, key, now, true);
+    roll(e, window, now);
+    e->count++;
+    e->last = now;
+    n = current(e, window, now);
+    pthread_mutex_unlock(&l->lock);
+    return n;
+}
+
+void
+limits_clear(struct limits *l, enum limit_kind k, struct str key)
+{
+    struct entry *e;
+
+    pthread_mutex_lock(&l->lock);
+    e = entry_of(l, k, key, 0, false);
+    if (e)
+        *e = (struct entry){0};
+    pthread_mutex_unlock(&l->lock);
+}
+
+void
+limits_lock(struct limits *l, enum limit_kind k, struct str key, int64_t until, int64_t now)
+{
+    struct entry *e;
+
+    pthread_mutex_lock(&l->lock);
+    e = entry_of(l, k, key, now, true);
+    e->locked_until = until;
+    e->count = e->previous = 0; /* a fresh start when the lock is over */
+    e->last = now;
+    pthread_mutex_unlock(&l->lock);
+}
+
+int64_t
+limits_locked(struct limits *l, enum limit_kind k, struct str key, int64_t now)
+{
+    struct entry *e;
+    int64_t until = 0;
+
+    pthread_mutex_lock(&l->lock);
+    e = entry_of(l, k, key, now, false);
+    if (e && e->locked_until > now)
+        until = e->locked_until;
+    pthread_mutex_unlock(&l->lock);
+    return until;
+}
+
+/* ---- the gate ---- */
+
+void
+limits_set_hashes(struct limits *l, int running, int waiting)
+{
+    l->gate.running_max = running < 1 ? 1 : running;
+    l->gate.waiting_max = waiting < 1 ? 1 : waiting;
+}
+
+/* Waits its turn; false when the time is over. Preferred waiters go first. */
+static bool
+wait_turn(struct gate *g, bool preferred)
+{
+    pthread_cond_t *c = preferred ? &g->free_preferred : &g->free_other;
+    struct timespec end;
+
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += HASH_WAIT_S;
+    while (g->running >= g->running_max || (!preferred && g->waiting_preferred > 0)) {
+        if (pthread_cond_timedwait(c, &g->lock, &end) == ETIMEDOUT)
+            return g->running < g->running_max;
+    }
+    return true;
+}
+
+/* Wakes whoever is next; the lock is held. */
+static void
+wake_next(struct gate *g)
+{
+    if (g->running >= g->running_max)
+        return;
+    if (g->waiting_preferred > 0)
+        pthread_cond_signal(&g->free_preferred);
+    else if (g->waiting_other > 0)
+        pthread_cond_signal(&g->free_other);
+}
+
+bool
+limits_hash_enter(struct limits *l, bool preferred)
+{
+    struct gate *g = &l->gate;
+    int *waiting = preferred ? &g->waiting_preferred : &g->waiting_other;
+    bool ok = false;
+
+    pthread_mutex_lock(&g->lock);
+    if (g->running < g->running_max && (preferred || g->waiting_preferred == 0)) {
+        ok = true;
+    } else if (*waiting < g->waiting_max) {
+        ++*waiting;
+        ok = wait_turn(g, preferred);
+        --*waiting;
+    }
+    if (ok)
+        g->running++;
+    wake_next(g);
+    pthread_mutex_unlock(&g->lock);
+    return ok;
+}
+
+void
+limits_hash_leave(struct limits *l)
+{
+    struct gate *g = &l->gate;
+
+    pthread_mutex_lock(&g->lock);
+    g->running--;
+    wake_next(g);
+    pthread_mutex_unlock(&g->lock);
+}

@@ -1,0 +1,53 @@
+/* Signing in: password, second factor, lockout, and the change of one's own password. These
+ * functions run their own transactions and hash outside of them: call them from `prepare`.
+ *
+ * Existing, unknown, locked and disabled names get the same answer after the same number of hashes;
+ * every refused attempt is recorded (folded in a flood), a success is never folded. */
+#ifndef RECOUNT_CORE_SIGNIN_H
+#define RECOUNT_CORE_SIGNIN_H
+
+#include <stdbool.h>
+
+#include "core/session.h"
+#include "core/user.h"
+#include "run/cx.h"
+
+struct signin_input {
+    struct str username, password;
+    struct str code;          /* TOTP in the same call; null: none */
+    struct str device_cookie; /* null: none */
+    bool browser;             /* a session with a cookie, and a device cookie */
+};
+
+struct signin_result {
+    bool mfa_required;    /* then only challenge and tenant_id are set */
+    struct str challenge;
+    int64_t tenant_id;
+    struct session_tokens tokens;
+    struct str device_cookie; /* null: leave the browser's as it is */
+};
+
+/* ERR_UNAUTHORIZED with one message for every reason; ERR_TOO_FAST when the address failed too often. */
+MUST_CHECK enum err signin_password(struct cx *cx, const struct signin_input *in,
+                                    struct signin_result *out);
+/* Second step: `token` is six digits or a recovery code. */
+MUST_CHECK enum err signin_mfa(struct cx *cx, struct str challenge, struct str token, bool browser,
+                               struct str device_cookie, struct signin_result *out);
+/* Checks the caller's own password again (change of password, switching the second factor off).
+ * A wrong one is counted like a failed sign-in and recorded as `event` with `text`. */
+MUST_CHECK enum err signin_confirm(struct cx *cx, struct str password, enum event event, const char *text);
+/* Ends the session open in cx and records LOGOUT; inside cx->tx. */
+MUST_CHECK enum err signin_logout(struct cx *cx);
+
+/* Periodic: accounts whose lockout is over become unlocked, one event each. Own transaction. */
+MUST_CHECK enum err signin_release_locks(struct cx *cx);
+/* Forgets counters of a name in memory (administrator's unlock). */
+void signin_forget(struct cx *cx, struct str email_folded);
+/* The counter key of a name; hex, keyed. */
+struct str signin_name_key(struct cx *cx, struct str email_folded);
+/* 429 when the caller's address failed too often, noted as `what` in the log. */
+MUST_CHECK enum err signin_address_allowed(struct cx *cx);
+/* Counts a failure of the caller's address. */
+void signin_address_failed(struct cx *cx);
+
+#endif

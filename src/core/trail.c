@@ -1,0 +1,88 @@
+/* Lists of before → after and the actor's name for events. Records nothing itself. */
+#include "core/trail.h"
+
+#include "base/text.h"
+
+static struct str
+shortened(struct cx *cx, struct str s)
+{
+    struct str cut = utf8_cut(s, TRAIL_VALUE_MAX);
+
+    return cut.n == s.n ? arena_str(cx->arena, s) : arena_fmt(cx->arena, "%.*s…", STR_ARG(cut));
+}
+
+void
+trail_note(struct cx *cx, struct trail *t, struct str field, struct str before, struct str after)
+{
+    if (str_is_null(before) == str_is_null(after) && str_eq(before, after))
+        return;
+    if (t->n == t->cap) {
+        size_t cap = t->cap ? t->cap * 2 : 8;
+        struct audit_change *v = arena_array(cx->arena, struct audit_change, cap);
+
+        if (t->n)
+            memcpy(v, t->v, t->n * sizeof *v);
+        t->v = v;
+        t->cap = cap;
+    }
+    t->v[t->n++] = (struct audit_change){
+        .field = arena_str(cx->arena, field),
+        .before = str_is_null(before) ? STR_NULL : shortened(cx, before),
+        .after = str_is_null(after) ? STR_NULL : shortened(cx, after),
+    };
+}
+
+struct str
+trail_bool(bool v)
+{
+    return v ? S("true") : S("false");
+}
+
+void
+trail_note_bool(struct cx *cx, struct trail *t, struct str field, bool before, bool after)
+{
+    trail_note(cx, t, field, trail_bool(before), trail_bool(after));
+}
+
+struct str
+trail_actor(struct cx *cx)
+{
+    if (str_is_empty(cx->actor.email))
+        return str_is_empty(cx->actor.name) ? S("Someone not signed in") : cx->actor.name;
+    return arena_fmt(cx->arena, "%.*s (%.*s)", STR_ARG(cx->actor.name), STR_ARG(cx->actor.email));
+}
+
+struct user
+trail_user(struct cx *cx, const struct db_rows *r, int col)
+{
+    return (struct user){
+        .tenant_id = cx->tenant.id,
+        .tenant_cuid = cx->tenant.cuid,
+        .user_id = db_int(r, col),
+        .cuid = arena_str(cx->arena, db_text(r, col + 1)),
+        .email = arena_str(cx->arena, db_text(r, col + 2)),
+        .first = arena_str(cx->arena, db_text(r, col + 3)),
+        .last = arena_str(cx->arena, db_text(r, col + 4)),
+    };
+}
+
+enum err
+trail_record(struct cx *cx, const struct trail_thing *t, const struct trail *changes)
+{
+    struct audit_entry e = {
+        .event = t->event,
+        .outcome = OUTCOME_SUCCESS,
+        .text = t->text,
+        .target_kind = t->kind,
+        .target_id = t->id,
+        .target_name = t->name,
+        .client_id = t->client_id,
+        .client_name = t->client_id ? t->name : STR_NULL,
+    };
+
+    if (changes) {
+        e.changes = changes->v;
+        e.n_changes = changes->n;
+    }
+    return audit_record(cx, &e, NULL);
+}

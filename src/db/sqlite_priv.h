@@ -1,0 +1,70 @@
+/* Shared by sqlite.c (opening, pool), sqlite_stmt.c (statements) and sqlite_group.c (the writer). */
+#ifndef RECOUNT_DB_SQLITE_PRIV_H
+#define RECOUNT_DB_SQLITE_PRIV_H
+
+#include <sqlite3.h>
+
+#include "db/db_priv.h"
+
+/* A prepared statement in a connection's cache. */
+struct lite_stmt {
+    sqlite3_stmt *st;
+    uint64_t hash;
+    struct lite_stmt *next; /* of the same bucket */
+    int n_params;
+    uint16_t *number; /* number[i]: the n of the $n that SQLite's parameter i+1 is named */
+    bool busy;        /* a result set is open on it */
+    bool temporary;   /* made because the cached one was busy; finalised at the end */
+    bool writes;
+};
+
+struct lite_conn {
+    sqlite3 *h; /* NULL until first used */
+    struct lite_stmt *buckets[DB_CACHE_BUCKETS];
+    size_t n;
+};
+
+/* A write waiting for its turn on the writer's connection, or for the commit of its group. */
+struct lite_waiter {
+    pthread_cond_t wake;
+    struct lite_waiter *next;
+    enum { LITE_QUEUED, LITE_GRANTED, LITE_JOINED, LITE_DONE } state;
+    enum err result;
+};
+
+struct lite_writer {
+    pthread_mutex_t lock;
+    bool held;                        /* some thread has the connection */
+    struct lite_waiter *head, *tail;  /* waiting for the connection */
+    /* The rest belongs to the holder. */
+    struct lite_conn conn;
+    bool in_group;                    /* a transaction is open */
+    struct lite_waiter *members;      /* whose savepoints are released into it */
+    size_t n_members;
+};
+
+struct lite_db {
+    struct db base;
+    char *path;
+    char *vfs;
+    struct db_pool readers;
+    struct lite_writer writer;
+};
+
+/* sqlite.c */
+enum err lite_conn_open(struct lite_db *db, struct lite_conn *c, bool writer);
+/* sqlite_stmt.c */
+enum err lite_error(struct lite_conn *c, int rc, const char *what);
+enum err lite_run(struct lite_conn *c, const char *text); /* a constant text without parameters */
+void lite_conn_close(struct lite_conn *c);
+enum err lite_exec(struct db_tx *tx, const struct sql *q, struct db_args args, int64_t *changed);
+enum err lite_query(struct db_rows *r, struct db_args args);
+enum err lite_next(struct db_rows *r);
+int64_t lite_end(struct db_rows *r);
+struct db_val lite_cell(const struct db_rows *r, int col);
+enum err lite_script(struct db_tx *tx, const char *text);
+enum err lite_sequence(struct db_tx *tx, int which, int64_t *out);
+/* sqlite_group.c */
+enum err lite_write(struct db *db, struct arena *a, db_body body, void *arg);
+
+#endif

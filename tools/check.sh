@@ -1,0 +1,183 @@
+#!/bin/bash
+# Every test, suite by suite, and one line at the end: N passed, N failed, N skipped.
+#
+#   check.sh            everything (seeded samples of the long tests)
+#   check.sh SUITE…     only these: lint static unit asan tsan sqlite postgres browser torture
+#   RECOUNT_LONG=1      full counts
+#
+# Each suite leaves one file in build-results/, which tools/tally.py sums.
+set -u
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+cd "$ROOT" || exit 1
+. tools/env.sh
+exec </dev/null
+
+# The whole run has one throw-away PostgreSQL of its own, stopped at the end.
+if [ -z "${RECOUNT_TEST_PG:-}" ] && [ -x tools/with-postgres.sh ] && [ "${RECOUNT_NO_PG:-}" = '' ]; then
+    exec tools/with-postgres.sh "$0" "$@"
+fi
+
+RESULTS=build-results
+LOGS=$RESULTS/logs
+JOBS=${JOBS:-$(nproc)}
+BEGAN=$(date +%s)
+export RECOUNT_KILLS=${RECOUNT_KILLS:-30}
+export ASAN_OPTIONS='detect_leaks=1:exitcode=99:strict_string_checks=1:detect_stack_use_after_return=0'
+export UBSAN_OPTIONS='halt_on_error=1:print_stacktrace=1:exitcode=99'
+export TSAN_OPTIONS='exitcode=99:halt_on_error=0:second_deadlock_stack=1:suppressions='"$ROOT/tools/tsan.supp"
+
+suites=${*:-lint static unit asan tsan sqlite postgres browser}
+rm -rf "$RESULTS"
+mkdir -p "$LOGS"
+
+say() {
+    printf '\n== %s  (%d s)\n' "$1" $(($(date +%s) - BEGAN))
+}
+
+# one NAME COMMAND…: a suite that is one pass or one failure; shows its output when it fails.
+one() {
+    local name=$1
+    shift
+    if "$@" >"$LOGS/$name.log" 2>&1; then
+        echo '{"passed":1,"failed":0,"skipped":0}' >"$RESULTS/$name.json"
+    else
+        echo '{"passed":0,"failed":1,"skipped":0}' >"$RESULTS/$name.json"
+        tail -40 "$LOGS/$name.log"
+        echo "FAILED: $name (whole output in $LOGS/$name.log)"
+        return 1
+    fi
+}
+
+skip() {
+    echo "{\"passed\":0,\"failed\":0,\"skipped\":1}" >"$RESULTS/$1.json"
+    echo "skipped: $2"
+}
+
+# configure DIR CC [OPTION…]
+configure() {
+    local dir=$1 cc=$2
+    shift 2
+    [ -f "$dir/build.ninja" ] || CC=$cc meson setup "$dir" "$@"
+}
+
+compile() {
+    ninja -C "$1" -j "$JOBS" | grep -v '^\[' || true
+    ninja -C "$1" -j "$JOBS" -n | grep -q 'no work to do'
+}
+
+# build NAME DIR CC [OPTION…]: configures and compiles as one result.
+build() {
+    local name=$1 dir=$2 cc=$3
+    shift 3
+    one "$name" eval "configure $dir $cc $* && compile $dir"
+}
+
+# unit NAME DIR: the unit tests of a build.
+unit() {
+    meson test -C "$2" --no-rebuild --suite unit --print-errorlogs --timeout-multiplier "${3:-1}" \
+        --num-processes "$JOBS" >"$LOGS/$1.log" 2>&1 || grep -E 'FAIL|TIMEOUT|ERROR|Assertion|Error:' "$LOGS/$1.log" | head -60
+    cp "$2/meson-logs/testlog.json" "$RESULTS/$1.meson"
+}
+
+# node_tests NAME FILE…: Node's test runner; the log keeps all, the screen shows the failures.
+node_tests() {
+    local name=$1
+    shift
+    node --test --test-concurrency="${TEST_JOBS:-$JOBS}" \
+        --test-reporter=tap --test-reporter-destination="$RESULTS/$name.tap" \
+        --test-reporter=spec --test-reporter-destination="$LOGS/$name.log" "$@" >/dev/null 2>&1 ||
+        sed -n '/failing tests:/,$p' "$LOGS/$name.log" | head -150
+}
+
+summary() {
+    python3 tools/tally.py --suite "$1" "$RESULTS" || true
+}
+
+wanted() {
+    case " $suites " in *" $1 "*) return 0 ;; *) return 1 ;; esac
+}
+
+# What is run again under the sanitizers and on both stores, and what only once.
+subset='signin sessions mfa users clients audit-search audit-stream badinput graceful'
+files() {
+    for f in $1; do [ -f "tests/api/$f.test.mjs" ] && echo "tests/api/$f.test.mjs"; done
+}
+
+if wanted lint; then
+    say lint
+    python3 tools/lint.py --results "$RESULTS/01-lint.json" | tee "$LOGS/01-lint.log" | tail -40
+    summary 01-lint
+fi
+
+say 'web application and server (GCC)'
+one 02-build-web tools/build-web.sh
+build 03-build-gcc build gcc
+
+if wanted static; then
+    say 'cppcheck, clang-tidy'
+    one 04-cppcheck tools/static.sh cppcheck
+    one 05-clang-tidy tools/static.sh clang-tidy
+fi
+
+if wanted unit; then
+    say 'unit tests (GCC)'
+    unit 06-unit-gcc build
+    summary 06-unit-gcc
+fi
+
+if wanted sqlite || wanted torture; then
+    say 'scenarios on SQLite'
+    if wanted torture; then
+        RECOUNT_TEST_STORE=sqlite node_tests 10-kills-sqlite tests/api/kill9.test.mjs
+        summary 10-kills-sqlite
+    else
+        # shellcheck disable=SC2046
+        RECOUNT_TEST_STORE=sqlite node_tests 10-api-sqlite $(ls tests/api/*.test.mjs)
+        summary 10-api-sqlite
+    fi
+fi
+
+if wanted postgres || wanted torture; then
+    say 'scenarios on PostgreSQL'
+    if [ -z "${RECOUNT_TEST_PG:-}" ]; then
+        skip 11-api-postgres 'no PostgreSQL'
+    elif wanted torture; then
+        RECOUNT_TEST_STORE=postgres node_tests 11-kills-postgres tests/api/kill9.test.mjs
+        summary 11-kills-postgres
+    else
+        # shellcheck disable=SC2046
+        RECOUNT_TEST_STORE=postgres node_tests 11-api-postgres $(ls tests/api/*.test.mjs)
+        summary 11-api-postgres
+    fi
+fi
+
+if wanted browser && ls tests/browser/*.test.mjs >/dev/null 2>&1; then
+    say 'pages in Chromium'
+    node_tests 12-browser $(ls tests/browser/*.test.mjs)
+    summary 12-browser
+fi
+
+if wanted asan; then
+    say 'Clang with AddressSanitizer and UndefinedBehaviorSanitizer'
+    if build 20-build-asan build-asan clang -Db_sanitize=address,undefined -Db_lundef=false; then
+        unit 21-unit-asan build-asan 3
+        summary 21-unit-asan
+        # shellcheck disable=SC2046
+        RECOUNT_BIN=build-asan/recount RECOUNT_SLOW=1 RECOUNT_TEST_STORE=sqlite \
+            node_tests 22-api-asan $(files "$subset")
+        summary 22-api-asan
+    fi
+fi
+
+if wanted tsan; then
+    say 'Clang with ThreadSanitizer'
+    if build 30-build-tsan build-tsan clang -Db_sanitize=thread -Db_lundef=false; then
+        # shellcheck disable=SC2046
+        RECOUNT_BIN=build-tsan/recount RECOUNT_SLOW=1 RECOUNT_TEST_STORE=sqlite \
+            node_tests 31-api-tsan $(files 'signin clients audit-stream graceful')
+        summary 31-api-tsan
+    fi
+fi
+
+say 'all suites'
+exec python3 tools/tally.py "$RESULTS"

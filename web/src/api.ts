@@ -1,0 +1,65 @@
+// The only way to the server: same origin, cookie session, one error shape. A request that meets an ended session waits
+// for the sign-in dialog and is sent again, so that nothing typed is lost.
+
+export interface FieldFault { pointer: string; reason: string }
+export class ApiError extends Error {
+  constructor(public status: number, message: string, public code?: string, public fields: FieldFault[] = []) { super(message); }
+  /** The fault of one field, by the last part of its JSON pointer. */
+  field(name: string) { return this.fields.find((f) => f.pointer.split("/").pop() === name)?.reason; }
+}
+
+let ask: (() => Promise<void>) | null = null;
+/** Registers who shows the sign-in dialog. */
+export const onExpired = (f: typeof ask) => { ask = f; };
+
+interface Options { signal?: AbortSignal; form?: FormData; quiet?: boolean }
+
+export async function api<T = unknown>(method: string, path: string, body?: unknown, o: Options = {}): Promise<T> {
+  for (;;) {
+    let answer: Response;
+    try {
+      answer = await fetch(path, {
+        method, credentials: "same-origin", signal: o.signal,
+        headers: { "X-Recount": "1", Accept: "application/json", ...(body !== undefined && !o.form ? { "Content-Type": "application/json" } : {}) },
+        body: o.form ?? (body === undefined ? undefined : JSON.stringify(body)),
+      });
+    } catch (e) {
+      if ((e as Error).name === "AbortError") throw e;
+      throw new ApiError(0, "The server can not be reached. Check the connection and try again.", "unreachable");
+    }
+    const text = await answer.text();
+    let data: unknown = null;
+    try { data = text ? JSON.parse(text) : null; } catch { /* said below */ }
+    if (answer.ok) return data as T;
+    if (answer.status === 401 && !o.quiet && ask) { await ask(); continue; }
+    const d = (data ?? {}) as { message?: string; code?: string; fields?: FieldFault[] };
+    const wait = answer.headers.get("Retry-After");
+    const fallback = answer.status === 429 ? `Too many attempts. Try again ${wait ? `in ${wait} s` : "in a minute"}.` : `The server answered ${answer.status}.`;
+    throw new ApiError(answer.status, d.message || fallback, d.code, d.fields ?? []);
+  }
+}
+export const get = <T,>(path: string, signal?: AbortSignal) => api<T>("GET", path, undefined, { signal });
+export const post = <T = unknown,>(path: string, body: unknown = {}) => api<T>("POST", path, body);
+export const put = <T = unknown,>(path: string, body: unknown = {}) => api<T>("PUT", path, body);
+export const del = <T = unknown,>(path: string) => api<T>("DELETE", path);
+export const say = (e: unknown) => (e instanceof Error ? e.message : String(e));
+export function query(o: Record<string, string | number | boolean | null | undefined>): string {
+  const p = new URLSearchParams();
+  for (const [k, v] of Object.entries(o)) if (v !== undefined && v !== null && v !== "") p.set(k, String(v));
+  const s = p.toString();
+  return s ? "?" + s : "";
+}
+
+// Shapes.
+export interface Me { user_id: number; cuid: string; email: string; first: string; last: string; role: string; roles: string[]; tenant_id: number; tenantCuid: string; tenantName: string; mfa_enabled: boolean; theme?: string; dateFormat?: string }
+export interface Session { user: Me; permissions: string[]; demo: boolean; idle_minutes: number; must_enroll_mfa: boolean }
+export interface User { user_id: number; cuid: string; email: string; first: string; last: string; fullName: string; roles: string[]; disabled: boolean; locked: boolean; mfa?: { enabled: boolean }; lastLogin?: number; createdAt?: number; default_group: boolean; authentication_provider?: string; tenantClassificationLevel?: string | number | null }
+export interface Role { id: string; key: string; title: string; description: string; enabled: boolean; editable: boolean; canDisable: boolean; permissions: string[]; totalPermissions: number; userCount: number }
+export interface Permission { key: string; category: string; section: string; title: string; scope?: string; roles: Record<string, boolean> }
+export interface Tier { id: string | number; name: string; description: string; enabled: boolean; level?: number }
+export interface Client { client_id: number; cuid: string; name: string; poc?: string; poc_email?: string; description?: string; tags?: string[]; logo?: string; custom_field?: { label: string; value: string }[]; users?: Record<string, { role: string; classificationId: string | null }> }
+export interface ClientUser { email?: string; username?: string; role: string; classificationId?: string | number | null; name?: { first: string; last: string }; first?: string; last?: string; disabled?: boolean }
+export interface Party { kind?: string; id?: string | null; name?: string | null; email?: string | null; session?: string | null }
+export interface Event { cuid: string; user_info: string; message: string; event_type: string; timestamp: string; index: number; outcome: string; title: string; category: string; actor?: Party | null; target?: Party | null; client?: { id: number | string; name: string } | null; address?: string | null; via?: string | null; user_agent?: string | null; request_id?: string | null; changes?: { field: string; before: string | null; after: string | null }[] | null; private_detail?: string | null; count?: number; leaf?: string | null }
+export interface EventMeta { next: string | number | null; more: boolean; complete: boolean; scanned_to?: string | number | null; newest?: number; older?: number; window?: { since: string | number; next_change: string | number } }
+export interface EventType { name: string; title: string; category: string; never?: boolean; never_recorded?: boolean }

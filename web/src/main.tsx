@@ -1,0 +1,82 @@
+// Entry: providers, routes, and the gate before them (set-up, sign-in).
+import "@mantine/core/styles.css";
+import "@mantine/dates/styles.css";
+import "./app.css";
+import { ActionIcon, createTheme, Drawer, MantineProvider, Menu, Modal, PasswordInput, Select, TextInput, Tooltip } from "@mantine/core";
+import { QueryClient, QueryClientProvider, useQuery, useQueryClient } from "@tanstack/react-query";
+import { lazy, StrictMode, Suspense, useEffect } from "react";
+import { createRoot } from "react-dom/client";
+import { createBrowserRouter, Navigate, Outlet, RouterProvider, useLocation } from "react-router";
+import { ApiError, api } from "./api";
+import { Frame } from "./frame";
+import { AdminDashboard } from "./pages/admin";
+import { ForgotPage, Gate, PasswordLinkPage, SetupPage, SignInPage } from "./pages/gate";
+import { Dashboard } from "./pages/dashboard";
+import { ClientPage, ClientsPage } from "./pages/clients";
+import { Profile } from "./pages/profile";
+import { SessionProvider, useSessionQuery } from "./session";
+import { Empty, Failed, Page, Skeleton } from "./ui/basics";
+import { useMantineColorScheme } from "@mantine/core";
+
+const AuditPage = lazy(() => import("./pages/audit").then((m) => ({ default: m.AuditPage })));
+const EventPage = lazy(() => import("./pages/audit").then((m) => ({ default: m.EventPage })));
+const UsersPage = lazy(() => import("./pages/users").then((m) => ({ default: m.UsersPage })));
+const RolesPage = lazy(() => import("./pages/roles").then((m) => ({ default: m.RolesPage })));
+const RolePage = lazy(() => import("./pages/roles").then((m) => ({ default: m.RolePage })));
+const AuthorizationPage = lazy(() => import("./pages/authorization").then((m) => ({ default: m.AuthorizationPage })));
+const TiersPage = lazy(() => import("./pages/tiers").then((m) => ({ default: m.TiersPage })));
+const SettingsPage = lazy(() => import("./pages/settings").then((m) => ({ default: m.SettingsPage })));
+const HealthPage = lazy(() => import("./pages/settings").then((m) => ({ default: m.HealthPage })));
+
+// The content policy allows no <style> element: no scroll lock by one (app.css does it), no generated variables.
+const theme = createTheme({
+  cursorType: "pointer",
+  components: {
+    Modal: Modal.extend({ defaultProps: { lockScroll: false, transitionProps: { duration: 120 }, overlayProps: { backgroundOpacity: 0.4 }, closeButtonProps: { "aria-label": "Close" } } }),
+    Drawer: Drawer.extend({ defaultProps: { lockScroll: false, position: "right", transitionProps: { duration: 140 }, overlayProps: { backgroundOpacity: 0.35 }, closeButtonProps: { "aria-label": "Close" } } }),
+    Menu: Menu.extend({ defaultProps: { transitionProps: { duration: 80 }, shadow: "md" } }),
+    Tooltip: Tooltip.extend({ defaultProps: { openDelay: 350, withArrow: false } }),
+    ActionIcon: ActionIcon.extend({ defaultProps: { type: "button" } as object }),
+    Select: Select.extend({ defaultProps: { allowDeselect: false, checkIconPosition: "right" } }),
+    TextInput: TextInput.extend({ defaultProps: { spellCheck: false } }),
+    PasswordInput: PasswordInput.extend({ defaultProps: { visibilityToggleButtonProps: { "aria-label": "Show password" } } }),
+  },
+});
+const client = new QueryClient({ defaultOptions: { queries: { retry: (n, e) => (!(e instanceof ApiError) || e.status === 0 || e.status >= 500) && n < 2, staleTime: 5_000, refetchOnWindowFocus: false } } });
+
+/** Nobody passes without a session; the address is kept. */
+function Inside() {
+  const q = useSessionQuery(), cache = useQueryClient(), where = useLocation(), { setColorScheme } = useMantineColorScheme();
+  const setup = useQuery({ queryKey: ["setup"], enabled: q.data === null, queryFn: () => api<{ needed: boolean }>("GET", "/api/v2/setup", undefined, { quiet: true }).catch(() => ({ needed: false })) });
+  const wish = q.data?.user.theme;
+  useEffect(() => { if (wish === "light" || wish === "dark" || wish === "auto") setColorScheme(wish); }, [wish, setColorScheme]);
+  if (q.error) return <Gate><div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div></Gate>;
+  if (q.data === undefined || (q.data === null && setup.isPending)) return <div role="status" aria-label="Loading" />;
+  if (q.data === null) return setup.data?.needed ? <Navigate to="/setup" replace /> : <SignInPage done={async () => { await cache.invalidateQueries({ queryKey: ["session"] }); }} />;
+  if (q.data.must_enroll_mfa && where.pathname !== "/profile/mfa") return <SessionProvider session={q.data}><Navigate to="/profile/mfa" replace /></SessionProvider>;
+  return <SessionProvider session={q.data}><Outlet /></SessionProvider>;
+}
+const Lost = () => <Page title="Page not found"><div className="panel"><Empty title="There is nothing at this address" text={<a href="/">Go to the dashboard</a>} /></div></Page>;
+const wait = (e: React.ReactNode) => <Suspense fallback={<div className="page"><Skeleton /></div>}>{e}</Suspense>;
+
+const router = createBrowserRouter([
+  { path: "/setup", element: <SetupPage /> }, { path: "/forgot", element: <ForgotPage /> }, { path: "/password", element: <PasswordLinkPage /> }, { path: "/password/:token", element: <PasswordLinkPage /> },
+  { element: <Inside />, children: [{ element: <Frame />, children: [
+    { path: "/", element: <Dashboard /> }, { path: "/clients", element: <ClientsPage /> }, { path: "/clients/:id", element: <ClientPage /> }, { path: "/clients/:id/:tab", element: <ClientPage /> },
+    { path: "/profile", element: <Profile /> }, { path: "/profile/:tab", element: <Profile /> },
+    { path: "/admin", element: <AdminDashboard /> }, { path: "/admin/users", element: wait(<UsersPage />) }, { path: "/admin/users/:id", element: wait(<UsersPage />) },
+    { path: "/admin/roles", element: wait(<RolesPage />) }, { path: "/admin/roles/:id", element: wait(<RolePage />) },
+    { path: "/admin/authorization", element: wait(<AuthorizationPage />) }, { path: "/admin/classification-tiers", element: wait(<TiersPage />) },
+    { path: "/admin/general", element: wait(<SettingsPage kind="general" />) }, { path: "/admin/email", element: wait(<SettingsPage kind="email" />) }, { path: "/admin/authentication", element: wait(<SettingsPage kind="authentication" />) }, { path: "/admin/audit-settings", element: wait(<SettingsPage kind="audit" />) }, { path: "/admin/health", element: wait(<HealthPage />) },
+    { path: "/admin/audit-log", element: wait(<AuditPage />) }, { path: "/admin/audit-log/:cuid", element: wait(<EventPage />) },
+    { path: "*", element: <Lost /> },
+  ] }] },
+]);
+
+createRoot(document.getElementById("root")!).render(
+  <StrictMode>
+    <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
+      <QueryClientProvider client={client}><RouterProvider router={router} /></QueryClientProvider>
+    </MantineProvider>
+  </StrictMode>,
+);

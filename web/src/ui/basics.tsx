@@ -1,0 +1,95 @@
+// Small parts every page uses: heads, notices, empty and error states, toasts, confirmation, avatars.
+import { Button, Group, Modal } from "@mantine/core";
+import { IconAlertTriangle, IconCheck, IconChevronRight, IconCopy, IconInfoCircle, IconX } from "@tabler/icons-react";
+import { useEffect, useState, useSyncExternalStore, type ReactNode } from "react";
+import { Link } from "react-router";
+import { ApiError, say } from "../api";
+import { ago, stamp, zoneName } from "../time";
+
+export function useTitle(title: string) {
+  useEffect(() => { document.title = `${title} · Recount`; }, [title]);
+}
+
+export function Page({ title, crumbs, text, acts, children, kind = "" }: { title: string; crumbs?: [string, string][]; text?: ReactNode; acts?: ReactNode; children: ReactNode; kind?: string }) {
+  useTitle(title);
+  return (
+    <div className={`page ${kind}`}>
+      <div className="head">
+        <div>
+          {crumbs && <nav className="crumbs" aria-label="Breadcrumb">{crumbs.map(([to, name]) => <span key={to} className="row"><Link to={to}>{name}</Link><IconChevronRight size={12} aria-hidden /></span>)}</nav>}
+          <h1>{title}</h1>
+          {text && <p>{text}</p>}
+        </div>
+        {acts && <div className="acts">{acts}</div>}
+      </div>
+      {children}
+    </div>
+  );
+}
+export const ADMIN: [string, string][] = [["/admin", "Admin Dashboard"]];
+
+export function Notice({ kind = "", children }: { kind?: "" | "bad" | "warn" | "ok"; children: ReactNode }) {
+  const Icon = kind === "bad" || kind === "warn" ? IconAlertTriangle : kind === "ok" ? IconCheck : IconInfoCircle;
+  return <div className={`notice ${kind}`} role={kind === "bad" ? "alert" : undefined}><Icon size={17} aria-hidden /><div className="grow">{children}</div></div>;
+}
+export function Failed({ error, again }: { error: unknown; again?: () => void }) {
+  const denied = error instanceof ApiError && error.status === 403, gone = error instanceof ApiError && error.status === 404;
+  return (
+    <Empty icon={<IconAlertTriangle size={28} aria-hidden />} title={denied ? "You do not have access to this" : gone ? "This does not exist (any more)" : "This could not be loaded"} text={say(error)}>
+      {again && !denied && !gone && <Button size="xs" variant="default" onClick={again}>Try again</Button>}
+    </Empty>
+  );
+}
+export function Empty({ icon, title, text, children }: { icon?: ReactNode; title: string; text?: ReactNode; children?: ReactNode }) {
+  return <div className="empty">{icon}<h2>{title}</h2>{text && <p>{text}</p>}{children}</div>;
+}
+export function Panel({ title, acts, children, body = true }: { title?: ReactNode; acts?: ReactNode; children: ReactNode; body?: boolean }) {
+  return <section className="panel">{title && <header><h2>{title}</h2>{acts && <div className="acts">{acts}</div>}</header>}{body ? <div className="body">{children}</div> : children}</section>;
+}
+export const Skeleton = ({ rows = 4 }: { rows?: number }) => <div className="stack" aria-busy="true" aria-label="Loading" role="status">{Array.from({ length: rows }, (_, i) => <div key={i} className="sk" style={{ width: `${88 - ((i * 17) % 40)}%` }} />)}</div>;
+
+export function Avatar({ name, small }: { name: string; small?: boolean }) {
+  const parts = name.trim().split(/\s+/), letters = ((parts[0]?.[0] ?? "?") + (parts.length > 1 ? parts[parts.length - 1]![0]! : "")).toUpperCase();
+  const hue = [...name].reduce((a, c) => (a * 31 + c.charCodeAt(0)) >>> 0, 7) % 6;
+  return <span className={`avatar c${hue} ${small ? "sm" : ""}`} aria-hidden>{letters}</span>;
+}
+export const Ago = ({ at }: { at: unknown }) => <span title={at ? `${stamp(at)} ${zoneName("local", at)}` : undefined} className="num">{ago(at)}</span>;
+export const Badge = ({ kind = "", children }: { kind?: string; children: ReactNode }) => <span className={`badge ${kind}`}>{children}</span>;
+
+export function Copy({ text, label = "Copy" }: { text: string; label?: string }) {
+  const [done, setDone] = useState(false);
+  return <Button size="compact-xs" variant="default" leftSection={done ? <IconCheck size={13} /> : <IconCopy size={13} />} onClick={() => { void navigator.clipboard?.writeText(text).then(() => { setDone(true); setTimeout(() => setDone(false), 1500); }); }}>{done ? "Copied" : label}</Button>;
+}
+
+// Toasts, bottom left.
+interface Toast { id: number; text: string; bad: boolean }
+let toasts: Toast[] = [], serial = 0;
+const watchers = new Set<() => void>();
+const publish = (t: Toast[]) => { toasts = t; watchers.forEach((w) => w()); };
+export function toast(text: string, bad = false) {
+  const id = ++serial;
+  publish([...toasts.slice(-3), { id, text, bad }]);
+  setTimeout(() => publish(toasts.filter((t) => t.id !== id)), bad ? 9000 : 4500);
+}
+export const toastError = (e: unknown) => toast(say(e), true);
+export function Toasts() {
+  const list = useSyncExternalStore((f) => { watchers.add(f); return () => watchers.delete(f); }, () => toasts);
+  return <div className="toasts" role="status" aria-live="polite">{list.map((t) => <div key={t.id} className={`toast ${t.bad ? "bad" : ""}`}><div className="grow break">{t.text}</div><button type="button" className="bare" aria-label="Dismiss" onClick={() => publish(toasts.filter((x) => x.id !== t.id))}><IconX size={15} /></button></div>)}</div>;
+}
+
+// Confirmation as a promise.
+interface Question { title: string; text: ReactNode; yes: string; danger?: boolean; done: (v: boolean) => void }
+let put: ((q: Question) => void) | null = null;
+export const confirm = (title: string, text: ReactNode, yes: string, danger = true) => new Promise<boolean>((done) => (put ? put({ title, text, yes, danger, done }) : done(false)));
+export function Confirm() {
+  const [q, setQ] = useState<Question | null>(null);
+  useEffect(() => { put = setQ; return () => { put = null; }; }, []);
+  const close = (v: boolean) => { q?.done(v); setQ(null); };
+  return (
+    <Modal opened={!!q} onClose={() => close(false)} title={q?.title} size="sm" centered>
+      <div className="stack"><div className="dim">{q?.text}</div>
+        <Group justify="flex-end" gap="xs"><Button variant="default" onClick={() => close(false)}>Cancel</Button><Button color={q?.danger ? "red.8" : undefined} onClick={() => close(true)} data-autofocus>{q?.yes}</Button></Group>
+      </div>
+    </Modal>
+  );
+}
