@@ -4,7 +4,7 @@
 usage: embed_web.py DIST_DIR OUT.c OUT.d
 An absent DIST_DIR gives a table with one page that says how to build the application.
 """
-import gzip, hashlib, os, sys
+import gzip, hashlib, io, os, sys
 
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8",
          ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png",
@@ -22,27 +22,37 @@ def files(dist):
                 yield os.path.join(root, name)
 
 
+def write_if_changed(path, data):
+    if os.path.exists(path):
+        with open(path, "rb") as f:
+            if f.read() == data:
+                return
+    with open(path, "wb") as f:
+        f.write(data)
+
+
 def main():
     dist, out, dep = sys.argv[1:4]
     found = [(os.path.relpath(p, dist), open(p, "rb").read()) for p in files(dist)]
     inputs = list(files(dist))
     if not any(n == "index.html" for n, _ in found):
         found.append(("index.html", PLACEHOLDER))
-    with open(out, "w") as f:
-        f.write("/* Made by tools/embed_web.py; do not edit. */\n#include \"api/assets.h\"\n\n")
-        rows = []
-        for i, (name, data) in enumerate(sorted(found)):
-            packed = gzip.compress(data, 9, mtime=0)
-            blob = f"{out}.{i}.gz"
-            with open(blob, "wb") as b:
-                b.write(packed)
-            f.write(f'__asm__(".section .rodata\\n.global asset_{i}\\nasset_{i}:\\n'
-                    f'.incbin \\"{os.path.abspath(blob)}\\"\\n.previous\\n");\n'
-                    f"extern const char asset_{i}[];\n")
-            tag = hashlib.sha256(data).hexdigest()[:16]
-            kind = TYPES[os.path.splitext(name)[1]]
-            rows.append(f'    {{"/{name}", "{kind}", asset_{i}, {len(packed)}, "\\"{tag}\\""}},\n')
-        f.write("\nconst struct asset assets[] = {\n" + "".join(rows) + "    {0},\n};\n")
+    text = io.StringIO()
+    f = text
+    f.write("/* Made by tools/embed_web.py; do not edit. */\n#include \"api/assets.h\"\n\n")
+    rows = []
+    for i, (name, data) in enumerate(sorted(found)):
+        packed = gzip.compress(data, 9, mtime=0)
+        blob = f"{out}.{i}.gz"
+        write_if_changed(blob, packed)
+        f.write(f'__asm__(".section .rodata\\n.global asset_{i}\\nasset_{i}:\\n'
+                f'.incbin \\"{os.path.abspath(blob)}\\"\\n.previous\\n");\n'
+                f"extern const char asset_{i}[];\n")
+        tag = hashlib.sha256(data).hexdigest()[:16]
+        kind = TYPES[os.path.splitext(name)[1]]
+        rows.append(f'    {{"/{name}", "{kind}", asset_{i}, {len(packed)}, "\\"{tag}\\""}},\n')
+    f.write("\nconst struct asset assets[] = {\n" + "".join(rows) + "    {0},\n};\n")
+    write_if_changed(out, text.getvalue().encode())
     with open(dep, "w") as f:
         f.write(f"{out}: " + " ".join(inputs) + "\n")
 

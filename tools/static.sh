@@ -9,7 +9,7 @@ cppcheck)
     mkdir -p build/cppcheck
     exec cppcheck --quiet --error-exitcode=1 --std=c11 --language=c -j "$(nproc)" \
         --cppcheck-build-dir=build/cppcheck --enable=warning,portability --inline-suppr \
-        --suppressions-list=tools/cppcheck.supp -I src -D_GNU_SOURCE=1 -D__GNUC__=12 '-D__VA_OPT__(...)=,' src
+        --library=tools/cppcheck.cfg --suppressions-list=tools/cppcheck.supp -I src -D_GNU_SOURCE=1 -D__GNUC__=12 '-D__VA_OPT__(...)=,' src
     ;;
 clang-tidy)
     # The compilation database is GCC's; flags that Clang does not know are taken out.

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGN alignof(max_align_t)
-#define BLOCK_FIRST ((size_t)4 << 10)  /* bytes; most requests fit into the first few blocks */
+#define ALIGN         alignof(max_align_t)
+#define BLOCK_FIRST   ((size_t)4 << 10) /* bytes; most requests fit into the first few blocks */
 #define BLOCK_LARGEST ((size_t)1 << 20) /* bytes; doubling stops here to bound the waste */
 
 struct block {

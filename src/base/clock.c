@@ -4,10 +4,10 @@
 
 #include <time.h>
 
-#define DAYS_PER_ERA 146097 /* 400 Gregorian years */
+#define DAYS_PER_ERA  146097 /* 400 Gregorian years */
 #define DAYS_TO_EPOCH 719468 /* from 0000-03-01 to 1970-01-01 */
-#define YEAR_MIN 1970
-#define YEAR_MAX 9999
+#define YEAR_MIN      1970
+#define YEAR_MAX      9999
 
 static int64_t
 read_clock(clockid_t id)

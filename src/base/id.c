@@ -6,7 +6,7 @@
 #include "base/rand.h"
 
 #define TIME_DIGITS 9
-#define BASE 36
+#define BASE        36
 
 static const char digits[BASE + 1] = "0123456789abcdefghijklmnopqrstuvwxyz";
 

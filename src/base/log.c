@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 
-#define LINE_MAX_BYTES ((size_t)64 << 10) /* far above any line we write */
-#define VALUE_MAX_BYTES ((size_t)2 << 10) /* a longer value is cut: a log is no store */
+#define LINE_MAX_BYTES  ((size_t)64 << 10) /* far above any line we write */
+#define VALUE_MAX_BYTES ((size_t)2 << 10)  /* a longer value is cut: a log is no store */
 
 static enum log_level threshold = LOG_INFO;
 
@@ -106,8 +106,9 @@ log_write(enum log_level level, const char *event, const struct log_field *field
         return;
     c = civil_of(clock_now());
     buf_init(&b, LINE_MAX_BYTES);
-    buf_fmt(&b, "{\"at\":\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\",\"level\":\"%s\",\"event\":",
-            c.year, c.month, c.day, c.hour, c.minute, c.second, c.usec / 1000, level_names[level]);
+    buf_fmt(&b,
+            "{\"at\":\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\",\"level\":\"%s\",\"event\":", c.year,
+            c.month, c.day, c.hour, c.minute, c.second, c.usec / 1000, level_names[level]);
     put_string(&b, str_of(event));
     for (const struct log_field *f = fields; f != NULL && f->key != NULL; f++) {
         size_t before = b.n;

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #define FNV_OFFSET UINT64_C(14695981039346656037)
-#define FNV_PRIME UINT64_C(1099511628211)
+#define FNV_PRIME  UINT64_C(1099511628211)
 
 static unsigned char
 lower(char c)

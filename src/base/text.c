@@ -161,21 +161,21 @@ static const struct fold {
     uint8_t step;
     int16_t delta;
 } folds[] = {
-    {0x00B5, 0x00B5, 1, 775},  {0x00C0, 0x00D6, 1, 32},   {0x00D8, 0x00DE, 1, 32},
-    {0x0100, 0x012E, 2, 1},    {0x0130, 0x0130, 1, -199}, {0x0132, 0x0136, 2, 1},
-    {0x0139, 0x0147, 2, 1},    {0x014A, 0x0176, 2, 1},    {0x0178, 0x0178, 1, -121},
-    {0x0179, 0x017D, 2, 1},    {0x017F, 0x017F, 1, -268}, {0x0386, 0x0386, 1, 38},
-    {0x0388, 0x038A, 1, 37},   {0x038C, 0x038C, 1, 64},   {0x038E, 0x038F, 1, 63},
-    {0x0391, 0x03A1, 1, 32},   {0x03A3, 0x03AB, 1, 32},   {0x03C2, 0x03C2, 1, 1},
-    {0x0400, 0x040F, 1, 80},   {0x0410, 0x042F, 1, 32},   {0x0460, 0x0480, 2, 1},
-    {0x048A, 0x04BE, 2, 1},    {0x04C0, 0x04C0, 1, 15},   {0x04C1, 0x04CD, 2, 1},
+    {0x00B5, 0x00B5, 1, 775}, {0x00C0, 0x00D6, 1, 32},   {0x00D8, 0x00DE, 1, 32},
+    {0x0100, 0x012E, 2, 1},   {0x0130, 0x0130, 1, -199}, {0x0132, 0x0136, 2, 1},
+    {0x0139, 0x0147, 2, 1},   {0x014A, 0x0176, 2, 1},    {0x0178, 0x0178, 1, -121},
+    {0x0179, 0x017D, 2, 1},   {0x017F, 0x017F, 1, -268}, {0x0386, 0x0386, 1, 38},
+    {0x0388, 0x038A, 1, 37},  {0x038C, 0x038C, 1, 64},   {0x038E, 0x038F, 1, 63},
+    {0x0391, 0x03A1, 1, 32},  {0x03A3, 0x03AB, 1, 32},   {0x03C2, 0x03C2, 1, 1},
+    {0x0400, 0x040F, 1, 80},  {0x0410, 0x042F, 1, 32},   {0x0460, 0x0480, 2, 1},
+    {0x048A, 0x04BE, 2, 1},   {0x04C0, 0x04C0, 1, 15},   {0x04C1, 0x04CD, 2, 1},
     {0x04D0, 0x052E, 2, 1},
 };
 #define FOLD_TABLE_FIRST 0x00B5u
-#define FOLD_TABLE_END 0x0530u /* code points from here on are towlower()'s */
+#define FOLD_TABLE_END   0x0530u /* code points from here on are towlower()'s */
 /* Inside the table's span, but neither Latin-1, Latin Extended-A, Greek nor Cyrillic. */
 #define LATIN_B_FIRST 0x0180u
-#define LATIN_B_END 0x0370u
+#define LATIN_B_END   0x0370u
 
 static pthread_once_t locale_once = PTHREAD_ONCE_INIT;
 static locale_t locale_utf8; /* (locale_t)0 when the system lacks C.UTF-8: no folding elsewhere */
@@ -261,8 +261,7 @@ text_visible(struct buf *b, struct str s)
 
 /* ---- base64 (RFC 4648 sections 4 and 5) ---- */
 
-static const char standard[65] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char standard[65] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char urlsafe[65] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 static void

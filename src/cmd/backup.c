@@ -128,8 +128,7 @@ create(struct app *app, struct arena *a, struct str file)
     if (e == OK)
         e = pack(a, &c);
     remove_copies(a, &c);
-    (void)audit_move_now(app);
-    if (e != OK)
+    if (e != OK || audit_move_now(app) != OK)
         return refuse("the backup could not be made: %.*s", STR_ARG(cx.failure.message));
     printf("Backed up to %.*s. The key folder %.*s is not in it: keep a copy of that elsewhere.\n", STR_ARG(file),
            STR_ARG(app->config.keys_dir));

@@ -182,32 +182,32 @@ ip_network_text(struct arena *a, struct str address)
 
 /* IANA IPv4 and IPv6 special-purpose address registries, and multicast. */
 static const struct cidr special[] = {
-    {{{0}, 32}, 8},                 /* this network */
-    {{{10}, 32}, 8},                /* private */
-    {{{100, 64}, 32}, 10},          /* carrier-grade NAT */
-    {{{127}, 32}, 8},               /* loopback */
-    {{{169, 254}, 32}, 16},         /* link-local, cloud metadata */
-    {{{172, 16}, 32}, 12},          /* private */
-    {{{192, 0, 0}, 32}, 24},        /* protocol assignments */
-    {{{192, 0, 2}, 32}, 24},        /* documentation */
-    {{{192, 88, 99}, 32}, 24},      /* 6to4 relays, deprecated */
-    {{{192, 168}, 32}, 16},         /* private */
-    {{{198, 18}, 32}, 15},          /* benchmarks */
-    {{{198, 51, 100}, 32}, 24},     /* documentation */
-    {{{203, 0, 113}, 32}, 24},      /* documentation */
-    {{{224}, 32}, 4},               /* multicast */
-    {{{240}, 32}, 4},               /* reserved, broadcast */
-    {{{0}, 128}, 96},               /* unspecified, loopback, IPv4-compatible */
+    {{{0}, 32}, 8},                                    /* this network */
+    {{{10}, 32}, 8},                                   /* private */
+    {{{100, 64}, 32}, 10},                             /* carrier-grade NAT */
+    {{{127}, 32}, 8},                                  /* loopback */
+    {{{169, 254}, 32}, 16},                            /* link-local, cloud metadata */
+    {{{172, 16}, 32}, 12},                             /* private */
+    {{{192, 0, 0}, 32}, 24},                           /* protocol assignments */
+    {{{192, 0, 2}, 32}, 24},                           /* documentation */
+    {{{192, 88, 99}, 32}, 24},                         /* 6to4 relays, deprecated */
+    {{{192, 168}, 32}, 16},                            /* private */
+    {{{198, 18}, 32}, 15},                             /* benchmarks */
+    {{{198, 51, 100}, 32}, 24},                        /* documentation */
+    {{{203, 0, 113}, 32}, 24},                         /* documentation */
+    {{{224}, 32}, 4},                                  /* multicast */
+    {{{240}, 32}, 4},                                  /* reserved, broadcast */
+    {{{0}, 128}, 96},                                  /* unspecified, loopback, IPv4-compatible */
     {{{0x00, 0x64, 0xFF, 0x9B, 0x00, 0x01}, 128}, 48}, /* NAT64 of a site */
-    {{{0x01}, 128}, 64},            /* discard */
-    {{{0x20, 0x01}, 128}, 23},      /* protocol assignments, Teredo */
-    {{{0x20, 0x01, 0x0D, 0xB8}, 128}, 32}, /* documentation */
-    {{{0x3F, 0xFF}, 128}, 20},      /* documentation */
-    {{{0x5F}, 128}, 16},            /* segment routing */
-    {{{0xFC}, 128}, 7},             /* unique local */
-    {{{0xFE, 0x80}, 128}, 10},      /* link-local */
-    {{{0xFE, 0xC0}, 128}, 10},      /* site-local, deprecated */
-    {{{0xFF}, 128}, 8},             /* multicast */
+    {{{0x01}, 128}, 64},                               /* discard */
+    {{{0x20, 0x01}, 128}, 23},                         /* protocol assignments, Teredo */
+    {{{0x20, 0x01, 0x0D, 0xB8}, 128}, 32},             /* documentation */
+    {{{0x3F, 0xFF}, 128}, 20},                         /* documentation */
+    {{{0x5F}, 128}, 16},                               /* segment routing */
+    {{{0xFC}, 128}, 7},                                /* unique local */
+    {{{0xFE, 0x80}, 128}, 10},                         /* link-local */
+    {{{0xFE, 0xC0}, 128}, 10},                         /* site-local, deprecated */
+    {{{0xFF}, 128}, 8},                                /* multicast */
 };
 static const struct cidr nat64 = {{{0x00, 0x64, 0xFF, 0x9B}, 128}, 96};
 static const struct cidr six_to_four = {{{0x20, 0x02}, 128}, 16};

@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 
-#define BOM "\xEF\xBB\xBF"
+#define BOM         "\xEF\xBB\xBF"
 #define CELLS_FIRST 16 /* cells of the first row the list has room for */
 
 /* ---- writer ---- */

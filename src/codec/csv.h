@@ -19,8 +19,8 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-#define CSV_MAX_CELLS 1024         /* cells in a row; more is no table a person made */
-#define CSV_MAX_CELL (1024 * 1024) /* bytes of one cell */
+#define CSV_MAX_CELLS 1024          /* cells in a row; more is no table a person made */
+#define CSV_MAX_CELL  (1024 * 1024) /* bytes of one cell */
 
 /* ---- writer ---- */
 struct csv_writer {

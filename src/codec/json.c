@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 
-#define FEW_MEMBERS 12       /* up to here doubled keys are looked for pair by pair */
+#define FEW_MEMBERS    12         /* up to here doubled keys are looked for pair by pair */
 #define EXPONENT_LIMIT 1000000000 /* beyond any text's length; keeps the sums from overflowing */
 
 struct reader {

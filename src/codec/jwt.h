@@ -12,8 +12,8 @@
 #include "base/str.h"
 #include "codec/json.h"
 
-#define JWT_MAX 8192   /* bytes of a token; a header line holds no more */
-#define JWT_KEY_MIN 32 /* bytes: RFC 7518 section 3.2 */
+#define JWT_MAX     8192 /* bytes of a token; a header line holds no more */
+#define JWT_KEY_MIN 32   /* bytes: RFC 7518 section 3.2 */
 
 struct jwt {
     const struct json *payload; /* always an object */

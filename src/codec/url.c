@@ -6,8 +6,8 @@
 static bool
 is_unreserved(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '.' || c == '_' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
 }
 
 /* ASCII without controls and space; whether char is signed must not matter. */
@@ -72,8 +72,7 @@ decode(struct arena *a, struct str s, bool form, struct str *out)
         if (c == '%') {
             int hi, lo;
 
-            if (s.n - i < 3 || (hi = hex_digit(s.p[i + 1])) < 0 ||
-                (lo = hex_digit(s.p[i + 2])) < 0)
+            if (s.n - i < 3 || (hi = hex_digit(s.p[i + 1])) < 0 || (lo = hex_digit(s.p[i + 2])) < 0)
                 return ERR_INVALID;
             c = (char)(unsigned char)(hi << 4 | lo);
             i += 2;

@@ -28,11 +28,29 @@ static void
 test_invalid(void **state)
 {
     static const struct str bad[] = {
-        S("\0"), S("\x80"), S("\xc0\x80"), S("\xc1\xbf"), S("\xe0\x80\x80"), S("\xe0\x9f\xbf"),
-        S("\xed\xa0\x80"), S("\xed\xbf\xbf"), S("\xf0\x8f\xbf\xbf"), S("\xf4\x90\x80\x80"),
-        S("\xf5\x80\x80\x80"), S("\xff"), S("\xe2\x82"), S("\xf0\x9f\x98"), S("a\xc3"),
-        S("\xc3("), S("\xe2(\xa1"), S("\xe2\x82("), S("12345678\0"), S("1234567\0"),
-        S("1234567\xff""9"), S("abcdefgh\xed\xa0\x80"),
+        S("\0"),
+        S("\x80"),
+        S("\xc0\x80"),
+        S("\xc1\xbf"),
+        S("\xe0\x80\x80"),
+        S("\xe0\x9f\xbf"),
+        S("\xed\xa0\x80"),
+        S("\xed\xbf\xbf"),
+        S("\xf0\x8f\xbf\xbf"),
+        S("\xf4\x90\x80\x80"),
+        S("\xf5\x80\x80\x80"),
+        S("\xff"),
+        S("\xe2\x82"),
+        S("\xf0\x9f\x98"),
+        S("a\xc3"),
+        S("\xc3("),
+        S("\xe2(\xa1"),
+        S("\xe2\x82("),
+        S("12345678\0"),
+        S("1234567\0"),
+        S("1234567\xff"
+          "9"),
+        S("abcdefgh\xed\xa0\x80"),
     };
 
     (void)state;
@@ -121,11 +139,16 @@ static void
 test_base64(void **state)
 {
     static const char *const vectors[][2] = {
-        {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
-        {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"},
+        {"", ""},
+        {"f", "Zg=="},
+        {"fo", "Zm8="},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="},
+        {"foobar", "Zm9vYmFy"},
     };
-    static const char *const bad[] = {"Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Zm 9", "Zm9v\n",
-                                      "====", "Z===", "Zg==Zg==", "Zm-_", "=Zg="};
+    static const char *const bad[] = {"Zg",     "Zg=",  "Zg===", "Zh==",     "Zm9=", "Zm 9",
+                                      "Zm9v\n", "====", "Z===",  "Zg==Zg==", "Zm-_", "=Zg="};
     struct buf *b = buf_in(*state, 100);
 
     for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {

@@ -6,8 +6,9 @@
 static void
 test_writer(void **state)
 {
-    static const struct str cells[] = {S("plain"), S("a,b"), S("say \"x\""), S("two\nlines"), STR_NULL,
-                                       S("=1+1"), S("@x"), S("-5"), S("+5"), S("\tx"), S("\rx"), S(" s")};
+    static const struct str cells[] = {S("plain"), S("a,b"),  S("say \"x\""), S("two\nlines"),
+                                       STR_NULL,   S("=1+1"), S("@x"),        S("-5"),
+                                       S("+5"),    S("\tx"),  S("\rx"),       S(" s")};
     struct buf *b = buf_in(*state, 1000);
     struct csv_writer w;
 
@@ -16,9 +17,10 @@ test_writer(void **state)
     csv_i64(&w, -5);
     csv_cell(&w, S("=\"a\""));
     csv_end_row(&w);
-    assert_str(buf_view(b),
-               S("plain,\"a,b\",\"say \"\"x\"\"\",\"two\nlines\",,'=1+1,'@x,'-5,'+5,\"'\tx\",\"'\rx\","
-                 "\" s\"\r\n-5,\"'=\"\"a\"\"\"\r\n"));
+    assert_str(
+        buf_view(b),
+        S("plain,\"a,b\",\"say \"\"x\"\"\",\"two\nlines\",,'=1+1,'@x,'-5,'+5,\"'\tx\",\"'\rx\","
+          "\" s\"\r\n-5,\"'=\"\"a\"\"\"\r\n"));
 }
 
 /* Rows as "cell|cell;" so that tables of cases stay readable. */
@@ -44,7 +46,9 @@ test_reader(void **state)
 {
     static const struct str cases[][2] = {
         {S(""), S("")},
-        {S("\xef\xbb\xbf" "a,b\r\n1,2\r\n"), S("a|b;1|2;")},
+        {S("\xef\xbb\xbf"
+           "a,b\r\n1,2\r\n"),
+         S("a|b;1|2;")},
         {S("a,b\n1,2"), S("a|b;1|2;")},
         {S("a,b\n\n\r\n1,\n"), S("a|b;1|;")},
         {S("\"a,\"\"x\"\"\",\"b\r\nc\"\n,\n"), S("a,\"x\"|b\r\nc;|;")},
@@ -68,9 +72,15 @@ test_reader_refuses_with_line(void **state)
         struct str text;
         size_t line;
     } cases[] = {
-        {S("a,b\n1\n"), 2},           {S("a\n1,2\n"), 2},        {S("a\nb\"c\n"), 2},
-        {S("a\n\"b\"c\n"), 2},        {S("a\n\"b\nc"), 2},       {S("a\n\"b\nc\"d\n"), 3},
-        {S("a\n\"b\nc\"\n\xff\n"), 4}, {S("a\nb\0c\n"), 2},       {S("a\rb\n"), 1},
+        {S("a,b\n1\n"), 2},
+        {S("a\n1,2\n"), 2},
+        {S("a\nb\"c\n"), 2},
+        {S("a\n\"b\"c\n"), 2},
+        {S("a\n\"b\nc"), 2},
+        {S("a\n\"b\nc\"d\n"), 3},
+        {S("a\n\"b\nc\"\n\xff\n"), 4},
+        {S("a\nb\0c\n"), 2},
+        {S("a\rb\n"), 1},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -131,8 +141,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        ARENA_TEST(test_writer),         ARENA_TEST(test_reader),     ARENA_TEST(test_reader_refuses_with_line),
-        ARENA_TEST(test_too_many_cells), ARENA_TEST(test_round_trip),
+        ARENA_TEST(test_writer),
+        ARENA_TEST(test_reader),
+        ARENA_TEST(test_reader_refuses_with_line),
+        ARENA_TEST(test_too_many_cells),
+        ARENA_TEST(test_round_trip),
     };
 
     return cmocka_run_group_tests_name("csv", tests, NULL, NULL);

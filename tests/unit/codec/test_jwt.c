@@ -31,12 +31,16 @@ test_published_token(void **state)
     struct buf *key = buf_in(*state, 100);
     struct jwt t;
 
-    assert_ok(base64url_get(S("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjA"
-                              "zZr1Z9CAow"), key));
-    assert_ok(jwt_verify(*state, S("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9."
-                                   "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt"
-                                   "cGxlLmNvbS9pc19yb290Ijp0cnVlfQ."
-                                   "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"), buf_view(key), &t));
+    assert_ok(base64url_get(
+        S("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjA"
+          "zZr1Z9CAow"),
+        key));
+    assert_ok(jwt_verify(*state,
+                         S("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9."
+                           "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt"
+                           "cGxlLmNvbS9pc19yb290Ijp0cnVlfQ."
+                           "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+                         buf_view(key), &t));
     assert_int_equal(t.exp, 1300819380);
     assert_int_equal(t.iat, 0);
     assert_str(json_get(t.payload, S("iss"))->text, S("joe"));
@@ -79,21 +83,37 @@ static void
 test_refuses(void **state)
 {
     static const struct str headers[] = {
-        S("{\"alg\":\"none\"}"), S("{\"alg\":\"HS512\"}"), S("{\"alg\":\"hs256\"}"), S("{}"), S("[]"),
-        S("{\"alg\":\"HS256\",\"crit\":[\"x\"]}"), S("{\"alg\":\"HS256\",\"typ\":\"JWE\"}"),
-        S("{\"alg\":\"HS256\",\"alg\":\"HS256\"}"), S("{\"alg\":1}"), S("x"), S(""),
+        S("{\"alg\":\"none\"}"),
+        S("{\"alg\":\"HS512\"}"),
+        S("{\"alg\":\"hs256\"}"),
+        S("{}"),
+        S("[]"),
+        S("{\"alg\":\"HS256\",\"crit\":[\"x\"]}"),
+        S("{\"alg\":\"HS256\",\"typ\":\"JWE\"}"),
+        S("{\"alg\":\"HS256\",\"alg\":\"HS256\"}"),
+        S("{\"alg\":1}"),
+        S("x"),
+        S(""),
     };
-    static const struct str payloads[] = {S("[]"), S("\"x\""), S("{\"exp\":\"1\"}"), S("{\"exp\":1.5}"), S("{"),
-                                          S("{\"iat\":null}"), S("")};
-    static const struct str tokens[] = {S(""), S("."), S(".."), S("a.b"), S("a.b.c.d"), S("e30.e30."), S("eyJhbGciOiJub25lIn0.e30.")};
+    static const struct str payloads[] = {
+        S("[]"), S("\"x\""), S("{\"exp\":\"1\"}"), S("{\"exp\":1.5}"), S("{"), S("{\"iat\":null}"),
+        S("")};
+    static const struct str tokens[] = {S(""),
+                                        S("."),
+                                        S(".."),
+                                        S("a.b"),
+                                        S("a.b.c.d"),
+                                        S("e30.e30."),
+                                        S("eyJhbGciOiJub25lIn0.e30.")};
     struct jwt t = {.exp = 7};
 
     for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
-        if (jwt_verify(*state, signed_with(*state, headers[i], S("{}"), KEY), KEY, &t) != ERR_UNAUTHORIZED)
+        if (jwt_verify(*state, signed_with(*state, headers[i], S("{}"), KEY), KEY, &t) !=
+            ERR_UNAUTHORIZED)
             fail_msg("header %.*s", STR_ARG(headers[i]));
     for (size_t i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++)
-        if (jwt_verify(*state, signed_with(*state, S("{\"alg\":\"HS256\"}"), payloads[i], KEY), KEY, &t) !=
-            ERR_UNAUTHORIZED)
+        if (jwt_verify(*state, signed_with(*state, S("{\"alg\":\"HS256\"}"), payloads[i], KEY), KEY,
+                       &t) != ERR_UNAUTHORIZED)
             fail_msg("payload %.*s", STR_ARG(payloads[i]));
     for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++)
         assert_int_equal(jwt_verify(*state, tokens[i], KEY, &t), ERR_UNAUTHORIZED);

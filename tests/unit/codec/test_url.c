@@ -6,15 +6,16 @@
 static void
 test_encode(void **state)
 {
-    assert_str(url_encode_in(*state, S("aZ09-._~ /?\xc3\xa9%+")), S("aZ09-._~%20%2F%3F%C3%A9%25%2B"));
+    assert_str(url_encode_in(*state, S("aZ09-._~ /?\xc3\xa9%+")),
+               S("aZ09-._~%20%2F%3F%C3%A9%25%2B"));
     assert_str(url_encode_in(*state, S("")), S(""));
 }
 
 static void
 test_decode(void **state)
 {
-    static const char *const bad[] = {"%", "%4", "%4g", "%g4", "a b", "\xc3\xa9", "%00", "%ff",
-                                      "%c3", "%ed%a0%80", "a\n", "\x7f", "%%41"};
+    static const char *const bad[] = {"%",   "%4",  "%4g",       "%g4", "a b",  "\xc3\xa9", "%00",
+                                      "%ff", "%c3", "%ed%a0%80", "a\n", "\x7f", "%%41"};
     struct str s;
 
     assert_ok(url_decode(*state, S("a%20b+%c3%A9%2F"), &s));
@@ -45,10 +46,21 @@ test_query(void **state)
 static void
 test_web(void **state)
 {
-    static const char *const good[] = {"http://a", "HTTPS://example.org:8443/x?y=%20#z", "http://[::1]/"};
-    static const char *const bad[] = {"", "ftp://a", "http://", "http:///x", "javascript:alert(1)",
-                                      "http://u@h/", "http://a b", "http://a\"", "http://a/<", "//a",
-                                      "http://:80/", "http://a\\b", "http://\xc3\xa9/"};
+    static const char *const good[] = {"http://a", "HTTPS://example.org:8443/x?y=%20#z",
+                                       "http://[::1]/"};
+    static const char *const bad[] = {"",
+                                      "ftp://a",
+                                      "http://",
+                                      "http:///x",
+                                      "javascript:alert(1)",
+                                      "http://u@h/",
+                                      "http://a b",
+                                      "http://a\"",
+                                      "http://a/<",
+                                      "//a",
+                                      "http://:80/",
+                                      "http://a\\b",
+                                      "http://\xc3\xa9/"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)

@@ -1,0 +1,581 @@
+/* People: creating, changing, disabling, deleting. Owns the table user_account; what hangs on a
+ * user (sessions, roles, links) is ended or removed here with him. Reading lists is user_list.c,
+ * roles are user_role.c. */
+#include "core/user.h"
+
+#include "base/text.h"
+#include "core/session.h"
+#include "core/signin.h"
+#include "run/app.h"
+
+#define USER_COLUMNS                                                                               \
+    "SELECT u.tenant_id, u.user_id, u.cuid, t.cuid, u.email, u.email_folded, u.first, u.last,"     \
+    " u.provider, u.language, u.password_hash, u.disabled, u.default_group, u.mfa_enabled,"        \
+    " u.locked_until, u.failed_logins, u.last_failed_login, u.last_login, u.activated_at,"         \
+    " u.tier_id, u.mfa_secret, u.mfa_pending, u.mfa_last_step, u.created_at, u.updated_at"         \
+    " FROM user_account u JOIN tenant t ON t.tenant_id = u.tenant_id "
+
+/* ---- reading one ---- */
+
+static void
+read_user(const struct db_rows *r, struct user *u)
+{
+    *u = (struct user){.tenant_id = db_int(r, 0),
+                       .user_id = db_int(r, 1),
+                       .cuid = db_text_keep(r, 2),
+                       .tenant_cuid = db_text_keep(r, 3),
+                       .email = db_text_keep(r, 4),
+                       .email_folded = db_text_keep(r, 5),
+                       .first = db_text_keep(r, 6),
+                       .last = db_text_keep(r, 7),
+                       .provider = db_text_keep(r, 8),
+                       .language = db_text_keep(r, 9),
+                       .password_hash = db_text_keep(r, 10),
+                       .disabled = db_int(r, 11) != 0,
+                       .default_group = db_int(r, 12) != 0,
+                       .mfa_enabled = db_int(r, 13) != 0,
+                       .locked_until = db_int(r, 14),
+                       .failed_logins = db_int(r, 15),
+                       .last_failed_login = db_int(r, 16),
+                       .last_login = db_int(r, 17),
+                       .activated_at = db_int(r, 18),
+                       .tier_id = db_int(r, 19),
+                       .mfa_secret = db_bytes_keep(r, 20),
+                       .mfa_pending = db_bytes_keep(r, 21),
+                       .mfa_last_step = db_int(r, 22),
+                       .created_at = db_int(r, 23),
+                       .updated_at = db_int(r, 24)};
+}
+
+static enum err
+get_with(struct cx *cx, const struct sql *q, struct db_args args, struct user *out)
+{
+    struct db_rows *r;
+
+    TRY(db_query_one(cx->tx, q, args, &r));
+    read_user(r, out);
+    db_rows_end(r);
+    return OK;
+}
+
+static enum err
+or_not_found(struct cx *cx, enum err e)
+{
+    return e == ERR_NOT_FOUND ? fail(cx, ERR_NOT_FOUND, "User not found") : e;
+}
+
+enum err
+user_get(struct cx *cx, int64_t user_id, struct user *out)
+{
+    static const struct sql q =
+        SQL_READ(USER_COLUMNS "WHERE u.tenant_id = $1 AND u.user_id = $2");
+
+    return or_not_found(cx, get_with(cx, &q, ARGS(V_INT(cx->tenant.id), V_INT(user_id)), out));
+}
+
+enum err
+user_get_by_email(struct cx *cx, struct str email, struct user *out)
+{
+    static const struct sql q =
+        SQL_READ(USER_COLUMNS "WHERE u.tenant_id = $1 AND u.email_folded = $2");
+
+    return or_not_found(
+        cx, get_with(cx, &q, ARGS(V_INT(cx->tenant.id), V_STR(email_fold(cx->arena, email))), out));
+}
+
+enum err
+user_get_by_ref(struct cx *cx, struct str ref, struct user *out)
+{
+    static const struct sql q = SQL_READ(USER_COLUMNS "WHERE u.tenant_id = $1 AND u.cuid = $2");
+    int64_t id;
+
+    if (str_int64(ref, &id) == OK)
+        return user_get(cx, id, out);
+    return or_not_found(cx, get_with(cx, &q, ARGS(V_INT(cx->tenant.id), V_STR(ref)), out));
+}
+
+enum err
+user_find_anywhere(struct cx *cx, struct str email_folded, struct user *out)
+{
+    static const struct sql q = SQL_READ(USER_COLUMNS "WHERE u.email_folded = $1");
+
+    return get_with(cx, &q, ARGS(V_STR(email_folded)), out);
+}
+
+/* ---- words ---- */
+
+struct str
+email_fold(struct arena *a, struct str email)
+{
+    struct buf *b = buf_in(a, email.n * 4 + 16);
+
+    utf8_fold(b, str_trim(email));
+    return buf_view(b);
+}
+
+/* One @, something before it, a dot within the host, no space or control character. */
+bool
+email_is_valid(struct str email)
+{
+    size_t at = str_index(email, '@');
+    struct str host;
+
+    if (email.n > USER_EMAIL_MAX || at == SIZE_MAX || at == 0 || at > 64)
+        return false;
+    host = str_sub(email, at + 1, email.n);
+    if (host.n < 3 || str_index(host, '@') != SIZE_MAX || str_index(host, '.') == SIZE_MAX ||
+        host.p[0] == '.' || host.p[host.n - 1] == '.')
+        return false;
+    for (size_t i = 0; i < email.n; i++) {
+        unsigned char c = (unsigned char)email.p[i];
+
+        if (c <= ' ' || c == 0x7f || strchr("<>(),;:\\\"[]", c))
+            return false;
+    }
+    return true;
+}
+
+struct str
+user_full_name(struct arena *a, struct str first, struct str last)
+{
+    return arena_fmt(a, "%.*s %.*s", STR_ARG(first), STR_ARG(last));
+}
+
+struct str
+user_label(struct arena *a, const struct user *u)
+{
+    return arena_fmt(a, "%.*s %.*s (%.*s)", STR_ARG(u->first), STR_ARG(u->last), STR_ARG(u->email));
+}
+
+/* "Ann Archer (ann@…)" for people, the name alone for processes and commands. */
+static struct str
+actor_label(struct cx *cx)
+{
+    if (str_is_empty(cx->actor.email))
+        return cx->actor.name;
+    return arena_fmt(cx->arena, "%.*s (%.*s)", STR_ARG(cx->actor.name), STR_ARG(cx->actor.email));
+}
+
+struct audit_entry
+user_entry(struct cx *cx, const struct user *u, enum event ev, struct str text)
+{
+    return (struct audit_entry){.event = ev,
+                                .outcome = OUTCOME_SUCCESS,
+                                .text = text,
+                                .target_kind = S("user"),
+                                .target_id = u->cuid,
+                                .target_name = user_full_name(cx->arena, u->first, u->last),
+                                .target_email = u->email};
+}
+
+void
+user_act_as(struct cx *cx, const struct user *u)
+{
+    cx->tenant = (struct tenant_ref){true, u->tenant_id, u->tenant_cuid};
+    cx->actor = (struct actor){.kind = ACTOR_USER,
+                               .user_id = u->user_id,
+                               .cuid = u->cuid,
+                               .name = user_full_name(cx->arena, u->first, u->last),
+                               .email = u->email};
+}
+
+/* "<actor> <verb> <user>" with changes. */
+static enum err
+record(struct cx *cx, const struct user *u, enum event ev, const char *verb, const char *behind,
+       const struct audit_change *changes, size_t n)
+{
+    struct str who = actor_label(cx), whom = user_label(cx->arena, u);
+    struct audit_entry e = user_entry(
+        cx, u, ev, arena_fmt(cx->arena, "%.*s %s %.*s%s", STR_ARG(who), verb, STR_ARG(whom), behind));
+
+    e.changes = changes;
+    e.n_changes = n;
+    return audit_record(cx, &e, NULL);
+}
+
+static struct str
+yes_no(bool v)
+{
+    return v ? S("true") : S("false");
+}
+
+/* ---- creating ---- */
+
+static enum err
+check_names(struct cx *cx, const struct user_spec *s)
+{
+    struct str p = s->pointer.p ? s->pointer : S("");
+    enum err e = OK;
+
+    if (!email_is_valid(s->email))
+        e = fail_field(cx, arena_fmt(cx->arena, "%.*s/email", STR_ARG(p)), "must be an e-mail address");
+    if (str_is_empty(s->first) || s->first.n > USER_NAME_MAX)
+        e = fail_field(cx, arena_fmt(cx->arena, "%.*s/name/first", STR_ARG(p)),
+                       "is required, at most %d bytes", USER_NAME_MAX);
+    if (str_is_empty(s->last) || s->last.n > USER_NAME_MAX)
+        e = fail_field(cx, arena_fmt(cx->arena, "%.*s/name/last", STR_ARG(p)),
+                       "is required, at most %d bytes", USER_NAME_MAX);
+    return e;
+}
+
+static enum err
+check_provider(struct cx *cx, struct str provider, struct str pointer)
+{
+    static const char known[] = "plextrac okta google azure openid_connect";
+    struct str rest = str_of(known), word;
+
+    while (str_cut(&rest, ' ', &word)) {
+        if (str_eq(word, provider))
+            return OK;
+    }
+    return fail_field(cx, pointer, "must be one of: %s", known);
+}
+
+static enum err
+check_unused(struct cx *cx, struct str folded, struct str email)
+{
+    struct user other;
+    enum err e = user_find_anywhere(cx, folded, &other);
+
+    if (e == ERR_NOT_FOUND)
+        return OK;
+    TRY(e);
+    return fail(cx, ERR_CONFLICT, "A user with the e-mail address %.*s exists already", STR_ARG(email));
+}
+
+/* Roles named by the spec: a list, one, or the default. */
+static enum err
+spec_roles(struct cx *cx, const struct user_spec *s, struct role_row *roles, size_t *n)
+{
+    struct str p = s->pointer.p ? s->pointer : S("");
+    struct str at = arena_fmt(cx->arena, "%.*s/role", STR_ARG(p));
+
+    *n = 0;
+    if (json_is(s->roles, JSON_ARRAY)) {
+        for (const struct json *j = s->roles->first; j; j = j->next) {
+            if (*n == USER_ROLES_MAX || !json_is(j, JSON_STRING))
+                return fail_field(cx, at, "must be at most %d names of roles", USER_ROLES_MAX);
+            TRY(user_role_find(cx, j->text, at, &roles[(*n)++]));
+        }
+    }
+    if (*n == 0)
+        TRY(user_role_find(cx, str_is_empty(s->role) ? S("STD_USER") : s->role, at, &roles[(*n)++]));
+    return OK;
+}
+
+static enum err
+insert_user(struct cx *cx, const struct user *u)
+{
+    static const struct sql q = SQL_WRITE(
+        "user_account",
+        "INSERT INTO user_account (tenant_id, user_id, cuid, email, email_folded, first, last, "
+        "password_hash, password_changed_at, provider, tier_id, created_at, updated_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)");
+    bool has = !str_is_empty(u->password_hash);
+
+    return db_exec(cx->tx, &q,
+                   ARGS(V_INT(u->tenant_id), V_INT(u->user_id), V_STR(u->cuid), V_STR(u->email),
+                        V_STR(u->email_folded), V_STR(u->first), V_STR(u->last),
+                        V_STR(has ? u->password_hash : STR_NULL), V_INT_OR_NULL(has, cx->now),
+                        V_STR(u->provider), V_INT_OR_NULL(u->tier_id != 0, u->tier_id), V_INT(cx->now)),
+                   NULL);
+}
+
+/* The Default Group: a mark on the user, and access to every present client with his first role. */
+static enum err
+join_default_group(struct cx *cx, struct user *u)
+{
+    static const struct sql mark = SQL_WRITE(
+        "user_account", "UPDATE user_account SET default_group = 1, updated_at = $3 "
+                        "WHERE tenant_id = $1 AND user_id = $2");
+    static const struct sql grant = SQL_WRITE(
+        "client_user",
+        "INSERT INTO client_user (tenant_id, client_id, user_id, role_cuid, tier_id) "
+        "SELECT c.tenant_id, c.client_id, CAST($2 AS BIGINT), "
+        "(SELECT min(ur.role_cuid) FROM user_role ur WHERE ur.tenant_id = $1 AND ur.user_id = $2), "
+        "CAST($3 AS BIGINT) FROM client c WHERE c.tenant_id = $1 AND NOT EXISTS (SELECT 1 FROM "
+        "client_user x WHERE x.tenant_id = c.tenant_id AND x.client_id = c.client_id AND x.user_id = $2)");
+    struct db_args who = ARGS(V_INT(cx->tenant.id), V_INT(u->user_id),
+                              V_INT_OR_NULL(u->tier_id != 0, u->tier_id));
+    struct audit_change c[2] = {{S("default_group"), S("false"), S("true")}, {S("clients granted"), STR_NULL, STR_NULL}};
+    int64_t n;
+
+    if (!cx_is_process(cx) && !cx_may(cx, PERM_AUTHORIZATION_MANAGE))
+        return fail(cx, ERR_FORBIDDEN, "Not permitted: authorize users for every client");
+    TRY(db_exec(cx->tx, &mark, ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT(cx->now)), NULL));
+    TRY(db_exec(cx->tx, &grant, who, &n));
+    c[1].after = arena_fmt(cx->arena, "%lld", (long long)n);
+    u->default_group = true;
+    return record(cx, u, EV_DEFAULT_GROUP_ADDED, "added", " to the Default Group", c, 2);
+}
+
+static enum err
+leave_default_group(struct cx *cx, struct user *u)
+{
+    static const struct sql q = SQL_WRITE(
+        "user_account", "UPDATE user_account SET default_group = 0, updated_at = $3 "
+                        "WHERE tenant_id = $1 AND user_id = $2");
+    static const struct audit_change c[] = {{S("default_group"), S("true"), S("false")}};
+
+    TRY(db_exec(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT(cx->now)), NULL));
+    u->default_group = false;
+    return record(cx, u, EV_DEFAULT_GROUP_REMOVED, "removed",
+                  " from the Default Group; access already given stays", c, 1);
+}
+
+enum err
+user_create(struct cx *cx, const struct user_spec *s, struct user *out)
+{
+    struct str p = s->pointer.p ? s->pointer : S("");
+    struct user u = {.tenant_id = cx->tenant.id, .tenant_cuid = cx->tenant.cuid, .created_at = cx->now};
+    struct role_row roles[USER_ROLES_MAX];
+    struct audit_change c[4];
+    size_t n;
+
+    TRY(check_names(cx, s));
+    u.email = str_trim(s->email);
+    u.email_folded = email_fold(cx->arena, s->email);
+    u.first = s->first;
+    u.last = s->last;
+    u.provider = str_is_empty(s->provider) ? S("plextrac") : s->provider;
+    u.language = S("en");
+    u.password_hash = s->password_hash;
+    TRY(check_provider(cx, u.provider, arena_fmt(cx->arena, "%.*s/authentication_provider", STR_ARG(p))));
+    TRY(check_unused(cx, u.email_folded, u.email));
+    TRY(spec_roles(cx, s, roles, &n));
+    TRY(user_tier_find(cx, s->tier, arena_fmt(cx->arena, "%.*s/tenantClassificationLevel", STR_ARG(p)), &u.tier_id));
+    TRY(db_sequence(cx->tx, "user", &u.user_id));
+    u.cuid = cuid_in(cx->arena, cx->now);
+    TRY(insert_user(cx, &u));
+    c[0] = (struct audit_change){S("email"), STR_NULL, u.email};
+    c[1] = (struct audit_change){S("first"), STR_NULL, u.first};
+    c[2] = (struct audit_change){S("last"), STR_NULL, u.last};
+    c[3] = (struct audit_change){S("authentication_provider"), STR_NULL, u.provider};
+    TRY(record(cx, &u, EV_USER_CREATED, "created the user", "", c, 4));
+    TRY(user_roles_set(cx, &u, roles, n));
+    if (s->default_group)
+        TRY(join_default_group(cx, &u));
+    *out = u;
+    return OK;
+}
+
+/* ---- changing ---- */
+
+static enum err
+change_details(struct cx *cx, struct user *u, const struct user_update *c)
+{
+    static const struct sql q = SQL_WRITE(
+        "user_account", "UPDATE user_account SET first = $3, last = $4, provider = $5, updated_at = $6 "
+                        "WHERE tenant_id = $1 AND user_id = $2");
+    struct user after = *u;
+    struct audit_change v[3];
+    size_t n = 0;
+
+    if (!str_is_null(c->first))
+        after.first = c->first;
+    if (!str_is_null(c->last))
+        after.last = c->last;
+    if (!str_is_empty(c->provider)) {
+        TRY(check_provider(cx, c->provider, S("/authentication_provider")));
+        after.provider = c->provider;
+    }
+    TRY(check_names(cx, &(struct user_spec){.email = u->email, .first = after.first, .last = after.last}));
+    if (!str_eq(u->first, after.first))
+        v[n++] = (struct audit_change){S("first"), u->first, after.first};
+    if (!str_eq(u->last, after.last))
+        v[n++] = (struct audit_change){S("last"), u->last, after.last};
+    if (!str_eq(u->provider, after.provider))
+        v[n++] = (struct audit_change){S("authentication_provider"), u->provider, after.provider};
+    if (n == 0)
+        return OK;
+    TRY(db_exec(cx->tx, &q,
+                ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_STR(after.first), V_STR(after.last),
+                     V_STR(after.provider), V_INT(cx->now)),
+                NULL));
+    TRY(record(cx, u, EV_USER_UPDATED, "changed the user", "", v, n));
+    *u = after;
+    return OK;
+}
+
+static enum err
+change_tier(struct cx *cx, struct user *u, struct str tier)
+{
+    static const struct sql q = SQL_WRITE(
+        "user_account", "UPDATE user_account SET tier_id = $3, updated_at = $4 "
+                        "WHERE tenant_id = $1 AND user_id = $2");
+    struct audit_change c = {.field = S("tenantClassificationLevel")};
+    int64_t id;
+
+    TRY(user_tier_find(cx, tier, S("/tenantClassificationLevel"), &id));
+    if (id == u->tier_id)
+        return OK;
+    TRY(db_exec(cx->tx, &q,
+                ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT_OR_NULL(id != 0, id), V_INT(cx->now)),
+                NULL));
+    c.before = u->tier_id ? arena_fmt(cx->arena, "%lld", (long long)u->tier_id) : STR_NULL;
+    c.after = id ? arena_fmt(cx->arena, "%lld", (long long)id) : STR_NULL;
+    u->tier_id = id;
+    return record(cx, u, EV_USER_TIER_CHANGED, "changed the classification tier of", "", &c, 1);
+}
+
+enum err
+user_change(struct cx *cx, struct user *u, const struct user_update *c)
+{
+    TRY(change_details(cx, u, c));
+    if (c->roles) {
+        struct user_spec s = {.roles = c->roles};
+        struct role_row roles[USER_ROLES_MAX];
+        size_t n;
+
+        if (!json_is(c->roles, JSON_ARRAY) || !c->roles->first)
+            return fail_field(cx, S("/roles"), "must name at least one role");
+        TRY(spec_roles(cx, &s, roles, &n));
+        TRY(user_roles_set(cx, u, roles, n));
+    }
+    if (c->has_tier)
+        TRY(change_tier(cx, u, c->tier));
+    if (c->default_group == 1 && !u->default_group)
+        TRY(join_default_group(cx, u));
+    if (c->default_group == 0 && u->default_group)
+        TRY(leave_default_group(cx, u));
+    return OK;
+}
+
+enum err
+user_set_disabled(struct cx *cx, struct user *u, bool disabled)
+{
+    static const struct sql q = SQL_WRITE(
+        "user_account", "UPDATE user_account SET disabled = $3, updated_at = $4 "
+                        "WHERE tenant_id = $1 AND user_id = $2");
+    struct audit_change c[2] = {{S("disabled"), yes_no(u->disabled), yes_no(disabled)}};
+    int64_t ended = 0;
+
+    if (u->disabled == disabled)
+        return OK;
+    if (disabled) {
+        if (u->user_id == cx->actor.user_id && !cx_is_process(cx))
+            return fail(cx, ERR_CONFLICT, "Nobody disables the own account");
+        TRY(user_not_last_admin(cx, u));
+        TRY(session_end_all(cx, u->user_id, STR_NULL, &ended));
+    }
+    TRY(db_exec(cx->tx, &q,
+                ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT(disabled), V_INT(cx->now)), NULL));
+    u->disabled = disabled;
+    c[1] = (struct audit_change){S("sessions ended"), STR_NULL, arena_fmt(cx->arena, "%lld", (long long)ended)};
+    return record(cx, u, disabled ? EV_USER_DISABLED : EV_USER_ENABLED, disabled ? "disabled" : "enabled",
+                  "", c, disabled ? 2 : 1);
+}
+
+enum err
+user_unlock(struct cx *cx, struct user *u)
+{
+    static const struct sql q = SQL_WRITE(
+        "user_account", "UPDATE user_account SET locked_until = 0, failed_logins = 0, updated_at = $3 "
+                        "WHERE tenant_id = $1 AND user_id = $2");
+    struct audit_change c = {S("locked"), S("true"), S("false")};
+
+    if (u->locked_until == 0)
+        return OK;
+    TRY(db_exec(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT(cx->now)), NULL));
+    u->locked_until = 0;
+    return record(cx, u, EV_USER_UNLOCKED, "unlocked", "", &c, 1);
+}
+
+/* Everything that hangs on the user goes with him, in an order that leaves the account last. */
+static enum err
+delete_rows(struct cx *cx, int64_t user_id)
+{
+#define WHERE_USER " WHERE tenant_id = $1 AND user_id = $2"
+    static const struct sql q[] = {
+        SQL_WRITE("session", "DELETE FROM session" WHERE_USER),
+        SQL_WRITE("access_token", "DELETE FROM access_token" WHERE_USER),
+        SQL_WRITE("user_role", "DELETE FROM user_role" WHERE_USER),
+        SQL_WRITE("client_user", "DELETE FROM client_user" WHERE_USER),
+        SQL_WRITE("one_time_link", "DELETE FROM one_time_link" WHERE_USER),
+        SQL_WRITE("recovery_code", "DELETE FROM recovery_code" WHERE_USER),
+        SQL_WRITE("device", "DELETE FROM device" WHERE_USER),
+        SQL_WRITE("login_challenge", "DELETE FROM login_challenge" WHERE_USER),
+        SQL_WRITE("preference", "DELETE FROM preference" WHERE_USER),
+        SQL_WRITE("notification", "DELETE FROM notification" WHERE_USER),
+        SQL_WRITE("user_account", "DELETE FROM user_account" WHERE_USER),
+    };
+#undef WHERE_USER
+
+    audit_cover(cx, REASON_CHALLENGE);
+    audit_cover(cx, REASON_PREFERENCE);
+    audit_cover(cx, REASON_NOTICE_READ);
+    for (size_t i = 0; i < sizeof q / sizeof q[0]; i++)
+        TRY(db_exec(cx->tx, &q[i], ARGS(V_INT(cx->tenant.id), V_INT(user_id)), NULL));
+    return OK;
+}
+
+enum err
+user_delete(struct cx *cx, struct user *u)
+{
+    struct audit_change c[2] = {{S("email"), u->email, STR_NULL}, {S("roles"), STR_NULL, STR_NULL}};
+
+    if (u->user_id == cx->actor.user_id && !cx_is_process(cx))
+        return fail(cx, ERR_CONFLICT, "Nobody deletes the own account");
+    TRY(user_not_last_admin(cx, u));
+    TRY(user_role_keys(cx, u, &c[1].before));
+    TRY(delete_rows(cx, u->user_id));
+    return record(cx, u, EV_USER_DELETED, "deleted the user", "", c, 2);
+}
+
+/* ---- password, sessions, second factor ---- */
+
+enum err
+user_set_password(struct cx *cx, struct user *u, struct str hash, bool by_other, struct str keep, const char *how)
+{
+    static const struct sql q = SQL_WRITE(
+        "user_account", "UPDATE user_account SET password_hash = $3, password_changed_at = $4, "
+                        "updated_at = $4 WHERE tenant_id = $1 AND user_id = $2");
+    static const struct sql links = SQL_WRITE(
+        "one_time_link", "DELETE FROM one_time_link WHERE tenant_id = $1 AND user_id = $2 AND kind = 'password'");
+    struct audit_change c[2] = {{S("password"), S("(hidden)"), S("(changed)")}, {S("sessions ended"), STR_NULL, STR_NULL}};
+    struct str whom = user_label(cx->arena, u), who = actor_label(cx);
+    struct audit_entry e;
+    int64_t ended;
+
+    TRY(db_exec(cx->tx, &q,
+                ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_STR(hash), V_INT(cx->now)), NULL));
+    TRY(db_exec(cx->tx, &links, ARGS(V_INT(cx->tenant.id), V_INT(u->user_id)), NULL));
+    TRY(session_end_all(cx, u->user_id, keep, &ended));
+    c[1].after = arena_fmt(cx->arena, "%lld", (long long)ended);
+    e = user_entry(cx, u, by_other ? EV_PASSWORD_CHANGED_BY_OTHER : EV_PASSWORD_CHANGED,
+                   by_other ? arena_fmt(cx->arena, "%.*s %s %.*s", STR_ARG(who), how, STR_ARG(whom))
+                            : arena_fmt(cx->arena, "%.*s %s", STR_ARG(whom), how));
+    e.changes = c;
+    e.n_changes = 2;
+    u->password_hash = hash;
+    return audit_record(cx, &e, NULL);
+}
+
+enum err
+user_end_sessions(struct cx *cx, struct user *u, struct str keep, int64_t *ended)
+{
+    struct audit_change c = {.field = S("sessions ended")};
+
+    TRY(session_end_all(cx, u->user_id, keep, ended));
+    if (*ended == 0)
+        return OK;
+    c.after = arena_fmt(cx->arena, "%lld", (long long)*ended);
+    return record(cx, u, EV_SESSION_ENDED, "ended the sessions of", "", &c, 1);
+}
+
+enum err
+user_mfa_reset(struct cx *cx, struct user *u, bool by_other)
+{
+    static const struct sql q = SQL_WRITE(
+        "user_account", "UPDATE user_account SET mfa_enabled = 0, mfa_secret = NULL, mfa_pending = NULL, "
+                        "updated_at = $3 WHERE tenant_id = $1 AND user_id = $2");
+    static const struct sql codes = SQL_WRITE(
+        "recovery_code", "DELETE FROM recovery_code WHERE tenant_id = $1 AND user_id = $2");
+    struct audit_change c = {S("mfa_enabled"), yes_no(u->mfa_enabled), S("false")};
+
+    TRY(db_exec(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT(cx->now)), NULL));
+    TRY(db_exec(cx->tx, &codes, ARGS(V_INT(cx->tenant.id), V_INT(u->user_id)), NULL));
+    u->mfa_enabled = false;
+    return record(cx, u, by_other ? EV_MFA_RESET : EV_MFA_DISABLED,
+                  by_other ? "reset the second factor of" : "switched off the second factor of", "", &c, 1);
+}

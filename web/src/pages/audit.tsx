@@ -1,0 +1,139 @@
+// The audit log: filters above, newest first, following every keystroke and every new event; everything in the address.
+import { ActionIcon, Button, Menu, TextInput } from "@mantine/core";
+import { useHotkeys, useMediaQuery } from "@mantine/hooks";
+import { useQuery } from "@tanstack/react-query";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { IconArrowUp, IconChevronRight, IconDownload, IconListSearch, IconSearch, IconX } from "@tabler/icons-react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { Link, useParams } from "react-router";
+import { get, post, query, type Client, type Event, type EventType, type User } from "../api";
+import { useSession } from "../session";
+import { ago, asDate, longDay, plural, stamp, zoneName, type Zone } from "../time";
+import { ADMIN, Avatar, Badge, Copy, Empty, Failed, Notice, Page, Panel, Skeleton } from "../ui/basics";
+import { useDelayed, useUrl } from "../ui/table";
+import { useLog } from "./audit-live";
+import { DateBox, Detail, END, FilterChip, Marked, Outcome, outcomeWord, pieces, START, who, type Option } from "./audit-parts";
+
+const FILTERS = ["q", "from", "to", "user", "event_type", "outcome", "client"] as const;
+const OUTCOMES: Option[] = [{ value: "success", label: "Success" }, { value: "failure", label: "Failure" }, { value: "denied", label: "Denied" }];
+
+export function AuditPage() {
+  const s = useSession(), url = useUrl(), narrow = useMediaQuery("(max-width: 700px)");
+  const [text, setText] = useState(url.get("q")), sent = useRef(text), search = useRef<HTMLInputElement>(null), scroll = useRef<HTMLDivElement>(null);
+  const [open, setOpen] = useState<string | null>(null), [at, setAt] = useState(-1);
+  const zone: Zone = url.get("tz") === "utc" ? "utc" : "local";
+  const setUrl = url.set;
+
+  // The box leads; the address follows a moment later, and leads when someone goes back or picks a filter.
+  const inUrl = url.get("q");
+  useEffect(() => { if (inUrl !== sent.current) { sent.current = inUrl; setText(inUrl); } }, [inUrl]);
+  useEffect(() => { if (text === sent.current) return; const t = setTimeout(() => { sent.current = text; setUrl({ q: text }); }, 250); return () => clearTimeout(t); }, [text]); // eslint-disable-line
+  const values = { q: text.trim(), from: url.get("from"), to: url.get("to"), user: url.get("user"), event_type: url.get("event_type"), outcome: url.get("outcome"), client: url.get("client") };
+  const filter = query(values).slice(1);
+  const past = !!values.to && (/^\d+[dh]$/.test(values.to) || (asDate(values.to)?.getTime() ?? Infinity) < Date.now());
+
+  const watching = useCallback(() => (scroll.current?.scrollTop ?? 0) < 4 && open === null && !document.hidden && !getSelection()?.toString(), [open]);
+  const log = useLog(filter, !past, watching), { events, meta } = log;
+  const parts = useMemo(() => pieces(values.q), [values.q]);
+  const set = (v: Record<string, string>) => { if ("q" in v) { sent.current = v.q!; setText(v.q!); } setOpen(null); setAt(-1); setUrl(v); scroll.current?.scrollTo(0, 0); };
+  useEffect(() => { setOpen(null); setAt(-1); scroll.current?.scrollTo(0, 0); }, [filter]);
+
+  const virtual = useVirtualizer({ count: events.length, getScrollElement: () => scroll.current, estimateSize: () => (narrow ? 58 : 37), overscan: 12, getItemKey: (i) => events[i]!.cuid });
+  const items = virtual.getVirtualItems(), lastSeen = items[items.length - 1]?.index ?? 0;
+  useEffect(() => { if (events.length && lastSeen >= events.length - 25) log.more(); }, [lastSeen, events.length, meta?.next]); // eslint-disable-line
+  useEffect(() => { virtual.measure(); }, [narrow]); // eslint-disable-line
+  const top = () => { setOpen(null); log.release(); scroll.current?.scrollTo(0, 0); };
+  const move = (by: number) => { const n = Math.max(0, Math.min(events.length - 1, at + by)); setAt(n); virtual.scrollToIndex(n, { align: "auto" }); if (open) setOpen(events[n]?.cuid ?? null); };
+  const toggle = (e: Event, i: number) => { setAt(i); setOpen(open === e.cuid ? null : e.cuid); };
+  useHotkeys([["/", () => { search.current?.focus(); search.current?.select(); }], ["j", () => move(1)], ["k", () => move(-1)], ["o", () => { const e = events[at]; if (e) toggle(e, at); }], ["Enter", (k) => { const e = events[at]; if (e && !(k.target as Element).closest("button,a")) toggle(e, at); }], ["n", top], ["Escape", () => setOpen(null)]]);
+
+  // What the filters offer.
+  const [seek, setSeek] = useState({ user: "", client: "" }), slow = useDelayed(seek, 150);
+  const people = useQuery({ queryKey: ["log-people", slow.user], enabled: s.can("SECURITY.VIEW_USERS"), placeholderData: (o) => o, queryFn: ({ signal }) => get<{ data: User[] }>(`${s.base}/users${query({ offset: 0, limit: 50, filter: slow.user })}`, signal) });
+  const clients = useQuery({ queryKey: ["log-clients", slow.client], enabled: s.can("CLIENTS.VIEW", "SECURITY.MANAGE_AUTHORIZATION"), placeholderData: (o) => o, queryFn: () => post<{ data: Client[] }>("/api/v2/clients", { pagination: { offset: 0, limit: 50 }, ...(slow.client ? { filters: [{ by: "name", value: slow.client }] } : {}) }) });
+  const types = useQuery({ queryKey: ["log-types"], staleTime: Infinity, queryFn: ({ signal }) => get<{ data: EventType[] }>("/api/v2/auditlog/catalogue", signal) });
+  const unique = (o: Option[]) => [...new Map(o.filter((x) => x.value).map((x) => [x.value, x])).values()];
+  const userOptions = unique([...(people.data?.data ?? []).map((u) => ({ value: u.email, label: u.fullName || `${u.first} ${u.last}`, hint: u.email })), ...events.flatMap((e) => [e.actor, e.target]).filter((p) => p?.email).map((p) => ({ value: p!.email!, label: p!.name || p!.email!, hint: p!.email! }))]);
+  const clientOptions = unique([...(clients.data?.data ?? []).map((c) => ({ value: String(c.client_id), label: c.name })), ...events.filter((e) => e.client?.id).map((e) => ({ value: String(e.client!.id), label: e.client!.name }))]);
+  const typeOptions = (types.data?.data ?? []).filter((t) => !t.never && !t.never_recorded).map((t) => ({ value: t.name, label: t.title, group: t.category }));
+
+  const any = FILTERS.some((f) => values[f]), none = !log.loading && !log.fault && events.length === 0;
+  const exports: [string, string, string][] = [["csv", "CSV", "For spreadsheets"], ["ndjson", "NDJSON", "One JSON object a line"], ["ocsf", "OCSF", "For a SIEM"]];
+  return (
+    <Page kind="full" title="Audit log" crumbs={ADMIN} acts={<>
+      <span className={`live ${log.live === "on" ? "on" : ""}`} role="status"><i aria-hidden />{log.live === "on" ? "Live" : log.live === "past" ? "Range has ended" : log.loading ? "Loading" : "Connecting"}</span>
+      {s.can("AUDIT_LOG.EXPORT") && <Menu position="bottom-end" width={230}><Menu.Target><Button size="compact-md" variant="default" leftSection={<IconDownload size={15} />}>Export</Button></Menu.Target>
+        <Menu.Dropdown><Menu.Label>What is shown, with query and digest</Menu.Label>{exports.map(([f, name, hint]) => <Menu.Item key={f} component="a" href={`/api/v2/auditlog/export?format=${f}${filter ? "&" + filter : ""}`} download><div>{name}</div><div className="dim small">{hint}</div></Menu.Item>)}</Menu.Dropdown></Menu>}
+    </>}>
+      <search className="audit-bar" aria-label="Filters">
+        <DateBox label="Start date" value={values.from} presets={START} zone={zone} since={meta?.window?.since} pick={(v) => { set({ from: v }); setTimeout(() => search.current?.focus(), 30); }} />
+        <DateBox label="End date" value={values.to} presets={END} zone={zone} end since={meta?.window?.since} pick={(v) => { set({ to: v }); setTimeout(() => search.current?.focus(), 30); }} />
+        <TextInput ref={search} className="find" type="text" aria-label="Search" placeholder="Search events, people, addresses" autoComplete="off" maxLength={1024} value={text} onChange={(e) => setText(e.currentTarget.value)} leftSection={<IconSearch size={15} aria-hidden />}
+          onKeyDown={(e) => { if (e.key === "Escape") { if (text) setText(""); else e.currentTarget.blur(); } else if (e.key === "ArrowDown") { e.preventDefault(); e.currentTarget.blur(); move(at < 0 ? 1 : 0); } }}
+          rightSection={text ? <ActionIcon size="sm" variant="subtle" color="gray" aria-label="Clear text" onClick={() => { setText(""); search.current?.focus(); }}><IconX size={14} /></ActionIcon> : <kbd aria-hidden>/</kbd>} />
+      </search>
+      <div className="row wrap">
+        <FilterChip name="User" value={values.user} options={userOptions} pick={(v) => set({ user: v })} onSearch={(t) => setSeek((o) => ({ ...o, user: t }))} any="Use" />
+        <FilterChip name="Event" value={values.event_type} options={typeOptions} pick={(v) => set({ event_type: v })} />
+        <FilterChip name="Outcome" value={values.outcome} options={OUTCOMES} pick={(v) => set({ outcome: v })} />
+        <FilterChip name="Client" value={values.client} options={clientOptions} pick={(v) => set({ client: v })} onSearch={(t) => setSeek((o) => ({ ...o, client: t }))} />
+        {any && <Button size="compact-xs" variant="subtle" color="gray" onClick={() => set(Object.fromEntries(FILTERS.map((f) => [f, ""])))}>Clear all</Button>}
+        <span className="grow" />
+        {meta?.window && <span className="dim small">Events since {longDay(meta.window.since)}; next change {longDay(meta.window.next_change)}</span>}
+      </div>
+      {log.fault && events.length > 0 && <Notice kind="bad">{log.fault}</Notice>}
+      <section className={`log ${log.loading ? "loading" : ""}`} aria-label="Events" aria-busy={log.loading}>
+        {log.waiting.length > 0 && <button type="button" className="pill" onClick={top}><IconArrowUp size={14} aria-hidden />{plural(log.waiting.length, "new event")}</button>}
+        <span className="sr" role="status">{log.waiting.length > 0 ? plural(log.waiting.length, "new event") : none ? "No events" : ""}</span>
+        <div className="grow" role="table" aria-label="Audit events" aria-rowcount={-1} style={{ display: "flex", flexDirection: "column", minHeight: 0 }}>
+          <div role="rowgroup"><div className="log-cols log-head" role="row"><span role="columnheader"><span className="sr">Details</span></span><span role="columnheader">User</span><span role="columnheader">Event</span><span role="columnheader">Time <button type="button" className="bare link num" title={zone === "utc" ? "Show local time" : "Show UTC"} onClick={() => setUrl({ tz: zone === "utc" ? "" : "utc" })}>({zoneName(zone)})</button></span><span role="columnheader" className="addr">Address</span></div></div>
+          <div className="log-scroll" ref={scroll} role="rowgroup" tabIndex={0} aria-label="Events, newest first" onScroll={(e) => { if (e.currentTarget.scrollTop < 4 && open === null && log.waiting.length) log.release(); }}>
+            <div style={{ height: virtual.getTotalSize(), position: "relative" }}>
+              {items.map((v) => { const e = events[v.index]!; return <Item key={v.key} e={e} i={v.index} top={v.start} size={virtual.measureElement} opened={open === e.cuid} cur={at === v.index} fresh={log.fresh.has(e.cuid)} parts={parts} zone={zone} toggle={toggle} filter={set} />; })}
+            </div>
+            {log.loading && !events.length && <div style={{ padding: 16 }}><Skeleton rows={9} /></div>}
+            {!log.loading && events.length > 0 && <div className="foot small" role="row"><span role="cell">{meta?.complete === false ? <Incomplete meta={meta} zone={zone} more={log.more} /> : meta?.more ? "Loading older events" : meta?.window && !any ? `The log begins on ${longDay(meta.window.since)}` : "No further matches"}</span></div>}
+          </div>
+        </div>
+        {log.fault && !events.length && <Failed error={new Error(log.fault)} again={log.again} />}
+        {none && <div className="empty" style={{ position: "absolute", inset: "34px 0 0" }}><IconListSearch size={30} aria-hidden />
+          {meta?.complete === false ? <><h2>Nothing found yet</h2><Incomplete meta={meta} zone={zone} more={log.more} /></> : any ? <><h2>No events match</h2>
+            {(meta?.older ?? 0) > 0 ? <p>Nothing in this range, but outside of it there is more.</p> : <p>{values.q ? "Every word must occur. Try fewer words, or a part of one." : "Change or remove a filter."}</p>}
+            <div className="row wrap" style={{ justifyContent: "center" }}>{(meta?.older ?? 0) > 0 && <Button size="xs" onClick={() => set({ from: "", to: "" })}>{meta!.older! >= 1000 ? "1,000 or more" : meta!.older!.toLocaleString("en")} older {meta!.older === 1 ? "match" : "matches"}: widen</Button>}<Button size="xs" variant="default" onClick={() => set(Object.fromEntries(FILTERS.map((f) => [f, ""])))}>Clear all filters</Button></div></>
+            : <><h2>No events yet</h2><p>What people do here appears in this list as it happens.</p></>}</div>}
+      </section>
+    </Page>
+  );
+}
+const Incomplete = ({ meta, zone, more }: { meta: { scanned_to?: unknown }; zone: Zone; more: () => void }) => <span className="row wrap" style={{ justifyContent: "center" }}>Looked back to {stamp(meta.scanned_to, zone)} so far. <Button size="compact-xs" variant="default" onClick={more}>Search further back</Button></span>;
+
+interface ItemProps { e: Event; i: number; top: number; size: (n: Element | null) => void; opened: boolean; cur: boolean; fresh: boolean; parts: string[]; zone: Zone; toggle: (e: Event, i: number) => void; filter: (v: Record<string, string>) => void }
+function Item({ e, i, top, size, opened, cur, fresh, parts, zone, toggle, filter }: ItemProps) {
+  const name = who(e);
+  return (
+    <div className={`log-item ${opened ? "open" : ""} ${fresh ? "fresh" : ""}`} data-index={i} ref={size} style={{ transform: `translateY(${top}px)` }} role="presentation">
+      <div className={`log-cols log-row ${cur ? "cur" : ""}`} role="row" onClick={(c) => { if (!(c.target as Element).closest("a,.tog") && !getSelection()?.toString()) toggle(e, i); }}>
+        <span role="cell" style={{ padding: 0, display: "contents" }}><button type="button" className="tog" aria-expanded={opened} aria-label={`${e.title || e.event_type}: details`} onClick={() => toggle(e, i)}><IconChevronRight size={14} /></button></span>
+        <div role="cell" className="who" title={e.user_info}><Avatar small name={name} /><span className="cut"><Marked text={name} parts={parts} /></span></div>
+        <div role="cell" className="what"><span className={`dot ${outcomeWord(e.outcome).toLowerCase()}`} title={outcomeWord(e.outcome)}><span className="sr">{outcomeWord(e.outcome)}</span></span><span className="cut" title={e.message}><Marked text={e.message} parts={parts} /></span>{(e.count ?? 1) > 1 && <Badge>× {e.count!.toLocaleString("en")}</Badge>}</div>
+        <div role="cell" className="when num nowrap" title={ago(e.timestamp)}><time dateTime={e.timestamp}>{stamp(e.timestamp, zone)}</time></div>
+        <div role="cell" className="addr mono cut dim" title={e.address ?? undefined}>{e.address}</div>
+      </div>
+      {opened && <div role="row"><div role="cell"><Detail e={e} zone={zone} filter={filter} /></div></div>}
+    </div>
+  );
+}
+
+/** One event by its permanent address. */
+export function EventPage() {
+  const { cuid } = useParams(), url = useUrl(), zone: Zone = url.get("tz") === "utc" ? "utc" : "local";
+  const q = useQuery({ queryKey: ["event", cuid], queryFn: ({ signal }) => get<{ data?: Event } & Event>(`/api/v2/auditlog/${encodeURIComponent(cuid!)}`, signal), staleTime: Infinity });
+  const e = q.data ? (q.data.data ?? q.data) : null;
+  return (
+    <Page title={e ? e.title || e.event_type : "Event"} crumbs={[...ADMIN, ["/admin/audit-log", "Audit log"]]} acts={<><Button size="compact-md" variant="default" onClick={() => url.set({ tz: zone === "utc" ? "" : "utc" })}>{zone === "utc" ? "Show local time" : "Show UTC"}</Button><Copy text={location.href} label="Copy link" /></>}>
+      {q.error ? <div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div> : !e ? <Panel><Skeleton rows={6} /></Panel>
+        : <Panel title={<span className="row"><Avatar small name={who(e)} />{who(e)}</span>} acts={<Outcome of={e.outcome} />} body={false}><div style={{ paddingTop: 12 }}><Detail e={e} zone={zone} /></div>
+          <div className="row wrap" style={{ padding: "0 20px 18px 36px" }}>{e.request_id && <Link to={`/admin/audit-log${query({ q: `"${e.request_id}"` })}`}>All events of this request</Link>}{e.actor?.email && <Link to={`/admin/audit-log${query({ user: e.actor.email })}`}>All events of {e.actor.name || e.actor.email}</Link>}</div></Panel>}
+    </Page>
+  );
+}
