@@ -1,0 +1,407 @@
+/**
+ * Starts the real binary on a store of its own, speaks to it as its clients do, and stops it.
+ *
+ * RECOUNT_BIN         the binary (default build/recount)
+ * RECOUNT_TEST_STORE  sqlite (default) or postgres; the latter makes a database in RECOUNT_TEST_PG's cluster
+ * RECOUNT_SLOW        set for sanitizer builds: waits are longer, counts smaller
+ *
+ * A test file usually has one server: `const s = await serve(); after(() => s.stop());`. Only processes
+ * started here are ended, by their own id. No helper sleeps for luck: `until` polls a condition.
+ */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { createHmac, randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, existsSync, readFileSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+export const BIN = path.resolve(ROOT, process.env.RECOUNT_BIN ?? "build/recount");
+export const STORE = process.env.RECOUNT_TEST_STORE ?? "sqlite";
+export const SLOW = !!process.env.RECOUNT_SLOW;
+export const LONG = !!process.env.RECOUNT_LONG;
+export const PASSWORD = "Quiet-Harbour-71!";
+const WAIT_MS = SLOW ? 60_000 : 20_000;
+
+/** Polls until `what` gives something true; the last value or error is in the complaint. */
+export async function until(what, text = "the condition", ms = WAIT_MS) {
+  const end = Date.now() + ms;
+  let last;
+  for (;;) {
+    try {
+      const got = await what();
+      if (got) return got;
+      last = got;
+    } catch (e) { last = e; }
+    if (Date.now() > end) throw new Error(`${text} did not come true within ${ms} ms; last: ${last?.stack ?? JSON.stringify(last)}`);
+    await new Promise((r) => setTimeout(r, 20));
+  }
+}
+
+/* ---- stores ---- */
+
+let dbCount = 0;
+function psql(sql, url = process.env.RECOUNT_TEST_PG) {
+  const r = spawnSync("psql", ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql, url], { encoding: "utf8" });
+  if (r.status !== 0) throw new Error(`psql: ${r.stderr}`);
+  return r.stdout.trim();
+}
+export { psql };
+
+/** A fresh store: its command-line flags, and how to remove it. */
+export function newStore(kind = STORE) {
+  const dir = mkdtempSync(path.join(os.tmpdir(), "recount-test-"));
+  if (kind === "sqlite")
+    return { kind, dir, data: path.join(dir, "data"), flags: [], drop: () => rmSync(dir, { recursive: true, force: true }) };
+  assert.ok(process.env.RECOUNT_TEST_PG, "RECOUNT_TEST_PG names no cluster");
+  const name = `t_${process.pid}_${++dbCount}_${randomBytes(3).toString("hex")}`;
+  psql(`CREATE DATABASE ${name}`);
+  const url = new URL(process.env.RECOUNT_TEST_PG);
+  url.pathname = "/" + name;
+  return {
+    kind, dir, data: path.join(dir, "data"), url: url.href, flags: ["--database", url.href],
+    drop: () => {
+      psql(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Runs `recount …` to its end. */
+export function recount(args, { input = "", env = {} } = {}) {
+  const r = spawnSync(BIN, args, { input, encoding: "utf8", env: { ...process.env, ...env }, timeout: 120_000, maxBuffer: 1 << 28 });
+  return { status: r.status, signal: r.signal, out: r.stdout, err: r.stderr };
+}
+
+export function createUser(store, u) {
+  const args = ["user", "create", "--email", u.email, "--first", u.first ?? u.email.split("@")[0], "--last", u.last ?? "Tester",
+    "--role", u.role ?? "ADMIN", "--password-stdin", "--data", store.data, ...store.flags];
+  if (u.tenantName) args.push("--tenant-name", u.tenantName);
+  if (u.tenant !== undefined) args.push("--tenant", String(u.tenant));
+  const r = recount(args, { input: (u.password ?? PASSWORD) + "\n" });
+  assert.equal(r.status, 0, `recount ${args.join(" ")}: ${r.err}`);
+}
+
+/* ---- the server ---- */
+
+export const ADMIN = { email: "admin@example.org", first: "Alice", last: "Archer", role: "ADMIN" };
+
+/**
+ * Starts a server on a store (a new one unless given), with a first administrator and the users asked for.
+ * @param {{store?: object, kind?: string, users?: object[], args?: string[], env?: object, noAdmin?: boolean, tls?: object,
+ *          proxy?: boolean, keep?: boolean, wrap?: string[]}} o
+ *   proxy: trust 127.0.0.1 as a proxy, so that clients can come `from` any address
+ */
+export async function serve(o = {}) {
+  const store = o.store ?? newStore(o.kind);
+  const fresh = !o.store;
+  if (fresh && !o.noAdmin) {
+    createUser(store, ADMIN);
+    for (const u of o.users ?? []) createUser(store, u);
+  }
+  const s = new Server(store, o);
+  await s.start();
+  return s;
+}
+
+export class Server {
+  constructor(store, o) {
+    Object.assign(this, { store, o, log: [], out: "", err: "", exit: null });
+  }
+
+  async start() {
+    const args = ["serve", "--data", this.store.data, "--listen", "127.0.0.1:0", ...this.store.flags, ...(this.o.args ?? [])];
+    if (this.o.proxy) args.push("--trusted-proxy", "127.0.0.1/32");
+    if (this.o.tls) args.push("--tls-cert", this.o.tls.cert, "--tls-key", this.o.tls.key);
+    const [cmd, ...pre] = [...(this.o.wrap ?? []), BIN];
+    this.log = []; this.out = ""; this.err = "";
+    this.child = spawn(cmd, [...pre, ...args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...(this.o.env ?? {}) } });
+    const child = this.child;
+    this.ended = new Promise((r) => child.on("close", (code, signal) => { this.exit = { code, signal }; r(this.exit); }));
+    let rest = "";
+    child.stderr.setEncoding("utf8");
+    child.stderr.on("data", (d) => {
+      this.err = (this.err + d).slice(-1 << 20);
+      const lines = (rest + d).split("\n");
+      rest = lines.pop();
+      for (const l of lines) { try { this.log.push(JSON.parse(l)); } catch { /* a sanitizer's report, kept in err */ } }
+    });
+    child.stdout.setEncoding("utf8");
+    child.stdout.on("data", (d) => { this.out += d; });
+    const up = await until(() => {
+      if (this.exit) throw Object.assign(new Error(`the server ended: ${JSON.stringify(this.exit)} ${this.err}`), { fatal: true });
+      return this.log.find((l) => l.event === "http.listening");
+    }, "the server's start", SLOW ? 90_000 : 30_000).catch((e) => { this.child.kill("SIGKILL"); throw e; });
+    this.port = up.port;
+    this.base = `${this.o.tls ? "https" : "http"}://127.0.0.1:${this.port}`;
+    this.agent = new (this.o.tls ? https : http).Agent({ keepAlive: true, maxSockets: 256, rejectUnauthorized: false });
+  }
+
+  /** A client that nobody has signed in with. */
+  client(o = {}) { return new Client(this, o); }
+
+  /** A client signed in as the user (the first administrator when none is named). */
+  async as(email = ADMIN.email, password = PASSWORD, o = {}) {
+    const c = this.client(o);
+    await c.signIn(email, password);
+    return c;
+  }
+
+  /** Ends in order; a sanitizer's complaint or another status than 0 fails. */
+  async stop({ drop = true, signal = "SIGTERM" } = {}) {
+    if (!this.exit) {
+      this.child.kill(signal);
+      const timer = setTimeout(() => this.child.kill("SIGKILL"), SLOW ? 60_000 : 20_000);
+      await this.ended;
+      clearTimeout(timer);
+    }
+    this.agent?.destroy();
+    if (drop && !this.o.keep) this.store.drop();
+    const bad = /(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:|BUG)[^]*/.exec(this.err);
+    assert.equal(bad?.[0]?.slice(0, 6000) ?? null, null, "the server complained");
+    assert.deepEqual(this.exit, { code: 0, signal: null }, this.err.slice(-2000));
+  }
+
+  /** Ends at once, in the middle of whatever it does. */
+  async kill() {
+    this.child.kill("SIGKILL");
+    await this.ended;
+    this.agent?.destroy();
+  }
+
+  /** The same store again. */
+  async restart() {
+    await this.stop({ drop: false });
+    this.exit = null;
+    await this.start();
+  }
+}
+
+/* ---- clients ---- */
+
+export class Client {
+  constructor(server, { from, token, cookie, headers } = {}) {
+    Object.assign(this, { server, from, token, cookie, extra: headers ?? {} });
+  }
+
+  /** One request. `body` may be an object (JSON), a string or Buffer (sent as it is) or undefined. */
+  request(method, target, body, headers = {}, { timeout = WAIT_MS * 3, stream = false } = {}) {
+    const h = { ...this.extra, ...headers };
+    if (this.token && h.authorization === undefined) h.authorization = `Bearer ${this.token}`;
+    if (this.cookie && h.cookie === undefined) h.cookie = this.cookie;
+    if (this.from) h["x-forwarded-for"] = this.from;
+    let data;
+    if (body !== undefined) {
+      data = Buffer.isBuffer(body) || typeof body === "string" ? Buffer.from(body) : Buffer.from(JSON.stringify(body));
+      if (typeof body === "object" && !Buffer.isBuffer(body) && h["content-type"] === undefined) h["content-type"] = "application/json";
+      h["content-length"] = data.length;
+    }
+    for (const k of Object.keys(h)) if (h[k] === null) delete h[k];
+    const mod = this.server.o?.tls ? https : http;
+    return new Promise((resolve, reject) => {
+      const url = new URL(this.server.base);
+      const rq = mod.request({ host: url.hostname, port: url.port, method, path: target, headers: h, agent: this.server.agent, rejectUnauthorized: false }, (rs) => {
+        if (stream) { resolve(rs); return; }
+        const parts = [];
+        rs.on("data", (d) => parts.push(d));
+        rs.on("aborted", () => reject(new Error("cut off")));
+        rs.on("error", reject);
+        rs.on("end", () => {
+          const raw = Buffer.concat(parts);
+          const text = raw.toString("utf8");
+          let json;
+          try { json = JSON.parse(text); } catch { json = undefined; }
+          resolve({ status: rs.statusCode, headers: rs.headers, text, raw, body: json, rawHeaders: rs.rawHeaders });
+        });
+      });
+      rq.setTimeout(timeout, () => rq.destroy(new Error(`no answer to ${method} ${target} within ${timeout} ms`)));
+      rq.on("error", reject);
+      if (data) rq.write(data);
+      rq.end();
+      if (stream) rq.on("close", () => {});
+    });
+  }
+
+  get(p, h) { return this.request("GET", p, undefined, h); }
+  post(p, b = {}, h) { return this.request("POST", p, b, h); }
+  put(p, b = {}, h) { return this.request("PUT", p, b, h); }
+  patch(p, b = {}, h) { return this.request("PATCH", p, b, h); }
+  del(p, b, h) { return this.request("DELETE", p, b, h); }
+
+  /** The same, and a status of 200 with a JSON body, or the test fails with the answer. */
+  async ok(method, p, body, headers) {
+    const r = await this.request(method, p, body, headers);
+    assert.equal(r.status, 200, `${method} ${p} answered ${r.status}: ${r.text.slice(0, 800)}`);
+    assert.notEqual(r.body, undefined, `${method} ${p} answered no JSON: ${r.text.slice(0, 200)}`);
+    return r.body;
+  }
+
+  async signIn(email, password = PASSWORD) {
+    const r = await this.post("/api/v1/authenticate", { username: email, password });
+    assert.equal(r.status, 200, `sign-in as ${email}: ${r.status} ${r.text}`);
+    this.email = email;
+    this.answer = r.body;
+    this.tenant = r.body.tenant_id;
+    this.token = r.body.token;
+    return r.body;
+  }
+
+  /** Events of the log, newest first, as `GET /api/v2/auditlog` gives them. */
+  async events(q = {}) {
+    const p = new URLSearchParams({ limit: "200", ...q });
+    return (await this.ok("GET", `/api/v2/auditlog?${p}`)).data;
+  }
+
+  /** Waits until an event of the type that satisfies `match` is in the log, and returns it. */
+  event(type, match = () => true, q = {}) {
+    return until(async () => (await this.events({ event_type: type, ...q })).find(match), `event ${type}`);
+  }
+
+  /** Opens server-sent events; see Stream. */
+  async stream(p = "/api/v2/auditlog/stream") {
+    const rs = await this.request("GET", p, undefined, { accept: "text/event-stream" }, { stream: true, timeout: 600_000 });
+    return new Stream(rs);
+  }
+}
+
+export class Stream {
+  constructor(rs) {
+    Object.assign(this, { rs, status: rs.statusCode, events: [], ended: false, text: "" });
+    let rest = "";
+    rs.setEncoding("utf8");
+    rs.on("data", (d) => {
+      this.text += d;
+      const blocks = (rest + d).split("\n\n");
+      rest = blocks.pop();
+      for (const b of blocks) {
+        const e = { event: "message", data: "" };
+        for (const line of b.split("\n")) {
+          const m = /^(\w*):? ?(.*)$/.exec(line);
+          if (m && m[1] === "data") e.data += m[2];
+          else if (m && m[1]) e[m[1]] = m[2];
+        }
+        try { e.json = JSON.parse(e.data); } catch { /* not JSON */ }
+        e.at = performance.now();
+        this.events.push(e);
+      }
+    });
+    const end = () => { this.ended = true; };
+    rs.on("end", end); rs.on("aborted", end); rs.on("error", end); rs.on("close", end);
+  }
+  wait(match, text = "an event of the stream") { return until(() => this.events.find(match), text); }
+  close() { this.rs.destroy(); }
+}
+
+/** The claims of a token, unverified. */
+export const claims = (jwt) => JSON.parse(Buffer.from(jwt.split(".")[1], "base64url").toString());
+
+/* ---- second factor ---- */
+
+export function base32(text) {
+  let bits = 0, value = 0;
+  const out = [];
+  for (const c of text.toUpperCase().replace(/[^A-Z2-7]/g, "")) {
+    value = (value << 5) | "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c);
+    bits += 5;
+    if (bits >= 8) { out.push((value >>> (bits - 8)) & 255); bits -= 8; }
+  }
+  return Buffer.from(out);
+}
+
+/** RFC 6238, SHA-1, 30 s, six digits; `steps` shifts the time. */
+export function totp(secret, steps = 0, now = Date.now()) {
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(now / 30000) + steps));
+  const h = createHmac("sha1", base32(secret)).update(counter).digest();
+  const at = h[19] & 15;
+  return String((h.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, "0");
+}
+
+/* ---- raw bytes, mail, certificates ---- */
+
+/** Sends bytes as they are and gives back what came until the server closed or fell silent. */
+export function raw(server, bytes, { quiet = 1500, host = "127.0.0.1" } = {}) {
+  return new Promise((resolve) => {
+    const socket = net.connect(server.port, host);
+    let text = "";
+    socket.setTimeout(quiet);
+    socket.on("data", (d) => { text += d.toString("latin1"); });
+    const done = () => { socket.destroy(); resolve({ text, status: Number(/^HTTP\/1\.[01] (\d{3})/.exec(text)?.[1] ?? 0) }); };
+    socket.on("timeout", done); socket.on("close", done); socket.on("error", done);
+    socket.on("connect", () => socket.write(bytes));
+  });
+}
+
+/** A mail server that keeps what it gets: {port, mails:[{from,to,data}], close()}. */
+export async function smtpSink() {
+  const mails = [];
+  const sockets = new Set();
+  const server = net.createServer((socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => {});
+    let rest = "", inData = false, mail = { to: [] };
+    const say = (t) => socket.write(t + "\r\n");
+    say("220 sink ESMTP");
+    socket.setEncoding("utf8");
+    socket.on("data", (d) => {
+      rest += d;
+      for (;;) {
+        if (inData) {
+          const end = rest.indexOf("\r\n.\r\n");
+          if (end < 0) return;
+          mail.data = rest.slice(0, end).replace(/\r\n\.\./g, "\r\n.");
+          rest = rest.slice(end + 5);
+          mails.push(mail);
+          mail = { to: [] };
+          inData = false;
+          say("250 kept");
+          continue;
+        }
+        const nl = rest.indexOf("\r\n");
+        if (nl < 0) return;
+        const line = rest.slice(0, nl);
+        rest = rest.slice(nl + 2);
+        const verb = line.slice(0, 4).toUpperCase();
+        if (verb === "EHLO") say("250-sink\r\n250 8BITMIME");
+        else if (verb === "MAIL") { mail.from = line; say("250 ok"); }
+        else if (verb === "RCPT") { mail.to.push(/<(.*?)>/.exec(line)?.[1]); say("250 ok"); }
+        else if (verb === "DATA") { inData = true; say("354 go on"); }
+        else if (verb === "QUIT") { say("221 bye"); socket.end(); }
+        else say("250 ok");
+      }
+    });
+  });
+  await new Promise((r) => server.listen(0, "127.0.0.1", r));
+  return { port: server.address().port, mails, close: () => { for (const s of sockets) s.destroy(); server.close(); } };
+}
+
+/** Text of a mail with its transfer encoding undone. */
+export function mailText(mail) {
+  let body = mail.data;
+  if (/quoted-printable/i.test(body))
+    body = body.replace(/=\r?\n/g, "").replace(/((?:=[0-9A-F]{2})+)/gi, (m) => Buffer.from(m.replace(/=/g, ""), "hex").toString("utf8"));
+  else if (/base64/i.test(body)) {
+    const at = body.indexOf("\r\n\r\n");
+    body = body.slice(0, at) + "\r\n\r\n" + Buffer.from(body.slice(at), "base64").toString("utf8");
+  }
+  return body;
+}
+
+/** A certificate for 127.0.0.1, made by openssl in the folder. */
+export function certificate(dir) {
+  const key = path.join(dir, "tls.key"), cert = path.join(dir, "tls.crt");
+  if (!existsSync(cert)) {
+    const r = spawnSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+      "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert], { encoding: "utf8" });
+    assert.equal(r.status, 0, r.stderr);
+  }
+  return { key, cert, pem: readFileSync(cert, "utf8") };
+}
+
+export { assert };
+export const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
