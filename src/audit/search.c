@@ -225,6 +225,20 @@ learn(struct search *s, size_t i, int64_t n)
     }
 }
 
+/* A gram missing here is likely to be missing in the next chunk too: ask for it first. */
+static void
+ask_first(struct search *s, size_t i)
+{
+    uint32_t g = s->grams[i];
+    int64_t k = s->seen[i];
+    for (; i > 0; i--) {
+        s->grams[i] = s->grams[i - 1];
+        s->seen[i] = s->seen[i - 1];
+    }
+    s->grams[0] = g;
+    s->seen[0] = k;
+}
+
 static uint64_t
 get_varint(const uint8_t **p, const uint8_t *end)
 {
@@ -291,6 +305,7 @@ look_up(struct db_tx *text, struct arena *a, struct search *s, const struct regi
     for (size_t i = 0; i < want; i++) {
         TRY(read_gram(text, a, g, c, grams[i], &got[i]));
         if (got[i].n == 0) {
+            ask_first(s, i);
             *possible = false;
             return OK;
         }

@@ -235,7 +235,7 @@ limits_hash_enter(struct limits *l, bool preferred)
     pthread_mutex_lock(&g->lock);
     if (g->running < g->running_max && (preferred || g->waiting_preferred == 0)) {
         ok = true;
-    } else if (*waiting < g->waiting_max) {
+    } else if (*waiting < (preferred ? g->waiting_max : (g->waiting_max + 1) / 2)) {
         ++*waiting;
         ok = wait_turn(g, preferred);
         --*waiting;

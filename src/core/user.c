@@ -4,6 +4,7 @@
 #include "core/user.h"
 
 #include "base/text.h"
+#include "core/role.h"
 #include "core/session.h"
 #include "core/signin.h"
 #include "run/app.h"
@@ -245,7 +246,7 @@ check_unused(struct cx *cx, struct str folded, struct str email)
 
 /* Roles named by the spec: a list, one, or the default. */
 static enum err
-spec_roles(struct cx *cx, const struct user_spec *s, struct role_row *roles, size_t *n)
+spec_roles(struct cx *cx, const struct user_spec *s, struct role *roles, size_t *n)
 {
     struct str p = s->pointer.p ? s->pointer : S("");
     struct str at = arena_fmt(cx->arena, "%.*s/role", STR_ARG(p));
@@ -292,18 +293,24 @@ join_default_group(struct cx *cx, struct user *u)
         "client_user",
         "INSERT INTO client_user (tenant_id, client_id, user_id, role_cuid, tier_id) "
         "SELECT c.tenant_id, c.client_id, CAST($2 AS BIGINT), "
-        "(SELECT min(ur.role_cuid) FROM user_role ur WHERE ur.tenant_id = $1 AND ur.user_id = $2), "
-        "CAST($3 AS BIGINT) FROM client c WHERE c.tenant_id = $1 AND NOT EXISTS (SELECT 1 FROM "
+        "CAST($4 AS TEXT), CAST($3 AS BIGINT) FROM client c WHERE c.tenant_id = $1 AND NOT EXISTS (SELECT 1 FROM "
         "client_user x WHERE x.tenant_id = c.tenant_id AND x.client_id = c.client_id AND x.user_id = $2)");
-    struct db_args who = ARGS(V_INT(cx->tenant.id), V_INT(u->user_id),
-                              V_INT_OR_NULL(u->tier_id != 0, u->tier_id));
+    struct roles all;
+    const struct role *best = NULL;
     struct audit_change c[2] = {{S("default_group"), S("false"), S("true")}, {S("clients granted"), STR_NULL, STR_NULL}};
     int64_t n;
 
     if (!cx_is_process(cx) && !cx_may(cx, PERM_AUTHORIZATION_MANAGE))
         return fail(cx, ERR_FORBIDDEN, "Not permitted: authorize users for every client");
     TRY(db_exec(cx->tx, &mark, ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT(cx->now)), NULL));
-    TRY(db_exec(cx->tx, &grant, who, &n));
+    TRY(role_load(cx, &all));
+    TRY(role_best(cx, &all, u->user_id, &best));
+    n = 0;
+    if (best)
+        TRY(db_exec(cx->tx, &grant,
+                    ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT_OR_NULL(u->tier_id != 0, u->tier_id),
+                         V_STR(best->cuid)),
+                    &n));
     c[1].after = arena_fmt(cx->arena, "%lld", (long long)n);
     u->default_group = true;
     return record(cx, u, EV_DEFAULT_GROUP_ADDED, "added", " to the Default Group", c, 2);
@@ -328,7 +335,7 @@ user_create(struct cx *cx, const struct user_spec *s, struct user *out)
 {
     struct str p = s->pointer.p ? s->pointer : S("");
     struct user u = {.tenant_id = cx->tenant.id, .tenant_cuid = cx->tenant.cuid, .created_at = cx->now};
-    struct role_row roles[USER_ROLES_MAX];
+    struct role roles[USER_ROLES_MAX];
     struct audit_change c[4];
     size_t n;
 
@@ -424,7 +431,7 @@ user_change(struct cx *cx, struct user *u, const struct user_update *c)
     TRY(change_details(cx, u, c));
     if (c->roles) {
         struct user_spec s = {.roles = c->roles};
-        struct role_row roles[USER_ROLES_MAX];
+        struct role roles[USER_ROLES_MAX];
         size_t n;
 
         if (!json_is(c->roles, JSON_ARRAY) || !c->roles->first)
@@ -455,12 +462,13 @@ user_set_disabled(struct cx *cx, struct user *u, bool disabled)
     if (disabled) {
         if (u->user_id == cx->actor.user_id && !cx_is_process(cx))
             return fail(cx, ERR_CONFLICT, "Nobody disables the own account");
-        TRY(user_not_last_admin(cx, u));
         TRY(session_end_all(cx, u->user_id, STR_NULL, &ended));
     }
     TRY(db_exec(cx->tx, &q,
                 ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT(disabled), V_INT(cx->now)), NULL));
     u->disabled = disabled;
+    if (disabled)
+        TRY(admin_must_remain(cx));
     c[1] = (struct audit_change){S("sessions ended"), STR_NULL, arena_fmt(cx->arena, "%lld", (long long)ended)};
     return record(cx, u, disabled ? EV_USER_DISABLED : EV_USER_ENABLED, disabled ? "disabled" : "enabled",
                   "", c, disabled ? 2 : 1);
@@ -516,9 +524,9 @@ user_delete(struct cx *cx, struct user *u)
 
     if (u->user_id == cx->actor.user_id && !cx_is_process(cx))
         return fail(cx, ERR_CONFLICT, "Nobody deletes the own account");
-    TRY(user_not_last_admin(cx, u));
     TRY(user_role_keys(cx, u, &c[1].before));
     TRY(delete_rows(cx, u->user_id));
+    TRY(admin_must_remain(cx));
     return record(cx, u, EV_USER_DELETED, "deleted the user", "", c, 2);
 }
 

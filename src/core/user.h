@@ -76,22 +76,15 @@ MUST_CHECK enum err user_set_password(struct cx *cx, struct user *u, struct str 
 MUST_CHECK enum err user_end_sessions(struct cx *cx, struct user *u, struct str keep, int64_t *ended);
 MUST_CHECK enum err user_mfa_reset(struct cx *cx, struct user *u, bool by_other);
 
-/* ---- roles (user_role.c) ---- */
-struct role_row {
-    struct str cuid, key, title;
-    bool enabled;
-};
+/* ---- roles (user_role.c; the rules of granting are role.h's) ---- */
+struct role; /* core/role.h */
 /* By key, cuid, title or the words of CSV files ("admin", "standard user"); ERR_INVALID at pointer. */
-MUST_CHECK enum err user_role_find(struct cx *cx, struct str name, struct str pointer, struct role_row *out);
-/* The caller may grant it: its permissions are among his, ADMIN needs ADMIN. ERR_FORBIDDEN. */
-MUST_CHECK enum err user_role_grantable(struct cx *cx, const struct role_row *r);
-/* Gives and takes roles so that the user has exactly these; events for each; refuses losing the
- * last administrator. */
-MUST_CHECK enum err user_roles_set(struct cx *cx, struct user *u, const struct role_row *roles, size_t n);
+MUST_CHECK enum err user_role_find(struct cx *cx, struct str name, struct str pointer, struct role *out);
+/* Gives and takes roles so that the user has exactly these; events for each; losing one ends the
+ * user's sessions. Refuses losing the last administrator. */
+MUST_CHECK enum err user_roles_set(struct cx *cx, struct user *u, const struct role *roles, size_t n);
 /* Keys of the user's roles joined by ','. */
 MUST_CHECK enum err user_role_keys(struct cx *cx, const struct user *u, struct str *out);
-/* ERR_CONFLICT when no enabled administrator but this user is left in the tenant. */
-MUST_CHECK enum err user_not_last_admin(struct cx *cx, const struct user *u);
 /* A tier by id, cuid or name that the caller may give; 0 for an empty text. */
 MUST_CHECK enum err user_tier_find(struct cx *cx, struct str name, struct str pointer, int64_t *tier_id);
 /* Whether the caller may act on this user: no one acts on a user whose rights exceed his own. */

@@ -17,6 +17,7 @@
 #define RUNS_MAX 10
 #define PAUSE_MAX_US (50 * USEC_PER_MS)
 #define CONNECT_TIMEOUT_S "10"
+#define IDLE_READS_MAX 4
 
 /* All servers of an installation listen here; the channel of db_notify() is in the payload. */
 #define CHANNEL "recount"
@@ -73,14 +74,25 @@ conn_open(const struct pg_db *db, struct pg_conn *c, const char *setup)
     return OK;
 }
 
-/* Reading what has arrived shows a connection that the server has closed meanwhile. */
+/* Whether the server still holds the other end. What waits to be read on an idle connection is its
+ * last message and the end of the stream, one after the other. */
+static bool
+conn_alive(struct pg_conn *c)
+{
+    struct pollfd p = {.fd = PQsocket(c->c), .events = POLLIN};
+    if (p.fd < 0)
+        return false;
+    for (int i = 0; i < IDLE_READS_MAX && poll(&p, 1, 0) > 0; i++) {
+        if (PQconsumeInput(c->c) == 0)
+            return false;
+    }
+    return PQstatus(c->c) == CONNECTION_OK && PQtransactionStatus(c->c) == PQTRANS_IDLE;
+}
+
 static enum err
 conn_ready(const struct pg_db *db, struct pg_conn *c, const char *setup)
 {
-    bool usable = c->c && !c->stale && PQconsumeInput(c->c) == 1 &&
-                  PQstatus(c->c) == CONNECTION_OK &&
-                  PQtransactionStatus(c->c) == PQTRANS_IDLE;
-    return usable ? OK : conn_open(db, c, setup);
+    return c->c && !c->stale && conn_alive(c) ? OK : conn_open(db, c, setup);
 }
 
 /* ---- transactions ---- */
@@ -215,12 +227,10 @@ pg_wait_notice(struct db *base, int timeout_ms, struct arena *a, struct str *cha
     struct pg_db *db = (struct pg_db *)base;
     struct pg_conn *c = &db->listener;
     int64_t end = clock_monotonic() + timeout_ms * USEC_PER_MS;
-    if (!c->c || c->stale || PQstatus(c->c) != CONNECTION_OK) {
-        if (conn_open(db, c, setup_listener) != OK) {
-            /* The caller asks again at once: it must not spin while the server is away. */
-            sleep_ms((end - clock_monotonic()) / USEC_PER_MS);
-            return ERR_UNAVAILABLE;
-        }
+    if (conn_ready(db, c, setup_listener) != OK) {
+        /* The caller asks again at once: it must not spin while the server is away. */
+        sleep_ms((end - clock_monotonic()) / USEC_PER_MS);
+        return ERR_UNAVAILABLE;
     }
     for (;;) {
         if (PQconsumeInput(c->c) == 0) {

@@ -98,7 +98,8 @@ struct http_options {
 struct http_server;
 MUST_CHECK enum err http_start(struct arena *a, const struct http_options *o, struct http_server **out, struct str *why);
 int http_port(const struct http_server *s);
-/* Stops accepting, ends streams, lets running requests finish (at most drain_ms), closes. */
+/* Stops accepting, ends streams, lets requests finish (at most drain_ms; then what no worker has begun
+ * is answered 503), closes. A handler that has begun is waited for in any case. */
 void http_stop(struct http_server *s, int drain_ms);
 
 /* Something happened: every stream's write() is called soon (within 20 ms when it is asked often),

@@ -3,10 +3,10 @@
 #define RECOUNT_HTTP_HTTP_PRIV_H
 
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "codec/cidr.h"
 #include "http/http.h"
 
 #define LOOPS 2                              /* event loops; all real work is on the workers */
@@ -22,12 +22,6 @@
 #define ANSWER_RATE_MIN ((int64_t)1 << 10)    /* bytes a second below which a reader is cut */
 #define SPARE_MAX 256                         /* requests kept for reuse */
 
-/* One address or network, IPv4 as ::ffff:a.b.c.d. */
-struct cidr {
-    struct in6_addr net;
-    int bits;
-};
-
 /* One socket; made and freed by the connection callback of a loop. */
 struct conn {
     struct http_server *server;
@@ -35,8 +29,8 @@ struct conn {
     int fd;
     _Atomic int64_t deadline;  /* monotonic µs at which the reaper ends it; 0: none */
     bool linger;               /* answered with its body unread: drain a little after the close */
+    struct ip peer;
     bool trusted;              /* the peer is one of our proxies */
-    char address[INET6_ADDRSTRLEN];
 };
 
 /* Loop: HEADERS -> BODY -> WAIT (suspended, a worker has it) -> ANSWER -> ANSWERED, an upload with
@@ -84,8 +78,7 @@ struct http_server {
     struct arena *arena;
     struct MHD_Daemon *daemon;
     int listen_fd, port;
-    struct cidr *trusted;
-    size_t n_trusted;
+    struct cidr_list trusted;
     struct queue queue;
     struct reaper *reaper;
     struct streams *streams;
@@ -110,14 +103,9 @@ MUST_CHECK enum err pairs_decode(struct arena *a, struct str in, const char *sep
                                  struct http_pair **out, size_t *n);
 
 /* address.c */
-MUST_CHECK enum err cidr_list(struct arena *a, struct str text, struct cidr **out, size_t *n);
-bool address_parse(struct str text, struct in6_addr *out);
-bool address_of(const struct sockaddr *sa, struct in6_addr *out);
-bool address_trusted(const struct cidr *list, size_t n, const struct in6_addr *a);
-void address_text(const struct in6_addr *a, char out[INET6_ADDRSTRLEN]);
-/* The last hop that is not one of our proxies; `peer` is one. */
-void address_forwarded(const struct cidr *list, size_t n, struct str forwarded,
-                       const struct in6_addr *peer, struct in6_addr *out);
+struct ip address_of(const struct sockaddr *sa); /* bits 0: none */
+/* The last hop that is not one of our proxies; `peer` is the socket's. */
+struct ip address_forwarded(const struct cidr_list *trusted, struct str forwarded, struct ip peer);
 
 /* body.c */
 /* Status to refuse with by the announced length, or 0. */

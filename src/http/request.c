@@ -1,6 +1,6 @@
 /* The head of a request: strict reading of what the library parsed. Fills struct http_request and
- * refuses what two readers could understand differently (RFC 9112,
- * sections 3.2, 6.1, 6.3 and 11.2). Touches no body. NUL bytes, folded lines and bare LF are resolved by the library before we can see them. */
+ * refuses what two readers could understand differently (RFC 9112, sections 3.2, 6.1, 6.3 and
+ * 11.2). Touches no body. NUL bytes, folded lines and bare LF are resolved by the library before we can see them. */
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/text.h"
@@ -349,23 +349,18 @@ static void
 read_address(struct rq *r)
 {
     struct http_request *q = &r->pub;
-    struct in6_addr peer, client;
-    struct str socket = str_of(r->conn->address);
-    char text[INET6_ADDRSTRLEN];
+    struct ip peer = r->conn->peer, client;
 
-    q->address = socket;
+    q->address = ip_text(q->arena, peer);
     q->tls = r->server->o.tls_cert.n > 0;
     if (!r->conn->trusted)
         return;
     if (str_ieq(http_header(q, S("x-forwarded-proto")), S("https")))
         q->tls = true;
-    if (!address_parse(socket, &peer))
-        return;
-    address_forwarded(r->server->trusted, r->server->n_trusted, forwarded_list(q), &peer, &client);
-    address_text(&client, text);
-    if (!str_eq(str_of(text), socket)) {
-        q->via = socket;
-        q->address = arena_str(q->arena, str_of(text));
+    client = address_forwarded(&r->server->trusted, forwarded_list(q), peer);
+    if (!ip_eq(client, peer)) {
+        q->via = q->address;
+        q->address = ip_text(q->arena, client);
     }
 }
 

@@ -3,7 +3,10 @@
  * request means is the handler's business. */
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -212,17 +215,14 @@ static void
 conn_open(struct http_server *s, struct MHD_Connection *mhd, void **context)
 {
     struct conn *c = calloc(1, sizeof(*c));
-    struct in6_addr a;
 
     if (c == NULL)
         BUG("no memory for a connection");
     c->server = s;
     c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    if (address_of(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
-                   &a)) {
-        address_text(&a, c->address);
-        c->trusted = address_trusted(s->trusted, s->n_trusted, &a);
-    }
+    c->peer = address_of(
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+    c->trusted = cidr_list_has(&s->trusted, c->peer);
     atomic_store(&c->deadline, in_seconds(s->o.header_timeout_s));
     atomic_fetch_add(&s->n_connections, 1);
     reaper_add(c);
@@ -338,7 +338,7 @@ start_daemon(struct http_server *s)
     put_option(it, &n, MHD_OPTION_CONNECTION_TIMEOUT, s->o.idle_timeout_s, NULL);
     put_option(it, &n, MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL);
     /* Behind a proxy all connections come from one address: then the limit is the proxy's. */
-    if (s->o.max_per_address > 0 && s->n_trusted == 0)
+    if (s->o.max_per_address > 0 && s->trusted.n == 0)
         put_option(it, &n, MHD_OPTION_PER_IP_CONNECTION_LIMIT, s->o.max_per_address, NULL);
     if (s->o.tls_cert.n > 0) {
         flags |= MHD_USE_TLS;
@@ -397,8 +397,12 @@ take_down(struct http_server *s)
 static enum err
 start_all(struct http_server *s, struct str *why)
 {
-    *why = S("trusted proxies: expected a list of addresses and networks");
-    TRY(cidr_list(s->arena, s->o.trusted_proxies, &s->trusted, &s->n_trusted));
+    struct str bad = STR_NULL;
+
+    if (cidr_list_parse(s->arena, s->o.trusted_proxies, &s->trusted, &bad) != OK) {
+        *why = arena_fmt(s->arena, "trusted proxies: \"%.*s\" is no network", STR_ARG(bad));
+        return ERR_INVALID;
+    }
     if ((s->o.tls_cert.n > 0) != (s->o.tls_key.n > 0)) {
         *why = S("TLS needs both a certificate and a key");
         return ERR_INVALID;

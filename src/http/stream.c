@@ -4,6 +4,8 @@
  * streams become late, threads are added, at most one a stream. Owns the streams and their threads;
  * end() runs on a stream thread, never on a loop. One lock guards all: it is held for copies of a
  * few kilobytes only, and never around a call of write(), end() or the library. */
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/http_priv.h"

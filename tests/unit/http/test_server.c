@@ -1,12 +1,10 @@
-/* The server's life: keep-alive, limits, deadlines, the queue, uploads, stopping, TLS. */
+/* The server's life: keep-alive, limits, deadlines, the queue, uploads, stopping. */
 #include "client.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 static pthread_mutex_t gate_mu = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gate_cond = PTHREAD_COND_INITIALIZER;
@@ -299,8 +297,11 @@ full_queue_is_503(void **state)
     t.o = (struct http_options){.workers = WORKERS, .queue = QUEUE};
     up();
     gate_set(false);
-    for (int i = 0; i < CLIENTS; i++)
+    for (int i = 0; i < CLIENTS; i++) {
+        if (i == WORKERS)
+            gate_wait_for(WORKERS);
         assert_int_equal(pthread_create(&threads[i], NULL, ask_gate, &status[i]), 0);
+    }
     while (st.queue_full < CLIENTS - WORKERS - QUEUE)
         http_stats(t.s, &st);
     assert_int_equal(st.busy_workers, WORKERS);

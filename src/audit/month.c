@@ -1,0 +1,281 @@
+/* The window of the log and the month end: the running month and the kept whole months before it
+ * are shown and kept; what falls out is recorded as expired and then dropped, whole. Owns the
+ * clock watch that holds drops back after a step. */
+#include "audit/priv.h"
+
+#include <time.h>
+
+#include "base/log.h"
+#include "base/text.h"
+
+#define STEP_MAX USEC_PER_HOUR /* a wall clock that moved further than this against the other */
+#define KEEPER_MS 1000
+#define MONTH_CHECK_US USEC_PER_MIN
+#define MONTH_ARENA ((size_t)128 << 20)
+
+/* ---- window ---- */
+
+void
+audit_window(struct app *app, int64_t now, int64_t *since, int64_t *next_change)
+{
+    *since = month_start(now, -audit_months_kept(app));
+    *next_change = month_start(now, 1);
+}
+
+int
+audit_months_kept(struct app *app)
+{
+    return atomic_load(&app->audit->months_kept);
+}
+
+void
+audit_set_months_kept(struct app *app, int months)
+{
+    atomic_store(&app->audit->months_kept, months < 4 ? 4 : months);
+}
+
+bool
+audit_drops_held(struct app *app)
+{
+    return atomic_load(&app->audit->hold_drops);
+}
+
+void
+audit_confirm_clock(struct app *app)
+{
+    atomic_store(&app->audit->hold_drops, false);
+}
+
+/* ---- the clock ---- */
+
+static void
+watch_clock(struct audit *au)
+{
+    int64_t wall = clock_now(), mono = clock_monotonic();
+    int64_t step = (wall - au->seen_wall) - (mono - au->seen_mono);
+    au->seen_wall = wall;
+    au->seen_mono = mono;
+    if (step <= STEP_MAX && step >= -STEP_MAX)
+        return;
+    atomic_store(&au->hold_drops, true);
+    log_warn("audit.clock_step", LOG_INT("seconds", step / USEC_PER_SEC));
+    struct arena *a = arena_create("audit.clock", MONTH_ARENA);
+    struct cx cx = cx_system(au->app, a, "Audit log", NULL);
+    struct audit_entry e = {
+        .event = EV_CLOCK_STEPPED,
+        .instance = true,
+        .text = arena_fmt(a, "The clock moved by %lld seconds at once. No month of the audit log "
+                             "expires until an administrator confirms the time.",
+                          (long long)(step / USEC_PER_SEC)),
+        .target_kind = S("audit")};
+    audit_record_apart(&cx, &e, S("clock"));
+    arena_free(a);
+}
+
+/* ---- what a month held ---- */
+
+struct digest {
+    int32_t month;
+    const struct region *g;
+    struct sha256 sum;
+};
+
+static const struct sql read_leaves =
+    SQL_READ2("SELECT idx, leaf FROM audit_event WHERE" SEG_LITE
+              "AND tenant_id = $2 AND epoch = $3 AND idx >= $4 AND idx < $5 ORDER BY idx",
+              "SELECT idx, leaf FROM audit_event WHERE" SEG_PG
+              "AND tenant_id = $2 AND epoch = $3 AND idx >= $4 AND idx < $5 ORDER BY idx");
+
+#define LEAVES 8192 /* hashed at a time: sum = SHA-256(sum ‖ leaves) */
+
+static enum err
+add_leaves(struct db_tx *tx, struct digest *d, int64_t from, struct buf *b)
+{
+    struct db_rows *q = NULL;
+    enum err e;
+    buf_clear(b);
+    buf_str(b, sha256_str(&d->sum));
+    TRY(db_query(tx, &read_leaves, ARGS(V_INT(d->month), V_INT(d->g->r.tenant_id),
+                                        V_INT(d->g->r.epoch), V_INT(from),
+                                        V_INT(from + LEAVES)), &q));
+    while ((e = db_next(q)) == OK)
+        buf_str(b, db_bytes(q, 1));
+    if (e != ERR_END)
+        return e;
+    d->sum = sha256_of(buf_view(b));
+    return OK;
+}
+
+static enum err
+read_digest(struct db_tx *tx, void *arg)
+{
+    struct digest *d = arg;
+    struct buf *b = buf_in(db_tx_arena(tx), (LEAVES + 1) * SHA256_LEN);
+    d->sum = sha256_of(S(""));
+    for (int64_t at = d->g->r.first; at < d->g->r.next; at += LEAVES)
+        TRY(add_leaves(tx, d, at, b));
+    return OK;
+}
+
+/* ---- recording the expiry ---- */
+
+struct expiry {
+    struct audit *au;
+    int32_t month;
+    struct region *g;
+    struct digest *d;
+    size_t n;
+    bool done_before;
+};
+
+static const struct sql was_recorded =
+    SQL_READ("SELECT count(*) FROM audit_drop WHERE month = $1");
+static const struct sql put_drop =
+    SQL_WRITE("audit_drop", "INSERT INTO audit_drop (month, at) VALUES ($1, $2)");
+static const struct sql tenant_cuid = SQL_READ("SELECT cuid FROM tenant WHERE tenant_id = $1");
+
+static enum err
+record_one(struct cx *cx, const struct expiry *x, size_t i)
+{
+    const struct range *r = &x->g[i].r;
+    struct str month = arena_fmt(cx->arena, "%04d-%02d", (int)(x->month / 12),
+                                 (int)(x->month % 12 + 1));
+    struct str hex = hex_in(cx->arena, sha256_str(&x->d[i].sum));
+    struct audit_change range[] = {
+        {S("month"), month, STR_NULL},
+        {S("count"), arena_fmt(cx->arena, "%lld", (long long)(r->next - r->first)), STR_NULL},
+        {S("first index"), arena_fmt(cx->arena, "%lld", (long long)r->first), STR_NULL},
+        {S("last index"), arena_fmt(cx->arena, "%lld", (long long)(r->next - 1)), STR_NULL},
+        {S("digest"), hex, STR_NULL}};
+    struct audit_entry e = {
+        .event = EV_AUDIT_SEGMENT_DROPPED,
+        .instance = r->tenant_id == INSTANCE_LOG,
+        .target_kind = S("audit"),
+        .target_id = month,
+        .text = arena_fmt(cx->arena, "The events of %.*s expired: %lld events, index %lld to %lld.",
+                          STR_ARG(month), (long long)(r->next - r->first), (long long)r->first,
+                          (long long)(r->next - 1)),
+        .changes = range,
+        .n_changes = 5};
+    return audit_record(cx, &e, NULL);
+}
+
+/* The log of a tenant that was removed still ends in an event of its own. */
+static enum err
+take_tenant(struct cx *cx, int64_t tenant_id)
+{
+    struct db_rows *q = NULL;
+    cx->tenant = (struct tenant_ref){tenant_id != INSTANCE_LOG, tenant_id, S("removed")};
+    if (tenant_id == INSTANCE_LOG)
+        return OK;
+    enum err e = db_query_one(cx->tx, &tenant_cuid, ARGS(V_INT(tenant_id)), &q);
+    if (e == ERR_NOT_FOUND)
+        return OK;
+    TRY(e);
+    cx->tenant.cuid = db_text_keep(q, 0);
+    db_rows_end(q);
+    return OK;
+}
+
+static enum err
+record_expiry(struct cx *cx, void *arg)
+{
+    struct expiry *x = arg;
+    int64_t n = 0;
+    TRY(db_try_lock(cx->tx, LOCK_MONTH));
+    TRY(db_query_int(cx->tx, &was_recorded, ARGS(V_INT(x->month)), &n));
+    x->done_before = n > 0;
+    if (n > 0)
+        return OK;
+    for (size_t i = 0; i < x->n; i++) {
+        TRY(take_tenant(cx, x->g[i].r.tenant_id));
+        TRY(record_one(cx, x, i));
+    }
+    if (x->n == 0) /* nothing to say, nothing to note */
+        return OK;
+    return db_exec(cx->tx, &put_drop, ARGS(V_INT(x->month), V_INT(cx->now)), NULL);
+}
+
+static enum err
+digests(struct audit *au, struct arena *a, struct expiry *x)
+{
+    struct segment *s = au->pg ? NULL : segment_pin(au, x->month);
+    enum err e = OK;
+    x->d = arena_array(a, struct digest, x->n + 1);
+    for (size_t i = 0; i < x->n && e == OK; i++) {
+        x->d[i] = (struct digest){.month = x->month, .g = &x->g[i]};
+        e = db_read(s != NULL ? s->db : au->app->db, a, read_digest, &x->d[i]);
+    }
+    segment_unpin(au, s);
+    return e;
+}
+
+/* Recorded, moved, dropped, in this order: a crash between any two is taken up again. */
+static enum err
+expire(struct audit *au, int32_t month)
+{
+    struct arena *a = arena_create("audit.month", MONTH_ARENA);
+    struct expiry x = {.au = au, .month = month};
+    struct cx cx = cx_system(au->app, a, "Audit log", NULL);
+    enum err e = regions_in(au, a, month, &x.g, &x.n);
+    if (e == OK)
+        e = digests(au, a, &x);
+    if (e == OK)
+        e = cx_write(&cx, record_expiry, &x);
+    if (e == OK)
+        e = mover_drain(au);
+    if (e == OK)
+        e = mover_trim(au); /* the logs' sizes outlive the segment */
+    if (e == OK)
+        e = segment_drop(au, month);
+    if (e == OK)
+        log_info("audit.month_dropped", LOG_INT("year", month / 12),
+                 LOG_INT("month", month % 12 + 1));
+    else if (e != ERR_CONFLICT)
+        log_error("audit.month", LOG_STR("store", db_last_error()));
+    arena_free(a);
+    return e;
+}
+
+static bool
+expired(int32_t month, int64_t since)
+{
+    return month < month_ordinal(since);
+}
+
+void
+month_check(struct audit *au)
+{
+    int64_t since = 0, next = 0;
+    int32_t *months = NULL;
+    size_t n = 0;
+    watch_clock(au);
+    if (atomic_load(&au->hold_drops))
+        return;
+    struct arena *a = arena_create("audit.months", MONTH_ARENA);
+    audit_window(au->app, app_now(au->app), &since, &next);
+    if (segment_months(au, a, &months, &n) == OK)
+        for (size_t i = 0; i < n && expired(months[i], since); i++)
+            if (expire(au, months[i]) != OK)
+                break;
+    arena_free(a);
+}
+
+/* ---- the thread for what comes round: folded counts, month end ---- */
+
+void *
+keeper_main(void *arg)
+{
+    struct audit *au = arg;
+    int64_t looked = 0;
+    while (!atomic_load(&au->stop)) {
+        struct timespec t = {KEEPER_MS / 1000 / 4, 250000000L};
+        (void)nanosleep(&t, NULL);
+        fold_flush(au, false);
+        if (looked == 0 || clock_monotonic() - looked > MONTH_CHECK_US) {
+            month_check(au);
+            looked = clock_monotonic();
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,131 @@
+/* The clients a caller may see: one WHERE for count and page, an order from a constant table. */
+#include "core/client.h"
+
+#include "core/tag.h"
+
+/* $2 the caller, $3 sees all clients, $4 holds CLIENT_VIEW tenant-wide, $5 name pattern, $6 tags. */
+#define CLIENT_VISIBLE                                                                             \
+    "FROM client c WHERE c.tenant_id = $1 AND (CAST($3 AS BIGINT) = 1 OR EXISTS (SELECT 1 FROM client_user cu "       \
+    "WHERE cu.tenant_id = c.tenant_id AND cu.client_id = c.client_id AND cu.user_id = $2 AND ("                       \
+    "CAST($4 AS BIGINT) = 1 OR EXISTS (SELECT 1 FROM role r JOIN role_permission rp ON rp.tenant_id = r.tenant_id "   \
+    "AND rp.role_cuid = r.cuid WHERE r.tenant_id = cu.tenant_id AND r.cuid = cu.role_cuid AND r.enabled = 1 AND "     \
+    "rp.permission = 'CLIENTS.VIEW')))) "                                                                             \
+    "AND (CAST($5 AS TEXT) IS NULL OR lower(c.name) LIKE CAST($5 AS TEXT) ESCAPE '\\') "                              \
+    "AND (CAST($7 AS BIGINT) = 0 OR c.tags = '[]') AND CAST($8 AS BIGINT) = 0 "
+#define TAGS_LITE                                                                                  \
+    "AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM json_each(c.tags) h "                   \
+    "JOIN json_each($6) w ON h.value = w.value)) "
+#define TAGS_PG                                                                                    \
+    "AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM json_array_elements_text(CAST(c.tags AS json)) h(value) " \
+    "JOIN json_array_elements_text(CAST(CAST($6 AS TEXT) AS json)) w(value) ON h.value = w.value)) "
+#define CLIENT_COLUMNS                                                                             \
+    "SELECT c.client_id, c.cuid, c.name, c.description, c.poc, c.poc_email, c.tags, c.custom_field, "                 \
+    "CASE WHEN c.logo = '' THEN '' ELSE '1' END, c.extra, c.created_at, c.updated_at "
+#define PAGE(order)                                                                                \
+    SQL_READ2(CLIENT_COLUMNS CLIENT_VISIBLE TAGS_LITE "ORDER BY " order " LIMIT $9 OFFSET $10",                       \
+              CLIENT_COLUMNS CLIENT_VISIBLE TAGS_PG "ORDER BY " order " LIMIT $9 OFFSET $10")
+
+static const struct sql COUNT =
+    SQL_READ2("SELECT COUNT(*) " CLIENT_VISIBLE TAGS_LITE, "SELECT COUNT(*) " CLIENT_VISIBLE TAGS_PG);
+
+static const struct {
+    const char *name;
+    struct sql up, down;
+} ORDERS[] = {
+    {"name", PAGE("lower(c.name), c.client_id"), PAGE("lower(c.name) DESC, c.client_id DESC")},
+    {"created", PAGE("c.created_at, c.client_id"), PAGE("c.created_at DESC, c.client_id DESC")},
+    {"updated", PAGE("c.updated_at, c.client_id"), PAGE("c.updated_at DESC, c.client_id DESC")},
+    {"createdAt", PAGE("c.created_at, c.client_id"), PAGE("c.created_at DESC, c.client_id DESC")},
+    {"updatedAt", PAGE("c.updated_at, c.client_id"), PAGE("c.updated_at DESC, c.client_id DESC")},
+    {"asset", PAGE("c.client_id"), PAGE("c.client_id DESC")}, /* no assets are kept yet: all have none */
+};
+
+static const struct sql *
+order_of(const struct client_query *q)
+{
+    struct str by = str_is_empty(q->sort) ? S("name") : q->sort;
+
+    for (size_t i = 0; i < sizeof ORDERS / sizeof *ORDERS; i++) {
+        if (str_eq(by, str_of(ORDERS[i].name)))
+            return q->descending ? &ORDERS[i].down : &ORDERS[i].up;
+    }
+    return NULL;
+}
+
+static struct client
+row(struct cx *cx, const struct db_rows *r)
+{
+    return (struct client){
+        .id = db_int(r, 0),
+        .cuid = arena_str(cx->arena, db_text(r, 1)),
+        .name = arena_str(cx->arena, db_text(r, 2)),
+        .description = arena_str(cx->arena, db_text(r, 3)),
+        .poc = arena_str(cx->arena, db_text(r, 4)),
+        .poc_email = arena_str(cx->arena, db_text(r, 5)),
+        .tags = arena_str(cx->arena, db_text(r, 6)),
+        .custom_field = arena_str(cx->arena, db_text(r, 7)),
+        .logo = arena_str(cx->arena, db_text(r, 8)),
+        .extra = arena_str(cx->arena, db_text(r, 9)),
+        .created_at = db_int(r, 10),
+        .updated_at = db_int(r, 11),
+    };
+}
+
+static enum err
+read_page(struct cx *cx, struct db_rows *rows, struct clients *all)
+{
+    size_t cap = 0;
+    enum err e;
+
+    while ((e = db_next(rows)) == OK) {
+        if (all->n == cap) {
+            struct client *v = arena_array(cx->arena, struct client, cap = cap ? cap * 2 : 32);
+
+            if (all->n)
+                memcpy(v, all->v, all->n * sizeof *v);
+            all->v = v;
+        }
+        all->v[all->n++] = row(cx, rows);
+    }
+    return e == ERR_END ? OK : e;
+}
+
+enum err
+client_list(struct cx *cx, const struct client_query *q, struct clients *out)
+{
+    const struct sql *page = order_of(q);
+    struct clients all = {0};
+    struct db_rows *rows;
+    struct db_val v[10] = {
+        V_INT(cx->tenant.id),
+        V_INT(cx->actor.user_id),
+        V_INT(cx_may(cx, PERM_AUTHORIZATION_MANAGE)),
+        V_INT(cx_may(cx, PERM_CLIENT_VIEW)),
+        V_STR(like_part(cx, q->name)),
+        V_STR(q->tags),
+        V_INT(q->untagged),
+        V_INT(q->none),
+        V_INT(q->limit),
+        V_INT(q->offset),
+    };
+
+    if (!page)
+        return fail_field(cx, S("/sort/0/by"), "must be name, asset, createdAt or updatedAt");
+    TRY(db_query_int(cx->tx, &COUNT, (struct db_args){v, 8}, &all.total));
+    TRY(db_query(cx->tx, page, (struct db_args){v, 10}, &rows));
+    TRY(read_page(cx, rows, &all));
+    *out = all;
+    return OK;
+}
+
+struct str
+client_ids(struct cx *cx, const struct clients *all)
+{
+    struct buf *b = buf_in(cx->arena, all->n * 22 + 2);
+
+    buf_char(b, '[');
+    for (size_t i = 0; i < all->n; i++)
+        buf_fmt(b, "%s%lld", i ? "," : "", (long long)all->v[i].id);
+    buf_char(b, ']');
+    return buf_view(b);
+}

@@ -1,0 +1,150 @@
+/* A user's tenant-wide roles and tier, and whether the caller may act on him. Owns no table: roles
+ * are role.c's, tiers tier.c's. */
+#include "core/role.h"
+#include "core/session.h"
+#include "core/tier.h"
+#include "core/user.h"
+
+/* The words people write into CSV files, and none. */
+static struct str
+canonical(struct str name)
+{
+    static const struct {
+        const char *word, *key;
+    } words[] = {{"admin", "ADMIN"},        {"administrator", "ADMIN"}, {"standard user", "STD_USER"},
+                 {"std_user", "STD_USER"},  {"standard", "STD_USER"},   {"analyst", "ANALYST"},
+                 {"auditor", "AUDITOR"}};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (str_ieq(name, str_of(words[i].word)))
+            return str_of(words[i].key);
+    }
+    return name;
+}
+
+enum err
+user_role_find(struct cx *cx, struct str name, struct str pointer, struct role *out)
+{
+    struct roles all;
+    const struct role *r;
+
+    TRY(role_load(cx, &all));
+    r = role_pick(&all, canonical(str_trim(name)));
+    if (!r)
+        return fail_field(cx, pointer, "is no role");
+    if (!r->enabled)
+        return fail_field(cx, pointer, "is a role that is switched off");
+    *out = *r;
+    return OK;
+}
+
+static bool
+among(const struct role *roles, size_t n, struct str cuid)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (str_eq(roles[i].cuid, cuid))
+            return true;
+    }
+    return false;
+}
+
+/* The user's roles as they are now. */
+static enum err
+held(struct cx *cx, const struct user *u, const struct roles *all, const struct role **out, size_t *n)
+{
+    static const struct sql q = SQL_READ("SELECT role_cuid FROM user_role WHERE tenant_id = $1 AND "
+                                         "user_id = $2 ORDER BY role_cuid");
+    struct db_rows *r;
+    enum err e;
+
+    *n = 0;
+    TRY(db_query(cx->tx, &q, ARGS(V_INT(u->tenant_id), V_INT(u->user_id)), &r));
+    while ((e = db_next(r)) == OK) {
+        const struct role *found = role_pick(all, db_text(r, 0));
+
+        if (found && *n < USER_ROLES_MAX * 4)
+            out[(*n)++] = found;
+    }
+    return e == ERR_END ? OK : e;
+}
+
+enum err
+user_roles_set(struct cx *cx, struct user *u, const struct role *roles, size_t n)
+{
+    const struct role *now[USER_ROLES_MAX * 4];
+    struct roles all;
+    size_t n_now;
+    bool lost = false;
+
+    TRY(role_load(cx, &all));
+    TRY(held(cx, u, &all, now, &n_now));
+    for (size_t i = 0; i < n; i++)
+        TRY(role_assign(cx, u->user_id, &roles[i]));
+    for (size_t i = 0; i < n_now; i++) {
+        if (among(roles, n, now[i]->cuid))
+            continue;
+        TRY(role_remove(cx, u->user_id, now[i]));
+        lost = true;
+    }
+    if (lost && (u->user_id != cx->actor.user_id || cx_is_process(cx)))
+        TRY(session_end_all(cx, u->user_id, STR_NULL, NULL));
+    return OK;
+}
+
+enum err
+user_role_keys(struct cx *cx, const struct user *u, struct str *out)
+{
+    const struct role *now[USER_ROLES_MAX * 4];
+    struct buf *b = buf_in(cx->arena, 8192);
+    struct roles all;
+    size_t n;
+
+    TRY(role_load(cx, &all));
+    TRY(held(cx, u, &all, now, &n));
+    for (size_t i = 0; i < n; i++) {
+        buf_cstr(b, i ? "," : "");
+        buf_str(b, now[i]->key);
+    }
+    *out = buf_view(b);
+    return OK;
+}
+
+enum err
+user_tier_find(struct cx *cx, struct str name, struct str pointer, int64_t *tier_id)
+{
+    struct tiers all;
+    const struct tier *t;
+
+    *tier_id = 0;
+    if (str_is_empty(str_trim(name)))
+        return OK;
+    if (!cx_is_process(cx) && !cx_may(cx, PERM_TIERS_MANAGE) && !cx_may(cx, PERM_USERS_MANAGE))
+        return fail(cx, ERR_FORBIDDEN, "Not permitted: give a classification tier");
+    TRY(tier_load(cx, &all));
+    t = tier_pick(&all, str_trim(name));
+    if (!t)
+        return fail_field(cx, pointer, "is no classification tier");
+    *tier_id = t->id;
+    return OK;
+}
+
+/* Whoever could reset an administrator's password would be one: nobody acts on a user whose rights
+ * exceed the own. */
+enum err
+user_actable(struct cx *cx, const struct user *u)
+{
+    const struct role *now[USER_ROLES_MAX * 4];
+    struct roles all;
+    size_t n;
+
+    if (cx_is_process(cx) || (cx->grants && cx->grants->is_admin))
+        return OK;
+    TRY(role_load(cx, &all));
+    TRY(held(cx, u, &all, now, &n));
+    for (size_t i = 0; i < n; i++) {
+        if (!cx->grants || str_eq(now[i]->key, S("ADMIN")) ||
+            !permission_contains(&cx->grants->tenant, &now[i]->rights))
+            return fail(cx, ERR_FORBIDDEN, "This user holds rights you do not hold");
+    }
+    return OK;
+}

@@ -1,0 +1,116 @@
+/** GET /api/v2/auditlog: documented form first, then what goes beyond it. */
+import { test, after, before } from "node:test";
+import { serve, assert, ADMIN, recount } from "./harness.mjs";
+
+let s, admin;
+before(async () => {
+  s = await serve({ users: [{ email: "rita@example.org", role: "STD_USER" }] });
+  admin = await s.as();
+  for (let i = 0; i < 30; i++) await admin.ok("POST", "/api/v1/client/create", { name: `Client ${String(i).padStart(2, "0")}` });
+});
+after(() => s.stop());
+
+test("the documented members, newest first", async () => {
+  const r = await admin.ok("GET", "/api/v2/auditlog?limit=5&offset=0");
+  assert.equal(r.data.length, 5);
+  for (const e of r.data) {
+    for (const k of ["cuid", "user_info", "message", "event_type", "timestamp"]) assert.equal(typeof e[k], "string", k);
+    assert.match(e.timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
+  }
+  const t = r.data.map((e) => e.timestamp);
+  assert.deepEqual(t, [...t].sort().reverse());
+});
+test("offset counts records; before= keeps pages still while events arrive", async () => {
+  const all = await admin.events({ limit: "1000" });
+  const newest = all[0].index;
+  const first = await admin.ok("GET", `/api/v2/auditlog?limit=10&offset=0&before=${newest + 1}`);
+  await admin.ok("POST", "/api/v1/client/create", { name: "Between" });
+  const second = await admin.ok("GET", `/api/v2/auditlog?limit=10&offset=10&before=${newest + 1}`);
+  const got = [...first.data, ...second.data].map((e) => e.cuid);
+  assert.deepEqual(got, all.slice(0, 20).map((e) => e.cuid));
+});
+test("cursors walk the whole log once, in both orders", async () => {
+  for (const order of ["desc", "asc"]) {
+    const seen = [];
+    let cursor;
+    do {
+      const r = await admin.ok("GET", `/api/v2/auditlog?limit=7&order=${order}${cursor === undefined ? "" : `&cursor=${cursor}`}&event_type=ClientCreated`);
+      seen.push(...r.data.map((e) => e.index));
+      cursor = r.meta.more ? r.meta.next : null;
+    } while (cursor !== null);
+    assert.equal(seen.length, 31);
+    assert.equal(new Set(seen).size, 31);
+    assert.deepEqual(seen, [...seen].sort((a, b) => (order === "asc" ? a - b : b - a)));
+  }
+});
+test("indices are gapless from zero", async () => {
+  const r = await admin.ok("GET", "/api/v2/auditlog?limit=1000&order=asc");
+  assert.deepEqual(r.data.map((e) => e.index), r.data.map((_, i) => i));
+});
+test("an acknowledged change is in the list that is asked for next", async () => {
+  for (let i = 0; i < 20; i++) {
+    const name = `Seen at once ${i}`;
+    await admin.ok("POST", "/api/v1/client/create", { name });
+    const top = (await admin.ok("GET", "/api/v2/auditlog?limit=3&event_type=ClientCreated")).data;
+    assert.ok(JSON.stringify(top).includes(name), `${name} is not among ${JSON.stringify(top.map((e) => e.message))}`);
+  }
+});
+test("filters: type, outcome, client, user, dates", async () => {
+  const list = await admin.ok("GET", "/api/v1/client/list");
+  const id = list.find((r) => r.data[1] === "Client 07").doc_id[0];
+  const of = await admin.events({ client: String(id) });
+  assert.ok(of.length >= 1 && of.every((e) => e.client?.id === id));
+  assert.ok((await admin.events({ outcome: "success" })).every((e) => e.outcome === "success"));
+  assert.equal((await admin.events({ from: "2001-01-01", to: "2001-01-02" })).length, 0);
+  assert.ok((await admin.events({ from: "30d" })).length > 0);
+  assert.ok((await admin.events({ user: ADMIN.email })).length > 20);
+  const about = await admin.events({ user: "rita@example.org" });
+  assert.ok(about.some((e) => e.event_type === "UserCreated"), "the filter matches the target too");
+});
+test("absurd dates and numbers get a clear answer", async () => {
+  for (const q of ["from=2026-99-99", "from=yesterday", "from=2030-01-01&to=2020-01-01", "limit=0", "limit=x", "offset=-1", "event_type=Nope",
+    "outcome=maybe", "client=abc", "order=sideways", `q=${"x".repeat(1025)}`]) {
+    const r = await admin.get(`/api/v2/auditlog?${q}`);
+    assert.equal(r.status, 400, `${q}: ${r.status}`);
+    assert.ok(r.body.fields?.length >= 1 && r.body.fields[0].reason, q);
+  }
+  assert.equal((await admin.get("/api/v2/auditlog?limit=100000")).status, 200);
+  for (const zone of ["2026-01-01T00:00:00%2B14:00", "2026-01-01T00:00:00-12:00", "2026-01-01T00:00:00Z"])
+    assert.equal((await admin.get(`/api/v2/auditlog?from=${zone}`)).status, 200, zone);
+});
+test("one event by its cuid; another's is not found", async () => {
+  const [e] = await admin.events({ event_type: "ClientCreated", limit: "1" });
+  const one = await admin.ok("GET", `/api/v2/auditlog/${e.cuid}`);
+  assert.equal(one.data.cuid, e.cuid);
+  assert.match(one.data.leaf, /^[0-9a-f]{64}$/);
+  assert.equal((await admin.get("/api/v2/auditlog/c000000000000000000000000")).status, 404);
+  assert.equal((await admin.get("/api/v2/auditlog/..%2f")).status, 404);
+});
+test("the catalogue has the interface's twenty names, two of them never recorded", async () => {
+  const { data } = await admin.ok("GET", "/api/v2/auditlog/catalogue");
+  const names = data.map((e) => e.name);
+  for (const n of ["LoginSuccess", "LoginFail", "LoginLockout", "UserUnlocked", "UserCreated", "UserDeleted", "UserEnabled", "UserDisabled", "PasswordChanged",
+    "PasswordChangedByOther", "TenantRoleCreated", "TenantRoleDeleted", "TenantRoleUpdated", "TenantRoleAssigned", "TenantRoleRemoved",
+    "UserClientRoleAssigned", "UserClientRoleRemoved", "AddedToDefaultGroup", "ClientLicenseUpdated", "UserLicenseUpdated"])
+    assert.ok(names.includes(n), n);
+});
+test("the answer prints its window: at least 120 days, next change on a first", async () => {
+  const { meta } = await admin.ok("GET", "/api/v2/auditlog?limit=1");
+  const since = new Date(meta.window.since), next = new Date(meta.window.next_change);
+  assert.equal(since.getUTCDate(), 1);
+  assert.equal(next.getUTCDate(), 1);
+  assert.ok(Date.now() - since > 120 * 86400e3);
+  assert.ok(next > Date.now());
+});
+test("viewing the log is one event a minute, and its query is not found by plain words", async () => {
+  await admin.events({ q: "zebrafinch" });
+  await admin.events({ q: "zebrafinch" });
+  const views = await admin.events({ event_type: "AuditLogViewed" });
+  assert.ok(views.length >= 1 && views.length <= 3, `${views.length} views`);
+  assert.equal((await admin.events({ q: "zebrafinch" })).length, 0);
+});
+test("recount audit list reads the same events offline", async () => {
+  const r = recount(["audit", "list", "--query", "Seen at once 7", "--data", s.store.data, ...s.store.flags]);
+  assert.equal(r.status, 0, r.err);
+  assert.match(r.out, /Seen at once 7/);
+});
