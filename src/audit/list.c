@@ -41,7 +41,7 @@ struct scan {
     size_t n;
     struct arena *scratch; /* reset per row */
     struct arena *piece;   /* reset per chunk */
-    struct buf doc;
+    struct buf *doc;
     struct region *g;      /* the region being read */
     struct segment *segment;
     int64_t lo, hi;        /* its indexes asked for */
@@ -153,9 +153,9 @@ found(struct scan *s, const struct audit_event *e)
 {
     if (s->search.n == 0)
         return true;
-    buf_clear(&s->doc);
-    doc_put(&s->doc, e);
-    return search_match(&s->search, buf_view(&s->doc));
+    buf_clear(s->doc);
+    doc_put(s->doc, e);
+    return search_match(&s->search, buf_view(s->doc));
 }
 
 static void
@@ -582,13 +582,14 @@ list(struct scan *s, struct audit_page *out)
 enum err
 audit_list(struct cx *cx, const struct audit_query *q, struct audit_page *out)
 {
-    struct scan s = {.au = cx->app->audit, .cx = cx, .q = *q, .last_position = -1};
+    struct buf doc;
+    struct scan s = {.au = cx->app->audit, .cx = cx, .q = *q, .doc = &doc, .last_position = -1};
     audit_settle(cx->app, SETTLE_MS);
     s.scratch = arena_create("audit.row", SCRATCH);
     s.piece = arena_create("audit.chunk", SCRATCH);
-    buf_init(&s.doc, (size_t)8 << 20);
+    buf_init(&doc, (size_t)8 << 20);
     enum err e = list(&s, out);
-    buf_free(&s.doc);
+    buf_free(&doc);
     arena_free(s.piece);
     arena_free(s.scratch);
     return e;

@@ -11,7 +11,6 @@
 
 #include "audit/audit.h"
 #include "base/log.h"
-#include "base/rand.h"
 #include "cmd/cmd.h"
 #include "core/client.h"
 #include "core/clientuser.h"
@@ -93,11 +92,11 @@ at(struct demo *d, struct arena *a, int64_t when, int who)
 
     d->app->simulated_now = when;
     cx = cx_system(d->app, a, "demonstration", &d->tenant);
-    if (who >= 0) {
+    if (who >= 0 && (size_t)who < PEOPLE) {
         if (d->made[who])
             user_act_as(&cx, &d->user[who]);
         cx.address = str_of(addresses[(size_t)who % 8]);
-        cx.user_agent = S(agent);
+        cx.user_agent = str_of(agent);
     }
     return cx;
 }
@@ -219,19 +218,47 @@ static enum err
 do_client(struct cx *cx, void *arg)
 {
     struct act *x = arg;
-    struct client_spec s = {.name = str_of(clients[x->whom].name), .description = str_of(clients[x->whom].about),
-                            .poc = str_of(clients[x->whom].poc), .poc_email = str_of(clients[x->whom].email)};
+    struct client c = {.name = str_of(clients[x->whom].name), .description = str_of(clients[x->whom].about),
+                       .poc = str_of(clients[x->whom].poc), .poc_email = str_of(clients[x->whom].email)};
+    struct granted g;
 
-    return client_create_simple(cx, &s, &x->d->client[x->whom]);
+    TRY(client_insert(cx, &c));
+    x->d->client[x->whom] = c.id;
+    return client_grant_default_group(cx, &c, &g);
 }
 
+/* whom = client * 16 + person; text = role, NULL: taken off the client. */
 static enum err
 do_assign(struct cx *cx, void *arg)
 {
-    struct act *x = arg; /* whom = client * 16 + person */
+    struct act *x = arg;
+    const struct user *u = &x->d->user[x->whom % 16];
+    struct client_grant g = {.user = u, .how = ""};
+    struct client c;
+    struct role role;
 
-    return clientuser_assign_simple(cx, x->d->client[x->whom / 16], x->d->user[x->whom % 16].user_id,
-                                    S(people_role_key(x->whom % 16)));
+    TRY(client_get(cx, x->d->client[x->whom / 16], &c));
+    if (!x->text) {
+        enum err e = client_user_drop(cx, &c, u);
+
+        return e == ERR_NOT_FOUND ? OK : e;
+    }
+    TRY(role_find(cx, str_of(x->text), &role));
+    g.client = &c;
+    g.role = &role;
+    return client_user_put(cx, &g);
+}
+
+static enum err
+do_client_text(struct cx *cx, void *arg)
+{
+    struct act *x = arg;
+    struct client c, wanted;
+
+    TRY(client_get(cx, x->d->client[x->whom], &c));
+    wanted = c;
+    wanted.description = arena_fmt(cx->arena, "%s; %s", clients[x->whom].about, x->text);
+    return client_update(cx, &c, &wanted);
 }
 
 static enum err
@@ -242,4 +269,249 @@ do_disable(struct cx *cx, void *arg)
 
     TRY(user_get(cx, x->d->user[x->whom].user_id, &u));
     return user_set_disabled(cx, &u, x->event == EV_USER_DISABLED);
+}
+
+static const struct sql LOCK_USER = SQL_WRITE(
+    "user_account", "UPDATE user_account SET locked_until = $3, failed_logins = 5, last_failed_login = $4 "
+                    "WHERE tenant_id = $1 AND user_id = $2");
+
+static enum err
+do_lockout(struct cx *cx, void *arg)
+{
+    struct act *x = arg;
+    const struct user *u = &x->d->user[x->whom];
+    struct audit_entry e = user_entry(
+        cx, u, EV_LOGIN_LOCKOUT,
+        arena_fmt(cx->arena, "%.*s was locked after 5 failed sign-ins", STR_ARG(user_label(cx->arena, u))));
+
+    e.outcome = OUTCOME_FAILURE;
+    TRY(audit_record(cx, &e, NULL));
+    return db_exec(cx->tx, &LOCK_USER,
+                   ARGS(V_INT(cx->tenant.id), V_INT(u->user_id),
+                        V_INT(cx->now + (x->text ? 3650 * USEC_PER_DAY : 30 * USEC_PER_MIN)), V_INT(cx->now)),
+                   NULL);
+}
+
+static enum err
+do_unlock(struct cx *cx, void *arg)
+{
+    struct act *x = arg;
+    struct user u;
+
+    TRY(user_get(cx, x->d->user[x->whom].user_id, &u));
+    return user_unlock(cx, &u);
+}
+
+/* ---- the story ---- */
+
+static void
+act(struct demo *d, int64_t when, int who, cx_body body, int whom, enum event event, const char *text)
+{
+    struct act x = {.whom = whom, .event = event, .text = text};
+
+    perform(d, when, who, body, &x);
+}
+
+static void
+stranger(struct demo *d, int64_t when, int whom)
+{
+    struct arena *a = arena_create("demonstration", (size_t)16 << 20);
+    struct cx cx = at(d, a, when, -1);
+    struct act x = {.d = d, .who = -1, .whom = whom, .event = EV_LOGIN_FAIL,
+                    .text = "failed to sign in: invalid credentials"};
+
+    cx.actor = (struct actor){.kind = ACTOR_ANONYMOUS, .name = S("Someone not signed in")};
+    cx.address = str_of(strangers[roll(d, 3)]);
+    cx.user_agent = S("curl/7.88.1");
+    if (!d->failed && cx_write(&cx, do_note, &x) != OK)
+        d->failed = true;
+    arena_free(a);
+}
+
+static void
+arrivals(struct demo *d, int day, int64_t t)
+{
+    for (int i = 0; i < (int)PEOPLE; i++) {
+        if (people[i].joined != day)
+            continue;
+        act(d, t + 9 * USEC_PER_HOUR + i * 7 * USEC_PER_MIN, i == 0 ? -2 : 0, do_create_user, i, EVENT_NONE, NULL);
+        d->made[i] = !d->failed;
+        if (i > 0)
+            act(d, t + 10 * USEC_PER_HOUR + i * 5 * USEC_PER_MIN, i, do_password, i, EVENT_NONE, NULL);
+    }
+    for (int c = 0; c < (int)CLIENTS; c++) {
+        int lead = day < 10 ? 0 : 3;
+
+        if (clients[c].since != day)
+            continue;
+        act(d, t + 11 * USEC_PER_HOUR, 0, do_client, c, EVENT_NONE, NULL);
+        act(d, t + 11 * USEC_PER_HOUR + 3 * USEC_PER_MIN, 0, do_assign, c * 16 + 2, EVENT_NONE, "STD_USER");
+        if (d->made[3])
+            act(d, t + 11 * USEC_PER_HOUR + 4 * USEC_PER_MIN, 0, do_assign, c * 16 + 3, EVENT_NONE, "Lead tester");
+        if (d->made[4 + 2 * (c % 2)])
+            act(d, t + 14 * USEC_PER_HOUR, lead, do_assign, c * 16 + 4 + 2 * (c % 2), EVENT_NONE, "ANALYST");
+    }
+}
+
+static void
+working_day(struct demo *d, int day, int64_t t)
+{
+    for (int i = 0; i < (int)PEOPLE; i++) {
+        int64_t when = t + 7 * USEC_PER_HOUR + (int64_t)roll(d, 170) * USEC_PER_MIN;
+
+        if (!d->made[i] || people[i].joined == day || (i == 7 && day > 130) || (int)roll(d, 100) >= people[i].signs)
+            continue;
+        if (roll(d, 100) < 9)
+            act(d, when - USEC_PER_MIN, -1, do_note, i, EV_LOGIN_FAIL, "failed to sign in: invalid credentials");
+        act(d, when, i, do_signin, i, EVENT_NONE, NULL);
+        if (roll(d, 100) < 60)
+            act(d, when + (int64_t)(7 + roll(d, 3)) * USEC_PER_HOUR, i, do_note, i, EV_LOGOUT, "signed out");
+        if (i >= 4 && roll(d, 100) < 6)
+            act(d, when + 20 * USEC_PER_MIN, i, do_note, i, EV_ACCESS_DENIED, "was denied a client that is not assigned");
+    }
+    if (day % 9 == 4 && d->client[0])
+        act(d, t + 15 * USEC_PER_HOUR, 1, do_client_text, (int)roll(d, day > 118 ? 6 : day > 76 ? 5 : day > 48 ? 4 : day > 21 ? 3 : 2),
+            EVENT_NONE, roll(d, 2) ? "scope agreed" : "window moved by a week");
+    if (day % 23 == 11)
+        act(d, t + 16 * USEC_PER_HOUR, 1 + day % 3, do_password, 1 + day % 3, EVENT_NONE, NULL);
+}
+
+static void
+incidents(struct demo *d, int day, int64_t t)
+{
+    if (day == 61 || day == 127) {
+        for (int i = 0; i < 5; i++)
+            stranger(d, t + 3 * USEC_PER_HOUR + i * 11 * USEC_PER_SEC, 2);
+        act(d, t + 3 * USEC_PER_HOUR + USEC_PER_MIN, -1, do_lockout, 2, EVENT_NONE, NULL);
+        act(d, t + 8 * USEC_PER_HOUR, 0, do_unlock, 2, EVENT_NONE, NULL);
+        act(d, t + 8 * USEC_PER_HOUR + 5 * USEC_PER_MIN, 0, do_password, 2, EVENT_NONE, NULL);
+    }
+    if (day == 70)
+        act(d, t + 13 * USEC_PER_HOUR, 0, do_assign, 16 + 4, EVENT_NONE, NULL);
+    if (day == 131)
+        act(d, t + 17 * USEC_PER_HOUR, 0, do_disable, 7, EV_USER_DISABLED, NULL);
+    if (day == DAYS - 18)
+        act(d, t + 10 * USEC_PER_HOUR, 0, do_password, 1, EVENT_NONE, NULL);
+    if (day == DAYS - 1) {
+        for (int i = 0; i < 5; i++)
+            stranger(d, t + 2 * USEC_PER_HOUR + i * 9 * USEC_PER_SEC, 6);
+        act(d, t + 2 * USEC_PER_HOUR + USEC_PER_MIN, -1, do_lockout, 6, EVENT_NONE, "stays locked");
+    }
+}
+
+static bool
+tell_story(struct demo *d)
+{
+    int64_t now = clock_now(), today = now - now % USEC_PER_DAY;
+
+    d->begin = today - DAYS * USEC_PER_DAY;
+    act(d, d->begin + 8 * USEC_PER_HOUR, -2, do_tenant, 0, EVENT_NONE, NULL);
+    act(d, d->begin + 8 * USEC_PER_HOUR + USEC_PER_MIN, -2, do_role, 0, EVENT_NONE, NULL);
+    for (int day = 0; day < DAYS && !d->failed; day++) {
+        int64_t t = d->begin + day * USEC_PER_DAY;
+        int weekday = (int)((t / USEC_PER_DAY + 3) % 7); /* 0 = Monday */
+
+        arrivals(d, day, t);
+        if (weekday < 5)
+            working_day(d, day, t);
+        if (roll(d, 100) < 12)
+            stranger(d, t + (int64_t)roll(d, 1400) * USEC_PER_MIN, (int)roll(d, 2));
+        incidents(d, day, t);
+        d->app->simulated_now = t + USEC_PER_DAY - USEC_PER_SEC;
+        if (!d->failed && audit_move_now(d->app) != OK)
+            d->failed = true;
+    }
+    d->app->simulated_now = 0;
+    return !d->failed;
+}
+
+/* ---- sign-in note ---- */
+
+static struct str
+note_path(struct app *app)
+{
+    return arena_fmt(app->arena, "%.*s/" NOTE, STR_ARG(app->config.data_dir));
+}
+
+static bool
+note_write(struct app *app, struct str password)
+{
+    int fd = open(arena_cstr(app->arena, note_path(app)), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && write(fd, password.p, password.n) == (ssize_t)password.n && fsync(fd) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+static bool
+note_read(struct app *app, struct str *password)
+{
+    char text[128];
+    int fd = open(arena_cstr(app->arena, note_path(app)), O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof text) : -1;
+
+    if (fd >= 0)
+        close(fd);
+    if (n <= 0)
+        return false;
+    *password = arena_str(app->arena, str_trim(str_mem(text, (size_t)n)));
+    return true;
+}
+
+static const struct sql COUNT_TENANTS = SQL_READ("SELECT COUNT(*) FROM tenant");
+
+static enum err
+count_body(struct cx *cx, void *arg)
+{
+    return db_query_int(cx->tx, &COUNT_TENANTS, NO_ARGS, arg);
+}
+
+static struct demo_people *
+people_of(struct app *app, struct str password)
+{
+    struct demo_people *p = arena_new(app->arena, struct demo_people);
+
+    *p = (struct demo_people){S("ada@recount.example"), S("farid@recount.example"), S("ben@recount.example"), password};
+    return p;
+}
+
+bool
+demo_fill(struct app *app, struct demo_people **out)
+{
+    struct cx cx = cx_system(app, app->arena, "demonstration", NULL);
+    struct demo *d = arena_new(app->arena, struct demo);
+    struct str password;
+    int64_t n = 0;
+
+    if (cx_read(&cx, count_body, &n) != OK)
+        return refuse("%.*s", STR_ARG(cx.failure.message)), false;
+    if (n > 0) {
+        if (!note_read(app, &password))
+            return refuse("--demo fills an empty folder only; this one holds a workspace"), false;
+        *out = people_of(app, password);
+        return true;
+    }
+    printf("Recording 160 days of demonstration …\n");
+    fflush(stdout);
+    password = arena_str(app->arena, password_random(app->arena));
+    *d = (struct demo){.app = app, .dice = 0x9E3779B97F4A7C15u};
+    if (password_hash(&cx, password, &d->hash) != OK || !tell_story(d) || !note_write(app, password))
+        return refuse("the demonstration could not be recorded; empty the folder and try again"), false;
+    *out = people_of(app, password);
+    return true;
+}
+
+void
+demo_print(FILE *to, struct str url, const struct demo_people *p)
+{
+    fprintf(to,
+            "\nRecount runs at  %.*s   (demonstration: this machine only)\n\n"
+            "  administrator  %.*s\n  tester         %.*s\n  auditor        %.*s\n  password       %.*s   (for all three)\n\n"
+            "Three steps:\n"
+            "  1. Sign in as the administrator, open Account Admin > Audit log. In a private window fail a\n"
+            "     sign-in as the tester, and watch it appear.\n"
+            "  2. Click Start date, choose Past 30 days, type: password. Who changed one last month?\n"
+            "  3. Open an event: who, what, when, from where, before and after.\n\n",
+            STR_ARG(url), STR_ARG(p->admin_email), STR_ARG(p->tester_email), STR_ARG(p->auditor_email), STR_ARG(p->password));
 }

@@ -135,13 +135,13 @@ access_token_list(struct cx *cx, int64_t user_id, struct json_writer *w)
         while (str_cut(&rest, ',', &key))
             json_str(w, key);
         json_end_array(w);
-        json_kv_i64(w, "createdAt", db_int(r, 3) / USEC_PER_MS);
-        json_kv_i64(w, "expiresAt", db_int(r, 4) / USEC_PER_MS);
+        json_kv_i64(w, "created_at", db_int(r, 3) / USEC_PER_MS);
+        json_kv_i64(w, "expires_at", db_int(r, 4) / USEC_PER_MS);
         json_kv_bool(w, "expired", db_int(r, 4) <= cx->now);
         if (db_is_null(r, 5))
-            json_kv_null(w, "lastUsed");
+            json_kv_null(w, "last_used");
         else
-            json_kv_i64(w, "lastUsed", db_int(r, 5) / USEC_PER_MS);
+            json_kv_i64(w, "last_used", db_int(r, 5) / USEC_PER_MS);
         json_kv_i64(w, "uses", db_int(r, 6));
         json_end_object(w);
     }

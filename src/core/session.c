@@ -524,11 +524,11 @@ session_list(struct cx *cx, int64_t user_id, struct json_writer *w)
     while ((e = db_next(r)) == OK) {
         json_begin_object(w);
         json_kv_str(w, "cuid", db_text(r, 0));
-        json_kv_i64(w, "createdAt", db_int(r, 1) / USEC_PER_MS);
-        json_kv_i64(w, "lastUsed", db_int(r, 2) / USEC_PER_MS);
-        json_kv_i64(w, "expiresAt", db_int(r, 3) / USEC_PER_MS);
+        json_kv_i64(w, "created_at", db_int(r, 1) / USEC_PER_MS);
+        json_kv_i64(w, "last_used", db_int(r, 2) / USEC_PER_MS);
+        json_kv_i64(w, "expires_at", db_int(r, 3) / USEC_PER_MS);
         json_kv_str(w, "address", db_text(r, 4));
-        json_kv_str(w, "userAgent", db_text(r, 5));
+        json_kv_str(w, "user_agent", db_text(r, 5));
         json_kv_str(w, "kind", db_text(r, 6));
         json_kv_bool(w, "current", str_eq(db_text(r, 0), cx->actor.session));
         json_end_object(w);

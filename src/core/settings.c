@@ -117,7 +117,7 @@ by_name(struct str name)
 enum err
 settings_load(struct cx *cx, int64_t tenant_id, struct settings *out)
 {
-    static const struct sql q = SQL_READ("SELECT name, value FROM setting WHERE tenant_id = $1");
+    static const struct sql q = SQL_READ("SELECT name, value FROM setting WHERE tenant_id = $1 AND length(value) <= 16384");
     struct db_rows *r;
     enum err e;
 

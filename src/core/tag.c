@@ -103,6 +103,8 @@ tag_create(struct cx *cx, struct str name, struct tag *out)
     struct tag t = {.name = str_trim(name)};
     int64_t changed;
 
+    if (str_index(t.name, '/') != SIZE_MAX)
+        return fail_field(cx, S("/name"), "must not contain a slash: tags are named in addresses");
     t.id = arena_fmt(cx->arena, "tag_tenant_%lld_%.*s", (long long)cx->tenant.id, STR_ARG(t.name));
     TRY(db_exec(cx->tx, &INSERT_TAG, ARGS(V_INT(cx->tenant.id), V_STR(t.id), V_STR(t.name), V_INT(cx->now)), &changed));
     if (!changed)

@@ -204,7 +204,8 @@ tier_reorder(struct cx *cx, const struct tiers *all, const int64_t *ids, size_t 
                 t = NULL;
         }
         if (!t)
-            return fail_field(cx, arena_fmt(cx->arena, "/ids/%zu", i), "is no tier, or stands there twice");
+            return fail_field(cx, S("/ids"), "names tier %lld, which is unknown or stands there twice",
+                              (long long)ids[i]);
         changed = changed || t->level != (int64_t)i + 1;
     }
     if (n != all->n)

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "base/log.h"
 
 #define LAST_ERROR_MAX 512
 
@@ -25,9 +24,10 @@ struct nesting {
 };
 static _Thread_local struct nesting *nesting;
 
-static const char *const sequence_names[SEQ_COUNT] = {
-    [SEQ_USER] = "user", [SEQ_CLIENT] = "client", [SEQ_ROLE] = "role",       [SEQ_TIER] = "tier",
-    [SEQ_TAG] = "tag",   [SEQ_JOB] = "job",       [SEQ_SEGMENT] = "segment", [SEQ_TENANT] = "tenant",
+const char *const db_sequence_names[SEQ_COUNT] = {
+    [SEQ_USER] = "user", [SEQ_CLIENT] = "client",   [SEQ_ROLE] = "role",
+    [SEQ_TIER] = "tier", [SEQ_TAG] = "tag",         [SEQ_JOB] = "job",
+    [SEQ_SEGMENT] = "segment", [SEQ_TENANT] = "tenant",
 };
 
 /* ---- opening ---- */
@@ -287,7 +287,7 @@ db_sequence(struct db_tx *tx, const char *name, int64_t *out)
     if (!tx->write)
         BUG("the sequence %s is used in a read transaction", name);
     for (int i = 0; i < SEQ_COUNT; i++) {
-        if (strcmp(sequence_names[i], name) == 0) {
+        if (strcmp(db_sequence_names[i], name) == 0) {
             statements++;
             return tx->db->ops->sequence(tx, i, out);
         }

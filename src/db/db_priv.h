@@ -35,7 +35,9 @@ struct db_rows {
     struct db_rows *next_open;
     bool is_open;
     bool has_row; /* SQLite: a row was stepped to already by the query itself */
-    int64_t row;  /* PostgreSQL: number of the current row, -1 before the first */
+    /* PostgreSQL: number of the current row, -1 before the first. SQLite, of a writing statement:
+     * 0 when its first step gave a row, -2 when it did not. */
+    int64_t row;
     void *handle; /* struct lite_stmt or PGresult */
 };
 
@@ -84,7 +86,18 @@ void db_committed(struct db *db);
 
 /* ---- names of sequences (db.c) ---- */
 
-enum { SEQ_USER, SEQ_CLIENT, SEQ_ROLE, SEQ_TIER, SEQ_TAG, SEQ_JOB, SEQ_SEGMENT, SEQ_TENANT, SEQ_COUNT };
+enum {
+    SEQ_USER,
+    SEQ_CLIENT,
+    SEQ_ROLE,
+    SEQ_TIER,
+    SEQ_TAG,
+    SEQ_JOB,
+    SEQ_SEGMENT,
+    SEQ_TENANT,
+    SEQ_COUNT
+};
+extern const char *const db_sequence_names[SEQ_COUNT];
 
 /* ---- statement texts as keys of the per-connection caches (db.c) ---- */
 

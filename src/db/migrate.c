@@ -2,7 +2,7 @@
  *
  * The scripts are src/db/schema/{sqlite,postgres}/NNNN_name.sql, made into schema_migrations[] by
  * tools/embed.py. Table schema_version has a row per script that ran. A binary runs on a store one
- * version ahead of it (so that a new version can be rolled out server by server) and refuses two. */
+ * version ahead of it (so that a new version can be rolled out server by server), not two. */
 #include <time.h>
 
 #include "base/clock.h"

@@ -1,8 +1,8 @@
-/* The SQLite store: opening connections and files, readers, and what has no statement (space, copy).
+/* The SQLite store: opening connections and files, readers, and what has no statement (copying).
  * Statements are sqlite_stmt.c; the writer is sqlite_group.c.
  *
  * WAL with synchronous=FULL: a commit is durable when it returns. No interrupt and no progress
- * handler are ever set on the writer, since an interrupted statement takes its whole group along. */
+ * handler are ever set on the writer: an interrupted statement takes its whole group along. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

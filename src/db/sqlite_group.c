@@ -7,8 +7,8 @@
  * group.
  *
  * A body that fails is undone to its own savepoint and leaves the group alone. Some failures (disk
- * full, I/O error) make SQLite roll back the whole transaction: autocommit shows it, the members run
- * again once, and are refused when it happens a second time. */
+ * full, I/O error) make SQLite roll back the whole transaction: autocommit shows it, the members
+ * run again once, and are refused when it happens a second time. */
 #include "db/sqlite_priv.h"
 
 /* Bounds how long the first member waits for its commit. */

@@ -1,4 +1,4 @@
-/* Shared by sqlite.c (opening, pool), sqlite_stmt.c (statements) and sqlite_group.c (the writer). */
+/* Shared by sqlite.c (opening, reading), sqlite_stmt.c (statements) and sqlite_group.c (writing). */
 #ifndef RECOUNT_DB_SQLITE_PRIV_H
 #define RECOUNT_DB_SQLITE_PRIV_H
 

@@ -149,7 +149,8 @@ bind_one(sqlite3_stmt *st, int i, const struct db_val *v, sqlite3_destructor_typ
 }
 
 static enum err
-bind_all(struct lite_conn *c, struct lite_stmt *s, struct db_args args, sqlite3_destructor_type life)
+bind_all(struct lite_conn *c, struct lite_stmt *s, struct db_args args,
+         sqlite3_destructor_type life)
 {
     for (int i = 0; i < s->n_params; i++) {
         if (s->number[i] > args.n)
@@ -307,14 +308,10 @@ lite_sequence(struct db_tx *tx, int which, int64_t *out)
 {
     static const char text[] = "INSERT INTO sequence (name, value) VALUES ($1, 1) "
                                "ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value";
-    static const char *const names[SEQ_COUNT] = {
-        [SEQ_USER] = "user", [SEQ_CLIENT] = "client",   [SEQ_ROLE] = "role",
-        [SEQ_TIER] = "tier", [SEQ_TAG] = "tag",         [SEQ_JOB] = "job",
-        [SEQ_SEGMENT] = "segment", [SEQ_TENANT] = "tenant"};
     struct lite_conn *c = tx->conn;
     struct lite_stmt *s = NULL;
     TRY(stmt_get(c, text, &s));
-    sqlite3_bind_text(s->st, 1, names[which], -1, SQLITE_STATIC);
+    sqlite3_bind_text(s->st, 1, db_sequence_names[which], -1, SQLITE_STATIC);
     int rc = sqlite3_step(s->st);
     int64_t value = rc == SQLITE_ROW ? sqlite3_column_int64(s->st, 0) : 0;
     if (rc == SQLITE_ROW)

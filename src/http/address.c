@@ -13,7 +13,8 @@ is_digits(struct str s)
     return true;
 }
 
-/* "1.2.3.4", "1.2.3.4:99", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:99": proxies write all. */
+/* "1.2.3.4", "1.2.3.4:99", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:99":
+ * proxies write all of them. */
 static enum err
 hop_parse(struct str text, struct ip *out)
 {
@@ -30,7 +31,8 @@ hop_parse(struct str text, struct ip *out)
             return ERR_INVALID;
         port = str_sub(port, 1, SIZE_MAX);
         text = str_sub(text, 1, end - 1);
-    } else if (colon != SIZE_MAX && str_index(str_sub(text, colon + 1, SIZE_MAX), ':') == SIZE_MAX) {
+    } else if (colon != SIZE_MAX &&
+               str_index(str_sub(text, colon + 1, SIZE_MAX), ':') == SIZE_MAX) {
         port = str_sub(text, colon + 1, SIZE_MAX);
         text = str_sub(text, 0, colon);
     }

@@ -1,5 +1,5 @@
 /* From struct http_response to the library's response: headers, bodies, streams, and the answers
- * this layer gives itself. Made on a worker (or at once, for refusals, on a loop), queued by a loop. */
+ * this layer gives itself. Made on a worker (refusals: at once on a loop), queued by a loop. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/http_priv.h"

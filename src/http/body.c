@@ -72,7 +72,8 @@ upload_open(struct rq *r)
 
     if (dir.n == 0)
         return ERR_IO;
-    path = arena_fmt(r->pub.arena, "%.*s/upload-%.*s.tmp", STR_ARG(dir), STR_ARG(r->pub.request_id));
+    path =
+        arena_fmt(r->pub.arena, "%.*s/upload-%.*s.tmp", STR_ARG(dir), STR_ARG(r->pub.request_id));
     r->fd = open(path.p, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (r->fd < 0) {
         log_error("http.upload_open", LOG_STR("path", path), LOG_INT("errno", errno));

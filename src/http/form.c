@@ -1,12 +1,12 @@
-/* Forms: multipart/form-data (RFC 7578, RFC 2046 section 5.1) and application/x-www-form-urlencoded,
- * from a complete body. Strict: CRLF line ends, a closing boundary, a name in every part, valid
+/* Forms: multipart/form-data (RFC 7578, RFC 2046 section 5.1) and
+ * application/x-www-form-urlencoded, from a complete body. Strict: CRLF line ends, a closing boundary, a name in every part, valid
  * UTF-8 in every text. Values are views of the body, so a part costs no copy. */
 #include "base/text.h"
 #include "http/http_priv.h"
 
-#define PARTS_MAX 256
+#define PARTS_MAX     256
 #define PART_HEAD_MAX 4096 /* bytes of one part's headers */
-#define BOUNDARY_MAX 70    /* RFC 2046, section 5.1.1 */
+#define BOUNDARY_MAX  70   /* RFC 2046, section 5.1.1 */
 
 /* --- header parameters ------------------------------------------------------------------------ */
 
@@ -188,7 +188,8 @@ next_part(struct arena *a, struct str delimiter, struct str *rest, struct form_p
 }
 
 static enum err
-parse_multipart(struct arena *a, struct str params, struct str body, struct form_part **out, size_t *n)
+parse_multipart(struct arena *a, struct str params, struct str body, struct form_part **out,
+                size_t *n)
 {
     struct form_part *list = arena_array(a, struct form_part, PARTS_MAX);
     struct str boundary, delimiter, rest;
@@ -231,7 +232,8 @@ parse_urlencoded(struct arena *a, struct str body, struct form_part **out, size_
 }
 
 enum err
-form_parse(struct arena *a, struct str content_type, struct str body, struct form_part **out, size_t *n)
+form_parse(struct arena *a, struct str content_type, struct str body, struct form_part **out,
+           size_t *n)
 {
     size_t semi = str_index(content_type, ';');
     struct str type = str_trim(str_sub(content_type, 0, semi));

@@ -45,7 +45,7 @@ struct str http_cookie(const struct http_request *r, struct str name);
 /* A stream body (SSE, exports): write() is called on a worker thread of its own kind, may block up
  * to a second at a time and appends to out; OK = call again, ERR_END = finished, else abort the
  * connection. It is called about every second at least, so that ended rights end the stream; not
- * while more than 128 KB wait for a slow client, who gets nothing new without a further call. A call
+ * while more than 128 KB wait for a slow client, who gets nothing new without a further call. One
  * that has nothing to say should return at once (http_streams_wake tells when to look again): a few
  * threads then serve a thousand streams, while blocking calls cost a thread each. */
 struct http_stream {
@@ -98,8 +98,8 @@ struct http_options {
 struct http_server;
 MUST_CHECK enum err http_start(struct arena *a, const struct http_options *o, struct http_server **out, struct str *why);
 int http_port(const struct http_server *s);
-/* Stops accepting, ends streams, lets requests finish (at most drain_ms; then what no worker has begun
- * is answered 503), closes. A handler that has begun is waited for in any case. */
+/* Stops accepting, ends streams, lets requests finish (at most drain_ms; then what no worker has
+ * begun is answered 503), closes. A handler that has begun is waited for in any case. */
 void http_stop(struct http_server *s, int drain_ms);
 
 /* Something happened: every stream's write() is called soon (within 20 ms when it is asked often),

@@ -9,28 +9,28 @@
 #include "codec/cidr.h"
 #include "http/http.h"
 
-#define LOOPS 2                              /* event loops; all real work is on the workers */
+#define LOOPS             2                  /* event loops; all real work is on the workers */
 #define CONNECTION_MEMORY ((size_t)32 << 10) /* bytes of headers and buffers; more headers is 431 */
-#define URI_MAX 8192                         /* bytes of the request target; more is 414 */
-#define HEADERS_MAX 100
-#define QUERY_MAX 256                         /* pairs */
-#define BODY_DEFAULT ((size_t)1 << 20)        /* bytes of a body in memory unless the route says else */
-#define ARENA_MAX ((size_t)512 << 20)         /* bytes of one request, answer included */
-#define UPLOAD_CHUNK ((size_t)256 << 10)      /* bytes gathered before a worker writes them out */
-#define DISCARD_MAX ((int64_t)8 << 20)        /* bytes of an oversized chunked body read for its 413 */
-#define UPLOAD_RATE_MIN ((int64_t)50 << 10)   /* bytes a second below which an upload is cut */
-#define ANSWER_RATE_MIN ((int64_t)1 << 10)    /* bytes a second below which a reader is cut */
-#define SPARE_MAX 256                         /* requests kept for reuse */
+#define URI_MAX           8192               /* bytes of the request target; more is 414 */
+#define HEADERS_MAX       100
+#define QUERY_MAX         256               /* pairs */
+#define BODY_DEFAULT      ((size_t)1 << 20) /* bytes in memory unless the route says else */
+#define ARENA_MAX         ((size_t)512 << 20) /* bytes of one request, answer included */
+#define UPLOAD_CHUNK      ((size_t)256 << 10) /* bytes gathered before a worker writes them out */
+#define DISCARD_MAX       ((int64_t)8 << 20) /* bytes too much read before the 413 */
+#define UPLOAD_RATE_MIN   ((int64_t)50 << 10) /* bytes a second below which an upload is cut */
+#define ANSWER_RATE_MIN   ((int64_t)1 << 10)  /* bytes a second below which a reader is cut */
+#define SPARE_MAX         256                 /* requests kept for reuse */
 
 /* One socket; made and freed by the connection callback of a loop. */
 struct conn {
     struct http_server *server;
-    struct conn *prev, *next;  /* the reaper's list */
+    struct conn *prev, *next; /* the reaper's list */
     int fd;
-    _Atomic int64_t deadline;  /* monotonic µs at which the reaper ends it; 0: none */
-    bool linger;               /* answered with its body unread: drain a little after the close */
+    _Atomic int64_t deadline; /* monotonic µs at which the reaper ends it; 0: none */
+    bool linger;              /* answered with its body unread: drain a little after the close */
     struct ip peer;
-    bool trusted;              /* the peer is one of our proxies */
+    bool trusted; /* the peer is one of our proxies */
 };
 
 /* Loop: HEADERS -> BODY -> WAIT (suspended, a worker has it) -> ANSWER -> ANSWERED, an upload with
@@ -51,12 +51,12 @@ struct rq {
     struct http_response rs;
     struct MHD_Response *answer; /* made, not queued yet */
     int answer_status;
-    struct str target;       /* as received */
-    int64_t content_length;  /* bytes; -1: chunked */
-    int64_t received;        /* bytes of body so far */
-    struct buf *body;        /* the whole body, or the piece of an upload not yet written */
-    int fd;                  /* an upload's file; -1 */
-    int late_status;         /* decided while the body was arriving; answered at its end */
+    struct str target;      /* as received */
+    int64_t content_length; /* bytes; -1: chunked */
+    int64_t received;       /* bytes of body so far */
+    struct buf *body;       /* the whole body, or the piece of an upload not yet written */
+    int fd;                 /* an upload's file; -1 */
+    int late_status;        /* decided while the body was arriving; answered at its end */
     bool head, http10, counted;
 };
 
@@ -96,7 +96,7 @@ void rq_release(struct rq *r);
 
 /* request.c: fills r->pub from the parsed head; 0, or the status to refuse with. */
 int request_read(struct rq *r, const char *method, const char *version, const char **why);
-/* One percent-encoded piece, '+' as space when form; ERR_INVALID for bad escapes, NUL, not UTF-8. */
+/* One percent-encoded piece, '+' as space when form; ERR_INVALID: bad escape, NUL, not UTF-8. */
 MUST_CHECK enum err percent_decode(struct arena *a, struct str in, bool form, struct str *out);
 /* name=value pairs between any of `seps`; at most max. */
 MUST_CHECK enum err pairs_decode(struct arena *a, struct str in, const char *seps, size_t max,
@@ -125,7 +125,7 @@ void answer_error_make(struct rq *r, int status, struct str message, bool close)
 
 /* worker.c */
 MUST_CHECK enum err workers_start(struct http_server *s);
-/* Suspends the connection and hands the request over; false (nothing done) when the queue is full. */
+/* Suspends the connection and hands the request over; false (nothing done): the queue is full. */
 bool worker_submit(struct rq *r, enum rq_job job, bool force);
 void worker_cleanup(struct rq *r); /* files of an upload that nobody took */
 void workers_close(struct http_server *s);

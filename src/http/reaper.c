@@ -12,9 +12,9 @@
 #include "base/clock.h"
 #include "http/http_priv.h"
 
-#define TICK_MS 200                         /* how late a deadline may be */
-#define LINGER_MAX 64                       /* sockets drained at a time; more are closed at once */
-#define LINGER_TIME (2 * USEC_PER_SEC)
+#define TICK_MS      200 /* how late a deadline may be */
+#define LINGER_MAX   64  /* sockets drained at a time; more are closed at once */
+#define LINGER_TIME  (2 * USEC_PER_SEC)
 #define LINGER_BYTES ((int64_t)16 << 20)
 #define REAPER_STACK ((size_t)128 << 10)
 

@@ -1,6 +1,7 @@
 /* The head of a request: strict reading of what the library parsed. Fills struct http_request and
  * refuses what two readers could understand differently (RFC 9112, sections 3.2, 6.1, 6.3 and
- * 11.2). Touches no body. NUL bytes, folded lines and bare LF are resolved by the library before we can see them. */
+ * 11.2). Touches no body. NUL bytes, folded lines and bare LF are resolved by the library before we
+ * can see them. */
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/text.h"
@@ -157,7 +158,8 @@ is_plain_path(struct str path)
     for (size_t i = 1; i <= path.n; i++) {
         struct str seg;
 
-        if (i < path.n && ((unsigned char)path.p[i] < 0x20 || path.p[i] == 0x7f || path.p[i] == '\\'))
+        if (i < path.n &&
+            ((unsigned char)path.p[i] < 0x20 || path.p[i] == 0x7f || path.p[i] == '\\'))
             return false;
         if (i < path.n && path.p[i] != '/')
             continue;
@@ -264,8 +266,7 @@ take_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_n,
     for (size_t i = 0; i < name_n; i++)
         if (lower[i] >= 'A' && lower[i] <= 'Z')
             lower[i] = (char)(lower[i] | 32);
-    q->headers[q->n_headers++] =
-        (struct http_pair){str_mem(lower, name_n), arena_str(q->arena, v)};
+    q->headers[q->n_headers++] = (struct http_pair){str_mem(lower, name_n), arena_str(q->arena, v)};
     note_header(h, str_mem(lower, name_n), q->headers[q->n_headers - 1].value);
     return MHD_YES;
 }
@@ -309,8 +310,8 @@ read_method(struct head *h, const char *method)
         struct str name;
         enum http_method method;
     } known[] = {
-        {{"GET", 3}, HTTP_GET},       {{"HEAD", 4}, HTTP_HEAD},     {{"POST", 4}, HTTP_POST},
-        {{"PUT", 3}, HTTP_PUT},       {{"PATCH", 5}, HTTP_PATCH},   {{"DELETE", 6}, HTTP_DELETE},
+        {{"GET", 3}, HTTP_GET},         {{"HEAD", 4}, HTTP_HEAD},   {{"POST", 4}, HTTP_POST},
+        {{"PUT", 3}, HTTP_PUT},         {{"PATCH", 5}, HTTP_PATCH}, {{"DELETE", 6}, HTTP_DELETE},
         {{"OPTIONS", 7}, HTTP_OPTIONS},
     };
     struct http_request *q = &h->r->pub;

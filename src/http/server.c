@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "http/http_priv.h"
 
-#define BACKLOG 1024
+#define BACKLOG      1024
 #define STOP_POLL_NS 5000000L /* between looks at what still runs while stopping */
 
 /* --- requests --------------------------------------------------------------------------------- */
@@ -220,8 +220,8 @@ conn_open(struct http_server *s, struct MHD_Connection *mhd, void **context)
         BUG("no memory for a connection");
     c->server = s;
     c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    c->peer = address_of(
-        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+    c->peer =
+        address_of(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
     c->trusted = cidr_list_has(&s->trusted, c->peer);
     atomic_store(&c->deadline, in_seconds(s->o.header_timeout_s));
     atomic_fetch_add(&s->n_connections, 1);
@@ -249,8 +249,7 @@ on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 }
 
 /* Clients cause these lines, so they are for debugging only. */
-static void
-on_log(void *cls, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+static void on_log(void *cls, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 
 static void
 on_log(void *cls, const char *fmt, va_list ap)
@@ -318,7 +317,8 @@ open_socket(struct http_server *s, struct str *why)
 }
 
 static void
-put_option(struct MHD_OptionItem *items, size_t *n, enum MHD_OPTION option, intptr_t value, void *ptr)
+put_option(struct MHD_OptionItem *items, size_t *n, enum MHD_OPTION option, intptr_t value,
+           void *ptr)
 {
     items[(*n)++] = (struct MHD_OptionItem){option, value, ptr};
 }
@@ -349,8 +349,8 @@ start_daemon(struct http_server *s)
     }
     put_option(it, &n, MHD_OPTION_END, 0, NULL);
     return MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log,
-                            NULL, MHD_OPTION_ARRAY, it, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+                            NULL, MHD_OPTION_ARRAY, it, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+                            s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
                             MHD_OPTION_URI_LOG_CALLBACK, on_line, s, MHD_OPTION_UNESCAPE_CALLBACK,
                             no_unescape, NULL, MHD_OPTION_END);
 }

@@ -1,5 +1,5 @@
-/* Streams: answers that go on (events, exports). A few threads call each stream's write() when it is
- * due; a loop takes the bytes when the socket has room and suspends the connection when there are
+/* Streams: answers that go on (events, exports). A few threads call each stream's write() when it
+ * is due; a loop takes the bytes when the socket has room and suspends the connection when there are
  * none. An idle stream costs its buffers and a place in a heap, no thread. When write() blocks and
  * streams become late, threads are added, at most one a stream. Owns the streams and their threads;
  * end() runs on a stream thread, never on a loop. One lock guards all: it is held for copies of a
@@ -11,24 +11,25 @@
 #include "http/http_priv.h"
 
 #define THREADS_BASE 2
-#define STREAM_STACK ((size_t)512 << 10)      /* bytes */
-#define THREAD_IDLE (5 * USEC_PER_SEC)        /* an added thread leaves after this */
-#define INTERVAL (250 * USEC_PER_MS)          /* between calls that had nothing to say */
-#define WAKE_SPACING (20 * USEC_PER_MS)       /* between calls when woken again and again */
-#define LATE (50 * USEC_PER_MS)               /* a stream this late wants another thread */
-#define PENDING_LOW ((size_t)128 << 10)       /* bytes; with more unsent, write() is not called */
-#define WRITE_MAX ((size_t)8 << 20)           /* bytes of one call of write() */
-#define BLOCK_SIZE ((size_t)16 << 10)
+#define STREAM_STACK ((size_t)512 << 10) /* bytes */
+#define THREAD_IDLE  (5 * USEC_PER_SEC)  /* an added thread leaves after this */
+#define INTERVAL     (250 * USEC_PER_MS) /* between calls that had nothing to say */
+#define WAKE_SPACING (20 * USEC_PER_MS)  /* between calls when woken again and again */
+#define LATE         (50 * USEC_PER_MS)  /* a stream this late wants another thread */
+#define PENDING_LOW  ((size_t)128 << 10) /* bytes; with more unsent, write() is not called */
+#define WRITE_MAX    ((size_t)8 << 20)   /* bytes of one call of write() */
+#define BLOCK_SIZE   ((size_t)16 << 10)
 
 struct stream {
     struct rq *r;
     struct http_stream cb;
     struct stream *prev, *next;
-    struct buf out, fresh; /* being sent from `sent` on; being filled by write(), without the lock */
+    struct buf out,
+        fresh; /* being sent from `sent` on; being filled by write(), without the lock */
     size_t sent;
-    int64_t due, called;   /* monotonic µs */
-    uint64_t woken;        /* the wake count when write() was called */
-    size_t at;             /* place in the heap; SIZE_MAX: not there */
+    int64_t due, called; /* monotonic µs */
+    uint64_t woken;      /* the wake count when write() was called */
+    size_t at;           /* place in the heap; SIZE_MAX: not there */
     bool in_call, suspended, finished, aborted, ended, closed;
 };
 
@@ -43,7 +44,7 @@ struct streams {
     bool ending, stop;
 };
 
-/* --- the heap of due times --------------------------------------------------------------------- */
+/* --- the heap of due times -------------------------------------------------------------------- */
 
 static void
 place(struct streams *p, struct stream *st, size_t i)
@@ -405,7 +406,8 @@ stream_open(struct rq *r)
         return NULL;
     }
     st = stream_new(r);
-    m = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, stream_read, st, stream_close);
+    m = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, stream_read, st,
+                                          stream_close);
     if (m == NULL)
         BUG("no memory for a stream");
     pthread_mutex_lock(&p->mu);

@@ -1,5 +1,5 @@
-/* An SQLite VFS for fault tests: every file behaves as on a machine that can lose its power or whose
- * disk can refuse a write. One instance in a process; not for use from several threads while faults
+/* An SQLite VFS for fault tests: every file behaves as on a machine that can lose its power or
+ * whose disk can refuse a write. One instance in a process; not for use from several threads while faults
  * are being set. */
 #ifndef RECOUNT_TESTS_FAULT_VFS_H
 #define RECOUNT_TESTS_FAULT_VFS_H

@@ -1,7 +1,7 @@
 // The frame: navigation on the left, jump and user menu on top, the page in the middle.
 import { ActionIcon, Menu, Modal, TextInput, Tooltip, UnstyledButton, useMantineColorScheme } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { IconBuilding, IconChevronDown, IconKey, IconLayoutDashboard, IconLayoutSidebar, IconLogout, IconMenu2, IconMoon, IconSearch, IconSettings, IconSun, IconUser } from "@tabler/icons-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { Link, NavLink, Outlet, useLocation, useNavigate } from "react-router";
@@ -63,7 +63,7 @@ export function Frame() {
 /** Ctrl-K: pages by name, clients as one types. */
 function Jump({ close }: { close: () => void }) {
   const s = useSession(), go = useNavigate(), [text, setText] = useState(""), [at, setAt] = useState(0);
-  const clients = useQuery({ queryKey: ["jump", text], enabled: text.length > 1 && s.can("CLIENTS.VIEW", "SECURITY.MANAGE_AUTHORIZATION"), queryFn: () => post<{ data: Client[] }>("/api/v2/clients", { pagination: { offset: 0, limit: 5 }, filters: [{ by: "name", value: text }] }), placeholderData: (o) => o });
+  const clients = useQuery({ queryKey: ["jump", text], enabled: text.length > 1 && s.can("CLIENTS.VIEW", "SECURITY.MANAGE_AUTHORIZATION"), queryFn: () => post<{ data: Client[] }>("/api/v2/clients", { pagination: { offset: 0, limit: 5 }, filters: [{ by: "name", value: text }] }), placeholderData: keepPreviousData });
   const pages = useMemo(() => [
     { name: "Dashboard", to: "/", hint: "" }, { name: "Clients", to: "/clients", hint: "" },
     ...ADMIN_PAGES.filter((p) => s.can(...p.need)).map((p) => ({ name: p.name, to: p.to, hint: p.group })), ...(mayAdmin(s.can) ? [{ name: "Admin Dashboard", to: "/admin", hint: "Account Admin" }] : []),

@@ -2,7 +2,7 @@
 import "@mantine/core/styles.css";
 import "@mantine/dates/styles.css";
 import "./app.css";
-import { ActionIcon, createTheme, Drawer, MantineProvider, Menu, Modal, PasswordInput, Select, TextInput, Tooltip } from "@mantine/core";
+import { createTheme, Drawer, MantineProvider, Menu, Modal, PasswordInput, Select, TextInput, Tooltip } from "@mantine/core";
 import { QueryClient, QueryClientProvider, useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, StrictMode, Suspense, useEffect } from "react";
 import { createRoot } from "react-dom/client";
@@ -36,7 +36,6 @@ const theme = createTheme({
     Drawer: Drawer.extend({ defaultProps: { lockScroll: false, position: "right", transitionProps: { duration: 140 }, overlayProps: { backgroundOpacity: 0.35 }, closeButtonProps: { "aria-label": "Close" } } }),
     Menu: Menu.extend({ defaultProps: { transitionProps: { duration: 80 }, shadow: "md" } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 350, withArrow: false } }),
-    ActionIcon: ActionIcon.extend({ defaultProps: { type: "button" } as object }),
     Select: Select.extend({ defaultProps: { allowDeselect: false, checkIconPosition: "right" } }),
     TextInput: TextInput.extend({ defaultProps: { spellCheck: false } }),
     PasswordInput: PasswordInput.extend({ defaultProps: { visibilityToggleButtonProps: { "aria-label": "Show password" } } }),

@@ -106,7 +106,8 @@ end(void **state)
 {
     (void)state;
     db_close(t.db);
-    static const char *const names[] = {"recount.db", "recount.db-wal", "recount.db-shm", "copy.db"};
+    static const char *const names[] = {"recount.db", "recount.db-wal", "recount.db-shm",
+                                        "copy.db",    "copy.db-wal",    "copy.db-shm"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         unlink(arena_fmt(t.a, "%s/%s", t.dir, names[i]).p);
     rmdir(t.dir);
@@ -162,9 +163,10 @@ types_write(struct db_tx *tx, void *arg)
                 &changed));
     assert_int_equal(changed, 1);
     TRY(db_exec(tx, &insert_item,
-                ARGS(V_INT(INT64_MAX), V_STR(S("")), V_BYTES(S("")), V_DOUBLE(-1e300), V_NULL), NULL));
-    return db_exec(tx, &insert_item, ARGS(V_INT(5), V_STR(STR_NULL), V_BYTES(STR_NULL), V_NULL, V_NULL),
-                   NULL);
+                ARGS(V_INT(INT64_MAX), V_STR(S("")), V_BYTES(S("")), V_DOUBLE(-1e300), V_NULL),
+                NULL));
+    return db_exec(tx, &insert_item,
+                   ARGS(V_INT(5), V_STR(STR_NULL), V_BYTES(STR_NULL), V_NULL, V_NULL), NULL);
 }
 
 static enum err
@@ -250,8 +252,8 @@ null_first(struct db_tx *tx, void *arg)
 {
     (void)arg;
     TRY(db_exec(tx, &insert_item, ARGS(V_INT(1), V_NULL, V_NULL, V_NULL, V_NULL), NULL));
-    TRY(db_exec(tx, &insert_item, ARGS(V_INT(2), V_STR(S("x")), V_BYTES(S("y")), V_DOUBLE(1), V_INT(1)),
-                NULL));
+    TRY(db_exec(tx, &insert_item,
+                ARGS(V_INT(2), V_STR(S("x")), V_BYTES(S("y")), V_DOUBLE(1), V_INT(1)), NULL));
     return db_exec(tx, &insert_item, ARGS(V_INT(3), V_NULL, V_NULL, V_NULL, V_NULL), NULL);
 }
 
@@ -509,6 +511,57 @@ test_group(void **state)
     assert_int_equal(count_now(t.db, &count_items), done);
 }
 
+/* A body that loses the group, as a full disk does: every member of it runs once more. */
+static enum err
+losing_body(struct db_tx *tx, void *arg)
+{
+    struct worker *w = arg;
+    TRY(add_item(tx, (int64_t)w->n * 1000 + w->done));
+    return db_tx_attempt(tx) < w->failed ? db_script(tx, "ROLLBACK") : OK;
+}
+
+static void *
+losing_thread(void *arg)
+{
+    struct worker *w = arg;
+    for (int i = 0; i < PER_THREAD; i++) {
+        w->failed = w->n % 4 == 0; /* every fourth thread loses its group once each time */
+        enum err e = db_write(t.db, w->a, losing_body, w);
+        if (e == OK)
+            w->done++;
+        else if (e != ERR_UNAVAILABLE)
+            abort();
+    }
+    return NULL;
+}
+
+static void
+test_group_lost(void **state)
+{
+    static struct worker w[THREADS];
+    int64_t done = 0;
+    (void)state;
+    if (t.kind == DB_POSTGRES)
+        return; /* there are no groups */
+    memset(w, 0, sizeof(w));
+    struct worker alone = {.failed = 1};
+    assert_int_equal(db_write(t.db, t.a, losing_body, &alone), OK);
+    alone = (struct worker){.done = 1, .failed = 2};
+    assert_int_equal(db_write(t.db, t.a, losing_body, &alone), ERR_UNAVAILABLE);
+    assert_int_equal(count_now(t.db, &count_items), 1);
+    for (int i = 0; i < THREADS; i++) {
+        w[i].n = i + 1;
+        w[i].a = arena_create("worker", (size_t)16 << 20);
+        assert_int_equal(pthread_create(&w[i].thread, NULL, losing_thread, &w[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(w[i].thread, NULL);
+        arena_free(w[i].a);
+        done += w[i].done;
+    }
+    assert_int_equal(count_now(t.db, &count_items), 1 + done);
+}
+
 /* Reads a counter and writes it back: wrong under any isolation weaker than serialisable. */
 static enum err
 race_body(struct db_tx *tx, void *arg)
@@ -753,7 +806,8 @@ terminate(struct db_tx *tx, void *arg)
 static enum err
 terminate_self(struct db_tx *tx, void *arg)
 {
-    static const struct sql q = SQL_READ2("SELECT 1", "SELECT pg_terminate_backend(pg_backend_pid())");
+    static const struct sql q = 
+        SQL_READ2("SELECT 1", "SELECT pg_terminate_backend(pg_backend_pid())");
     int64_t n = 0;
     int64_t id = 900;
     (void)arg;
@@ -993,6 +1047,7 @@ empty_postgres(void **state)
             CASE(test_nul_refused, store), CASE(test_refusals, store),                             \
             CASE(test_rollback, store), CASE(test_nested_queries, store),                          \
             CASE(test_touch, store), CASE(test_commit_check, store), CASE(test_group, store),      \
+            CASE(test_group_lost, store),                                                          \
             CASE(test_race, store), CASE(test_retry, store), CASE(test_snapshot, store),           \
             CASE(test_read_only, store), CASE(test_sequence, store), CASE(test_lock, store),       \
             CASE(test_notice, store), CASE(test_connection_loss, store), CASE(test_copy, store),   \

@@ -1,4 +1,4 @@
-/* A raw client and a small server for the tests of src/http: bytes out, bytes in, nothing parsed. */
+/* A raw client and a small server for the tests of src/http. Bytes out, bytes in; parses nothing. */
 #ifndef RECOUNT_TESTS_HTTP_CLIENT_H
 #define RECOUNT_TESTS_HTTP_CLIENT_H
 
@@ -33,7 +33,7 @@ void client_send(int fd, const void *p, size_t n);
 void client_puts(int fd, const char *s);
 /* Reads until the connection ends, or `until` occurs (NULL: until the end only). */
 void client_read(int fd, struct reply *r, const char *until);
-/* Sends and reads until the end of the connection; status of the first answer, 0 for a bare close. */
+/* Sends, reads until the end of the connection; status of the first answer, 0: a bare close. */
 int client_once(int port, const void *p, size_t n, struct reply *r);
 int reply_status(const struct reply *r);
 

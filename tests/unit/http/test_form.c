@@ -2,7 +2,8 @@
 #include "client.h"
 
 #define B "multipart/form-data; boundary=XyZ"
-#define PART(disposition, value) "--XyZ\r\nContent-Disposition: " disposition "\r\n\r\n" value "\r\n"
+#define PART(disposition, value)                                                                   \
+    "--XyZ\r\nContent-Disposition: " disposition "\r\n\r\n" value "\r\n"
 #define END "--XyZ--\r\n"
 
 static void
@@ -23,19 +24,21 @@ forms_table(void **state)
         CASE("none", OK, B, END, ""),
         CASE("quoted boundary", OK, "Multipart/Form-Data; charset=x; boundary=\"XyZ\"",
              PART("form-data; name=a", "1") END, "a|-|-|1;"),
-        CASE("file", OK, B,
-             "--XyZ\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a \\\"b\\\".xml\"\r\n"
-             "Content-Type: text/xml\r\n\r\n<a/>\r\n\xff\r\n" END,
-             "file|a \"b\".xml|text/xml|<a/>\r\n\xff;"),
+        CASE(
+            "file", OK, B,
+            "--XyZ\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a \\\"b\\\".xml\"\r\n"
+            "Content-Type: text/xml\r\n\r\n<a/>\r\n\xff\r\n" END,
+            "file|a \"b\".xml|text/xml|<a/>\r\n\xff;"),
         CASE("windows path", OK, B, PART("form-data; name=f; filename=\"C:\\x\\y.xml\"", "") END,
              "f|C:\\x\\y.xml|-|;"),
-        CASE("semicolon in quotes", OK, B, PART("form-data; name=\"a;b=c\"", "1") END, "a;b=c|-|-|1;"),
+        CASE("semicolon in quotes", OK, B, PART("form-data; name=\"a;b=c\"", "1") END,
+             "a;b=c|-|-|1;"),
         CASE("bytes", OK, B,
              "--XyZ\r\nContent-Disposition: form-data; name=file\r\n"
              "Content-Type: application/octet-stream\r\n\r\n\xfe\r\n" END,
              "file|-|application/octet-stream|\xfe;"),
-        CASE("filename* is ignored", OK, B,
-             PART("form-data; name=a; filename*=UTF-8''x", "1") END, "a|-|-|1;"),
+        CASE("filename* is ignored", OK, B, PART("form-data; name=a; filename*=UTF-8''x", "1") END,
+             "a|-|-|1;"),
         CASE("line ends kept", OK, B, PART("form-data; name=a", "x\r\n\r\n--Xy\r\n") END,
              "a|-|-|x\r\n\r\n--Xy\r\n;"),
         CASE("no boundary", ERR_INVALID, "multipart/form-data", END, NULL),
@@ -67,7 +70,8 @@ forms_table(void **state)
              "a=1+2&b=%C3%A4&&c&d==", "a|-|-|1 2;b|-|-|\xC3\xA4;c|-|-|;d|-|-|=;"),
         CASE("urlencoded empty", OK, "application/x-www-form-urlencoded", "", ""),
         CASE("urlencoded bad", ERR_INVALID, "application/x-www-form-urlencoded", "a=%f", NULL),
-        CASE("urlencoded not UTF-8", ERR_INVALID, "application/x-www-form-urlencoded", "a=%ff", NULL),
+        CASE("urlencoded not UTF-8", ERR_INVALID, "application/x-www-form-urlencoded", "a=%ff",
+             NULL),
         CASE("other type", ERR_MEDIA_TYPE, "text/plain", "a=1", NULL),
         CASE("no type", ERR_MEDIA_TYPE, "", "a=1", NULL),
 #undef CASE
@@ -86,7 +90,8 @@ forms_table(void **state)
                     STR_ARG(parts[k].filename.p ? parts[k].filename : S("-")),
                     STR_ARG(parts[k].type.p ? parts[k].type : S("-")), STR_ARG(parts[k].value));
         if (rc != cases[i].expect)
-            fail_msg("%s: %s instead of %s", cases[i].name, err_name(rc), err_name(cases[i].expect));
+            fail_msg("%s: %s instead of %s", cases[i].name, err_name(rc),
+                     err_name(cases[i].expect));
         if (rc == OK && !str_eq(buf_view(b), str_of(cases[i].dump)))
             fail_msg("%s: %.*s instead of %s", cases[i].name, STR_ARG(buf_view(b)), cases[i].dump);
         arena_free(a);
@@ -112,7 +117,10 @@ parts_are_bounded(void **state)
     assert_int_equal(form_parse(a, S("application/x-www-form-urlencoded"), buf_view(b), &parts, &n),
                      ERR_TOO_LARGE);
     buf_clear(b);
-    buf_fmt(b, "--XyZ\r\nFoo: %05000d\r\n" "Content-Disposition: form-data; name=a\r\n\r\n\r\n" END, 1);
+    buf_fmt(b,
+            "--XyZ\r\nFoo: %05000d\r\n"
+            "Content-Disposition: form-data; name=a\r\n\r\n\r\n" END,
+            1);
     assert_int_equal(form_parse(a, S(B), buf_view(b), &parts, &n), ERR_INVALID);
     assert_int_equal(n, 0);
     arena_free(a);
@@ -122,8 +130,8 @@ parts_are_bounded(void **state)
 static void
 prefixes_are_safe(void **state)
 {
-    static const char good[] = PART("form-data; name=\"a\\\"\"; filename=\"b\"", "1")
-        PART("form-data; name=b", "2") END;
+    static const char good[] =
+        PART("form-data; name=\"a\\\"\"; filename=\"b\"", "1") PART("form-data; name=b", "2") END;
     struct form_part *parts;
     size_t n;
 

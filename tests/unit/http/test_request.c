@@ -19,7 +19,8 @@ echo(void *arg, struct http_request *q, struct http_response *rs)
     rs->body = buf_view(b);
 }
 
-static struct test_server plain = {.o = {.handle = echo, .trusted_proxies = {"127.0.0.0/8, ::1", 16}}};
+static struct test_server plain = {
+    .o = {.handle = echo, .trusted_proxies = {"127.0.0.0/8, ::1", 16}}};
 
 static int
 up(void **state)
@@ -38,7 +39,7 @@ down(void **state)
 }
 
 #define CLOSE "Connection: close\r\n\r\n"
-#define GOOD 200
+#define GOOD  200
 
 static void
 malformed_are_refused(void **state)
@@ -48,7 +49,13 @@ malformed_are_refused(void **state)
         int status; /* 0: closed without a word is fine as well as 400 */
         struct str bytes;
     } cases[] = {
-#define CASE(name, status, text) {name, status, {text, sizeof(text) - 1}}
+#define CASE(name, status, text)                                                                   \
+    {                                                                                              \
+        name, status,                                                                              \
+        {                                                                                          \
+            text, sizeof(text) - 1                                                                 \
+        }                                                                                          \
+    }
         CASE("good", GOOD, "GET /a HTTP/1.1\r\nHost: x\r\n" CLOSE),
         CASE("good absolute", GOOD, "GET http://y/a HTTP/1.1\r\nHost: x\r\n" CLOSE),
         CASE("good options *", GOOD, "OPTIONS * HTTP/1.1\r\nHost: x\r\n" CLOSE),
@@ -63,14 +70,16 @@ malformed_are_refused(void **state)
              "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na"),
         CASE("two different lengths", 400,
              "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 5\r\n\r\nabcde"),
-        CASE("list of lengths", 400, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n\r\na"),
+        CASE("list of lengths", 400,
+             "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n\r\na"),
         CASE("signed length", 400, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\na"),
         CASE("negative length", 400, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\na"),
         CASE("huge length", 0,
              "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\na"),
-        CASE("length and coding", 400,
-             "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
-             "0\r\n\r\n"),
+        CASE(
+            "length and coding", 400,
+            "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+            "0\r\n\r\n"),
         CASE("coding twice", 400,
              "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
              "chunked\r\n\r\n0\r\n\r\n"),
@@ -201,7 +210,8 @@ forwarded_address(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        int n = snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: x\r\n%s" CLOSE, cases[i].headers);
+        int n =
+            snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: x\r\n%s" CLOSE, cases[i].headers);
 
         assert_int_equal(client_once(plain.port, text, (size_t)n, &r), 200);
         if (strstr(r.p, cases[i].expect) == NULL)
@@ -230,7 +240,8 @@ strangers_are_not_believed(void **state)
 static void
 bad_options_are_told(void **state)
 {
-    struct http_options o = {.host = S("127.0.0.1"), .handle = echo, .trusted_proxies = S("10.0.0.0/99")};
+    struct http_options o = {
+        .host = S("127.0.0.1"), .handle = echo, .trusted_proxies = S("10.0.0.0/99")};
     struct arena *a = arena_create("test", 1 << 20);
     struct http_server *s = NULL;
     struct str why = STR_NULL;
@@ -251,9 +262,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(malformed_are_refused),     cmocka_unit_test(overlong_are_refused),
-        cmocka_unit_test(parts_arrive_decoded),      cmocka_unit_test(head_has_no_body),
-        cmocka_unit_test(forwarded_address),         cmocka_unit_test(strangers_are_not_believed),
+        cmocka_unit_test(malformed_are_refused), cmocka_unit_test(overlong_are_refused),
+        cmocka_unit_test(parts_arrive_decoded),  cmocka_unit_test(head_has_no_body),
+        cmocka_unit_test(forwarded_address),     cmocka_unit_test(strangers_are_not_believed),
         cmocka_unit_test(bad_options_are_told),
     };
 

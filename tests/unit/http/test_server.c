@@ -95,7 +95,8 @@ headers_done(void *arg, const struct http_request *q, struct http_limits *limits
 }
 
 static void
-before_upload(void *arg, struct http_request *q, struct http_limits *limits, struct http_response *rs)
+before_upload(void *arg, struct http_request *q, struct http_limits *limits,
+              struct http_response *rs)
 {
     (void)arg;
     if (str_eq(q->path, S("/upload/refused"))) {
@@ -511,7 +512,9 @@ broken_upload_leaves_nothing(void **state)
     t.o = (struct http_options){.workers = 1};
     up();
     server_down(&t);
-    t.o = (struct http_options){.workers = 1, .handle = handle, .headers_done = headers_done,
+    t.o = (struct http_options){.workers = 1,
+                                .handle = handle,
+                                .headers_done = headers_done,
                                 .upload_dir = S("/nowhere/at/all")};
     server_up(&t);
     fd = client_open(t.port);

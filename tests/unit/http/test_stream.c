@@ -339,14 +339,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(many_streams_and_stop),
-        cmocka_unit_test(told_without_waking),
-        cmocka_unit_test(head_comes_at_once),
-        cmocka_unit_test(export_is_complete),
-        cmocka_unit_test(broken_stream_is_cut),
-        cmocka_unit_test(gone_clients_end_streams),
-        cmocka_unit_test(too_many_are_503),
-        cmocka_unit_test(blocking_writers_get_threads),
+        cmocka_unit_test(many_streams_and_stop), cmocka_unit_test(told_without_waking),
+        cmocka_unit_test(head_comes_at_once),    cmocka_unit_test(export_is_complete),
+        cmocka_unit_test(broken_stream_is_cut),  cmocka_unit_test(gone_clients_end_streams),
+        cmocka_unit_test(too_many_are_503),      cmocka_unit_test(blocking_writers_get_threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

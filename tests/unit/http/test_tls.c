@@ -33,8 +33,8 @@ make_certificate(void **state)
 
         dup2(null, STDERR_FILENO);
         execlp("openssl", "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-               "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout",
-               key_path, "-out", cert_path, (char *)NULL);
+               "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+               "-keyout", key_path, "-out", cert_path, (char *)NULL);
         _exit(127);
     }
     return pid < 0 || waitpid(pid, &status, 0) != pid || status != 0;
@@ -106,8 +106,9 @@ requests_through_tls(void **state)
     assert_true(ask(t.port, TLS1_3_VERSION, get, &r));
     assert_int_equal(reply_status(&r), 200);
     assert_non_null(strstr(r.p, "\r\n\r\ntls=1 0"));
-    n = snprintf(post, sizeof(post),
-                 "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 30000\r\n\r\n");
+    n = snprintf(
+        post, sizeof(post),
+        "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 30000\r\n\r\n");
     memset(post + n, 'a', 30000);
     assert_true(ask(t.port, TLS1_2_VERSION, post, &r));
     assert_non_null(strstr(r.p, "\r\n\r\ntls=1 30000"));

@@ -1,5 +1,5 @@
 // Parts of the audit page: date boxes, filter chips, the whole event.
-import { ActionIcon, Button, Combobox, Popover, TextInput, useCombobox } from "@mantine/core";
+import { Button, Combobox, Popover, TextInput, useCombobox } from "@mantine/core";
 import { DatePicker } from "@mantine/dates";
 import { IconCalendar, IconCheck, IconChevronDown, IconPlus, IconX } from "@tabler/icons-react";
 import { useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
@@ -110,4 +110,3 @@ export function Detail({ e, zone, filter }: { e: Event; zone: Zone; filter?: (v:
     </div>
   );
 }
-export const IconButton = ActionIcon;

@@ -1,7 +1,7 @@
 // The audit log: filters above, newest first, following every keystroke and every new event; everything in the address.
 import { ActionIcon, Button, Menu, TextInput } from "@mantine/core";
 import { useHotkeys, useMediaQuery } from "@mantine/hooks";
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { IconArrowUp, IconChevronRight, IconDownload, IconListSearch, IconSearch, IconX } from "@tabler/icons-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
@@ -9,7 +9,7 @@ import { Link, useParams } from "react-router";
 import { get, post, query, type Client, type Event, type EventType, type User } from "../api";
 import { useSession } from "../session";
 import { ago, asDate, longDay, plural, stamp, zoneName, type Zone } from "../time";
-import { ADMIN, Avatar, Badge, Copy, Empty, Failed, Notice, Page, Panel, Skeleton } from "../ui/basics";
+import { ADMIN, Avatar, Badge, Copy, Failed, Notice, Page, Panel, Skeleton } from "../ui/basics";
 import { useDelayed, useUrl } from "../ui/table";
 import { useLog } from "./audit-live";
 import { DateBox, Detail, END, FilterChip, Marked, Outcome, outcomeWord, pieces, START, who, type Option } from "./audit-parts";
@@ -49,8 +49,8 @@ export function AuditPage() {
 
   // What the filters offer.
   const [seek, setSeek] = useState({ user: "", client: "" }), slow = useDelayed(seek, 150);
-  const people = useQuery({ queryKey: ["log-people", slow.user], enabled: s.can("SECURITY.VIEW_USERS"), placeholderData: (o) => o, queryFn: ({ signal }) => get<{ data: User[] }>(`${s.base}/users${query({ offset: 0, limit: 50, filter: slow.user })}`, signal) });
-  const clients = useQuery({ queryKey: ["log-clients", slow.client], enabled: s.can("CLIENTS.VIEW", "SECURITY.MANAGE_AUTHORIZATION"), placeholderData: (o) => o, queryFn: () => post<{ data: Client[] }>("/api/v2/clients", { pagination: { offset: 0, limit: 50 }, ...(slow.client ? { filters: [{ by: "name", value: slow.client }] } : {}) }) });
+  const people = useQuery({ queryKey: ["log-people", slow.user], enabled: s.can("SECURITY.VIEW_USERS"), placeholderData: keepPreviousData, queryFn: ({ signal }) => get<{ data: User[] }>(`${s.base}/users${query({ offset: 0, limit: 50, filter: slow.user })}`, signal) });
+  const clients = useQuery({ queryKey: ["log-clients", slow.client], enabled: s.can("CLIENTS.VIEW", "SECURITY.MANAGE_AUTHORIZATION"), placeholderData: keepPreviousData, queryFn: () => post<{ data: Client[] }>("/api/v2/clients", { pagination: { offset: 0, limit: 50 }, ...(slow.client ? { filters: [{ by: "name", value: slow.client }] } : {}) }) });
   const types = useQuery({ queryKey: ["log-types"], staleTime: Infinity, queryFn: ({ signal }) => get<{ data: EventType[] }>("/api/v2/auditlog/catalogue", signal) });
   const unique = (o: Option[]) => [...new Map(o.filter((x) => x.value).map((x) => [x.value, x])).values()];
   const userOptions = unique([...(people.data?.data ?? []).map((u) => ({ value: u.email, label: u.fullName || `${u.first} ${u.last}`, hint: u.email })), ...events.flatMap((e) => [e.actor, e.target]).filter((p) => p?.email).map((p) => ({ value: p!.email!, label: p!.name || p!.email!, hint: p!.email! }))]);

@@ -1,6 +1,6 @@
 // Clients: list, creation, details with logo and custom fields, and who may work on them.
 import { ActionIcon, Button, FileButton, Group, Modal, Select, Tabs, TagsInput, Textarea, TextInput } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { IconBuilding, IconPlus, IconTrash, IconUserPlus } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import { useNavigate, useParams } from "react-router";
@@ -16,7 +16,7 @@ const LIMIT = 50;
 export function ClientsPage() {
   const s = useSession(), url = useUrl(), go = useNavigate(), cache = useQueryClient(), [text, setText] = useState(url.get("q")), q = useDelayed(text), offset = Number(url.get("offset")) || 0, desc = url.get("order") === "DESC", tag = url.get("tag");
   useEffect(() => { if (q !== url.get("q")) url.set({ q, offset: "" }); }, [q]); // eslint-disable-line
-  const list = useQuery({ queryKey: ["clients", q, tag, offset, desc], placeholderData: (o) => o, queryFn: () => post<{ data: Client[]; meta: { pagination: { total: number } } }>("/api/v2/clients", { pagination: { offset, limit: LIMIT }, sort: [{ by: "name", order: desc ? "DESC" : "ASC" }], filters: [...(q ? [{ by: "name", value: q }] : []), ...(tag ? [{ by: "tags", value: [tag] }] : [])] }) });
+  const list = useQuery({ queryKey: ["clients", q, tag, offset, desc], placeholderData: keepPreviousData, queryFn: () => post<{ data: Client[]; meta: { pagination: { total: number } } }>("/api/v2/clients", { pagination: { offset, limit: LIMIT }, sort: [{ by: "name", order: desc ? "DESC" : "ASC" }], filters: [...(q ? [{ by: "name", value: q }] : []), ...(tag ? [{ by: "tags", value: [tag] }] : [])] }) });
   const remove = async (c: Client) => { if (!(await confirm(`Delete ${c.name}?`, "Its users lose access. The audit log keeps what was done.", "Delete client"))) return; try { await del(`/api/v1/client/${c.client_id}`); toast(`${c.name} deleted`); void cache.invalidateQueries({ queryKey: ["clients"] }); } catch (e) { toastError(e); } };
   const columns: Column<Client>[] = [
     { key: "name", title: "Name", sort: "name", fixed: true, render: (c) => <span className="row"><ClientMark c={c} size={22} /><a href={`/clients/${c.client_id}`} onClick={(e) => { if (e.ctrlKey || e.metaKey) return; e.preventDefault(); void go(`/clients/${c.client_id}`); }} className="cut" style={{ color: "inherit", fontWeight: 500 }}>{c.name}</a></span> },

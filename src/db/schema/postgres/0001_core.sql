@@ -31,7 +31,7 @@ CREATE TABLE session (
   tenant_id BIGINT NOT NULL, cuid TEXT COLLATE "C" NOT NULL, user_id BIGINT NOT NULL, created_at BIGINT NOT NULL, last_used BIGINT NOT NULL,
   expires_at BIGINT NOT NULL, ended_at BIGINT, address TEXT COLLATE "C" NOT NULL, user_agent TEXT COLLATE "C" NOT NULL, kind TEXT COLLATE "C" NOT NULL,
   PRIMARY KEY (tenant_id, cuid));
-CREATE INDEX session_user ON session (tenant_id, user_id);
+CREATE INDEX session_by_user ON session (tenant_id, user_id);
 CREATE TABLE access_token (
   tenant_id BIGINT NOT NULL, cuid TEXT COLLATE "C" NOT NULL, user_id BIGINT NOT NULL, name TEXT COLLATE "C" NOT NULL, hash BYTEA NOT NULL, scopes TEXT COLLATE "C" NOT NULL,
   created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL, last_used BIGINT, uses BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (tenant_id, cuid));

@@ -31,7 +31,7 @@ CREATE TABLE session (
   tenant_id INTEGER NOT NULL, cuid TEXT NOT NULL, user_id INTEGER NOT NULL, created_at INTEGER NOT NULL, last_used INTEGER NOT NULL,
   expires_at INTEGER NOT NULL, ended_at INTEGER, address TEXT NOT NULL, user_agent TEXT NOT NULL, kind TEXT NOT NULL,
   PRIMARY KEY (tenant_id, cuid));
-CREATE INDEX session_user ON session (tenant_id, user_id);
+CREATE INDEX session_by_user ON session (tenant_id, user_id);
 CREATE TABLE access_token (
   tenant_id INTEGER NOT NULL, cuid TEXT NOT NULL, user_id INTEGER NOT NULL, name TEXT NOT NULL, hash BLOB NOT NULL, scopes TEXT NOT NULL,
   created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, last_used INTEGER, uses INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (tenant_id, cuid));

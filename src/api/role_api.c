@@ -1,0 +1,582 @@
+/* Roles, who holds them, and the permission matrix: /api/v2/tenants/{t}/security/…. */
+#include "api/api.h"
+#include "base/text.h"
+#include "core/role.h"
+#include "core/trail.h"
+
+/* ---- writing a role ---- */
+
+/* "Account Information" → "ACCOUNT_INFORMATION" */
+static struct str
+word_key(struct cx *cx, const char *title)
+{
+    struct buf *b = buf_in(cx->arena, 256);
+
+    for (; *title; title++)
+        buf_char(b, *title >= 'a' && *title <= 'z' ? (char)(*title - 'a' + 'A') : *title == ' ' ? '_' : *title);
+    return buf_view(b);
+}
+
+static bool
+first_of(enum permission p, bool section)
+{
+    const struct permission_info *i = permission_info(p);
+
+    for (enum permission q = PERMISSION_NONE + 1; q < p; q++) {
+        const struct permission_info *k = permission_info(q);
+
+        if (strcmp(i->category, k->category) == 0 && (!section || strcmp(i->section, k->section) == 0))
+            return false;
+    }
+    return true;
+}
+
+static void
+write_section(struct api_request *rq, enum permission head, const struct permission_set *set)
+{
+    struct json_writer *w = &rq->out;
+    const struct permission_info *h = permission_info(head);
+
+    json_begin_object(w);
+    json_kv_str(w, "key", word_key(rq->cx, h->section));
+    json_kv_str(w, "title", str_of(h->section));
+    json_key(w, S("permissions"));
+    json_begin_array(w);
+    for (enum permission p = head; p < PERMISSION_COUNT; p++) {
+        const struct permission_info *i = permission_info(p);
+
+        if (strcmp(i->category, h->category) != 0 || strcmp(i->section, h->section) != 0)
+            continue;
+        json_begin_object(w);
+        json_kv_str(w, "key", str_of(i->key));
+        json_kv_str(w, "title", str_of(i->title));
+        json_kv_bool(w, "enabled", permission_has(set, p));
+        json_key(w, S("availableFileTypes"));
+        json_begin_array(w);
+        json_end_array(w);
+        json_key(w, S("blocks"));
+        json_begin_array(w);
+        json_end_array(w);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_end_object(w);
+}
+
+static void
+write_configuration(struct api_request *rq, const struct permission_set *set)
+{
+    struct json_writer *w = &rq->out;
+
+    json_begin_array(w);
+    for (enum permission c = PERMISSION_NONE + 1; c < PERMISSION_COUNT; c++) {
+        if (!first_of(c, false))
+            continue;
+        json_begin_object(w);
+        json_kv_str(w, "key", word_key(rq->cx, permission_info(c)->category));
+        json_kv_str(w, "title", str_of(permission_info(c)->category));
+        json_key(w, S("sections"));
+        json_begin_array(w);
+        for (enum permission s = c; s < PERMISSION_COUNT; s++) {
+            if (first_of(s, true) && strcmp(permission_info(s)->category, permission_info(c)->category) == 0)
+                write_section(rq, s, set);
+        }
+        json_end_array(w);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+static void
+write_rights(struct json_writer *w, const struct permission_set *set)
+{
+    json_begin_array(w);
+    for (enum permission p = PERMISSION_NONE + 1; p < PERMISSION_COUNT; p++) {
+        if (permission_has(set, p))
+            json_str(w, str_of(permission_info(p)->key));
+    }
+    json_end_array(w);
+}
+
+static void
+write_role(struct api_request *rq, const struct role *r, bool closed)
+{
+    struct json_writer *w = &rq->out;
+
+    json_begin_object(w);
+    json_kv_str(w, "id", r->cuid);
+    json_kv_str(w, "cuid", r->cuid);
+    json_kv_str(w, "key", r->key);
+    json_kv_str(w, "title", r->title);
+    json_kv_str(w, "description", r->description);
+    json_kv_bool(w, "enabled", r->enabled);
+    json_kv_bool(w, "editable", !r->builtin);
+    json_kv_bool(w, "canDisable", !r->builtin);
+    json_key(w, S("permissions"));
+    write_rights(w, &r->rights);
+    json_key(w, S("permissionConfiguration"));
+    write_configuration(rq, &r->rights);
+    json_kv_i64(w, "totalPermissions", permission_count(&r->rights));
+    json_kv_i64(w, "userCount", r->users);
+    if (closed)
+        json_end_object(w);
+}
+
+/* A role answers on its own and under `data`: clients read either. */
+static enum err
+answer_role(struct api_request *rq, struct str cuid)
+{
+    struct json_writer *w = &rq->out;
+    struct role r;
+
+    TRY(role_find(rq->cx, cuid, &r));
+    write_role(rq, &r, false);
+    json_kv_str(w, "status", S("success"));
+    json_key(w, S("data"));
+    write_role(rq, &r, true);
+    json_end_object(w);
+    return OK;
+}
+
+/* ---- reading ---- */
+
+static enum err
+list_apply(struct api_request *rq)
+{
+    struct json_writer *w = &rq->out;
+    struct roles all;
+
+    TRY(role_load(rq->cx, &all));
+    json_begin_object(w);
+    json_kv_str(w, "status", S("success"));
+    json_key(w, S("data"));
+    json_begin_array(w);
+    for (size_t i = 0; i < all.n; i++)
+        write_role(rq, &all.v[i], true);
+    json_end_array(w);
+    json_end_object(w);
+    return OK;
+}
+
+static enum err
+available_apply(struct api_request *rq)
+{
+    struct json_writer *w = &rq->out;
+    struct roles all;
+
+    TRY(role_load(rq->cx, &all));
+    json_begin_array(w);
+    for (size_t i = 0; i < all.n; i++) {
+        if (!all.v[i].enabled)
+            continue;
+        json_begin_object(w);
+        json_kv_str(w, "name", all.v[i].title);
+        json_kv_str(w, "title", all.v[i].title);
+        json_kv_str(w, "cuid", all.v[i].cuid);
+        json_kv_str(w, "id", all.v[i].cuid);
+        json_kv_str(w, "key", all.v[i].key);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    return OK;
+}
+
+static enum err
+get_apply(struct api_request *rq)
+{
+    return answer_role(rq, rq->param[1]);
+}
+
+static enum err
+availability_apply(struct api_request *rq)
+{
+    struct roles all;
+    struct str key;
+    bool taken = false;
+
+    TRY(body_str(rq, rq->body, "key", true, ROLE_TITLE_MAX + 64, &key));
+    TRY(role_load(rq->cx, &all));
+    for (size_t i = 0; i < all.n; i++)
+        taken = taken || str_ieq(all.v[i].key, str_trim(key));
+    json_begin_object(&rq->out);
+    json_kv_bool(&rq->out, "available", !taken);
+    json_end_object(&rq->out);
+    return OK;
+}
+
+/* ---- creating, changing, deleting ---- */
+
+static enum err
+unknown_permission(struct api_request *rq, struct str key)
+{
+    return fail_field(rq->cx, S("/permissions"), "\"%.*s\" is no permission", STR_ARG(utf8_cut(key, 80)));
+}
+
+/* permissions: the whole set. */
+static enum err
+read_list(struct api_request *rq, const struct json *list, struct permission_set *out)
+{
+    struct permission_set set = {{0, 0}};
+    enum err bad = OK;
+
+    if (list->type != JSON_ARRAY)
+        return fail_field(rq->cx, S("/permissions"), "must be a list of permission keys");
+    for (const struct json *v = list->first; v; v = v->next) {
+        enum permission p = v->type == JSON_STRING ? permission_by_key(v->text) : PERMISSION_NONE;
+
+        if (p == PERMISSION_NONE)
+            bad = unknown_permission(rq, v->text);
+        permission_add(&set, p);
+    }
+    if (bad == OK)
+        *out = set;
+    return bad;
+}
+
+static const struct json *
+members(const struct json *o, const char *name)
+{
+    const struct json *v = json_get(o, str_of(name));
+
+    return json_is(v, JSON_ARRAY) ? v->first : NULL;
+}
+
+static enum err
+switch_one(struct api_request *rq, const struct json *x, struct permission_set *set)
+{
+    const struct json *key = json_get(x, S("key"));
+    enum permission p = json_is(key, JSON_STRING) ? permission_by_key(key->text) : PERMISSION_NONE;
+    bool on = permission_has(set, p);
+
+    if (p == PERMISSION_NONE)
+        return unknown_permission(rq, key ? key->text : S(""));
+    TRY(body_bool(rq, x, "enabled", false, &on));
+    if (on)
+        permission_add(set, p);
+    else
+        permission_drop(set, p);
+    return OK;
+}
+
+/* permissionConfiguration: what it names is switched, the rest stays. */
+static enum err
+read_configuration(struct api_request *rq, const struct json *list, struct permission_set *set)
+{
+    enum err bad = OK;
+
+    if (!json_is(list, JSON_ARRAY))
+        return fail_field(rq->cx, S("/permissionConfiguration"), "must be a list of groups");
+    for (const struct json *g = list->first; g; g = g->next) {
+        for (const struct json *s = members(g, "sections"); s; s = s->next) {
+            for (const struct json *x = members(s, "permissions"); x; x = x->next) {
+                enum err e = switch_one(rq, x, set);
+
+                if (e != OK)
+                    bad = e;
+            }
+        }
+    }
+    return bad;
+}
+
+/* set: the present rights, replaced or switched. */
+static enum err
+read_rights(struct api_request *rq, bool required, struct permission_set *set)
+{
+    const struct json *list = json_get(rq->body, S("permissions"));
+    const struct json *groups = json_get(rq->body, S("permissionConfiguration"));
+
+    if (list && list->type != JSON_NULL)
+        return read_list(rq, list, set);
+    if (groups && groups->type != JSON_NULL)
+        return read_configuration(rq, groups, set);
+    return required ? fail_field(rq->cx, S("/permissions"), "is required") : OK;
+}
+
+static enum err
+create_apply(struct api_request *rq)
+{
+    struct permission_set set = {{0, 0}};
+    struct str title, description;
+    struct role r;
+
+    TRY(body_str(rq, rq->body, "title", false, ROLE_TITLE_MAX, &title));
+    TRY(body_str(rq, rq->body, "description", false, ROLE_DESCRIPTION_MAX, &description));
+    TRY(read_rights(rq, false, &set));
+    TRY(role_create(rq->cx, title, description, &set, &r));
+    return answer_role(rq, r.cuid);
+}
+
+static enum err
+info_apply(struct api_request *rq)
+{
+    struct str title, description;
+    struct role r;
+    bool enabled;
+
+    TRY(role_find(rq->cx, rq->param[1], &r));
+    enabled = r.enabled;
+    TRY(body_str(rq, rq->body, "title", false, ROLE_TITLE_MAX, &title));
+    TRY(body_str(rq, rq->body, "description", false, ROLE_DESCRIPTION_MAX, &description));
+    TRY(body_bool(rq, rq->body, "enabled", false, &enabled));
+    if (!str_is_null(title) && str_is_empty(str_trim(title)))
+        return fail_field(rq->cx, S("/title"), "must not be empty");
+    TRY(role_update(rq->cx, &r, title, description, enabled));
+    return answer_role(rq, r.cuid);
+}
+
+static enum err
+permissions_apply(struct api_request *rq)
+{
+    struct permission_set set;
+    struct role r;
+
+    TRY(role_find(rq->cx, rq->param[1], &r));
+    set = r.rights;
+    TRY(read_rights(rq, true, &set));
+    TRY(role_set_rights(rq->cx, &r, &set));
+    return answer_role(rq, r.cuid);
+}
+
+static enum err
+delete_apply(struct api_request *rq)
+{
+    struct json_writer *w = &rq->out;
+    struct role r;
+
+    TRY(role_find(rq->cx, rq->param[1], &r));
+    TRY(role_delete(rq->cx, &r));
+    json_begin_object(w);
+    json_kv_str(w, "status", S("success"));
+    json_kv_str(w, "id", r.cuid);
+    json_kv_str(w, "data", r.cuid);
+    json_end_object(w);
+    return OK;
+}
+
+/* ---- who holds it ---- */
+
+/* One row per (user, role of his): the roles are gathered while reading. */
+static const struct sql HOLDERS = SQL_READ(
+    "SELECT " TRAIL_USER ", u.disabled, r.key FROM user_role h JOIN user_account u ON u.tenant_id = h.tenant_id AND "
+    "u.user_id = h.user_id JOIN user_role ur ON ur.tenant_id = u.tenant_id AND ur.user_id = u.user_id "
+    "JOIN role r ON r.tenant_id = ur.tenant_id AND r.cuid = ur.role_cuid WHERE h.tenant_id = $1 AND h.role_cuid = $2 "
+    "ORDER BY lower(u.last), lower(u.first), u.user_id, r.key");
+
+static void
+open_holder(struct api_request *rq, const struct db_rows *rows, bool removable)
+{
+    struct json_writer *w = &rq->out;
+    struct user u = trail_user(rq->cx, rows, 0);
+
+    json_begin_object(w);
+    json_kv_i64(w, "user_id", u.user_id);
+    json_kv_str(w, "cuid", u.cuid);
+    json_kv_str(w, "email", u.email);
+    json_kv_str(w, "first", u.first);
+    json_kv_str(w, "last", u.last);
+    json_kv_str(w, "fullName", user_full_name(rq->cx->arena, u.first, u.last));
+    json_kv_bool(w, "disabled", db_int(rows, 5) != 0);
+    json_kv_bool(w, "canRemoveUserFromRole", removable || db_int(rows, 5) != 0);
+    json_key(w, S("roles"));
+    json_begin_array(w);
+}
+
+static void
+close_holder(struct json_writer *w)
+{
+    json_end_array(w);
+    json_end_object(w);
+}
+
+static enum err
+users_apply(struct api_request *rq)
+{
+    struct cx *cx = rq->cx;
+    int64_t admins, open = -1;
+    struct db_rows *rows;
+    struct role r;
+    bool removable;
+    enum err e;
+
+    TRY(role_find(cx, rq->param[1], &r));
+    TRY(admin_count(cx, &admins));
+    removable = !str_eq(r.key, S("ADMIN")) || admins > 1;
+    TRY(db_query(cx->tx, &HOLDERS, ARGS(V_INT(cx->tenant.id), V_STR(r.cuid)), &rows));
+    json_begin_array(&rq->out);
+    while ((e = db_next(rows)) == OK) {
+        if (open != db_int(rows, 0)) {
+            if (open >= 0)
+                close_holder(&rq->out);
+            open_holder(rq, rows, removable);
+            open = db_int(rows, 0);
+        }
+        json_str(&rq->out, db_text(rows, 6));
+    }
+    if (open >= 0)
+        close_holder(&rq->out);
+    json_end_array(&rq->out);
+    return e == ERR_END ? OK : e;
+}
+
+static enum err
+add_user_apply(struct api_request *rq)
+{
+    const struct json *ref = json_get(rq->body, S("userId"));
+    struct role r;
+    struct user u;
+
+    if (!ref || (ref->type != JSON_STRING && ref->type != JSON_NUMBER))
+        return fail_field(rq->cx, S("/userId"), "is required");
+    TRY(role_find(rq->cx, rq->param[1], &r));
+    if (!r.enabled)
+        return fail(rq->cx, ERR_CONFLICT, "The role is switched off");
+    TRY(user_get_by_ref(rq->cx, ref->text, &u));
+    TRY(role_assign(rq->cx, u.user_id, &r));
+    return answer_role(rq, r.cuid);
+}
+
+static enum err
+remove_user_apply(struct api_request *rq)
+{
+    struct role r;
+    struct user u;
+
+    TRY(role_find(rq->cx, rq->param[1], &r));
+    TRY(user_get_by_ref(rq->cx, rq->param[2], &u));
+    TRY(role_remove(rq->cx, u.user_id, &r));
+    return answer_role(rq, r.cuid);
+}
+
+/* ---- matrix, own permissions ---- */
+
+static enum err
+matrix_apply(struct api_request *rq)
+{
+    struct json_writer *w = &rq->out;
+    struct roles all;
+
+    TRY(role_load(rq->cx, &all));
+    json_begin_object(w);
+    json_kv_str(w, "status", S("success"));
+    json_key(w, S("data"));
+    json_begin_array(w);
+    for (enum permission p = PERMISSION_NONE + 1; p < PERMISSION_COUNT; p++) {
+        const struct permission_info *i = permission_info(p);
+
+        json_begin_object(w);
+        json_kv_str(w, "key", str_of(i->key));
+        json_kv_str(w, "category", str_of(i->category));
+        json_kv_str(w, "section", str_of(i->section));
+        json_kv_str(w, "title", str_of(i->title));
+        json_kv_str(w, "scope", i->scope == 'C' ? S("client") : S("tenant"));
+        json_key(w, S("roles"));
+        json_begin_object(w);
+        for (size_t k = 0; k < all.n; k++) {
+            json_key(w, all.v[k].key);
+            json_bool(w, permission_has(&all.v[k].rights, p));
+        }
+        json_end_object(w);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_end_object(w);
+    return OK;
+}
+
+static const struct sql OWN_CLIENTS = SQL_READ(
+    "SELECT cu.client_id, r.key, rp.permission FROM client_user cu JOIN role r ON r.tenant_id = cu.tenant_id AND "
+    "r.cuid = cu.role_cuid AND r.enabled = 1 LEFT JOIN role_permission rp ON rp.tenant_id = r.tenant_id AND "
+    "rp.role_cuid = r.cuid WHERE cu.tenant_id = $1 AND cu.user_id = $2 ORDER BY cu.client_id, rp.permission");
+
+/* {"<client id>": {role, permissions}}: what a client role adds to the tenant-wide rights. */
+static enum err
+write_own_clients(struct api_request *rq)
+{
+    struct json_writer *w = &rq->out;
+    struct db_rows *rows;
+    int64_t open = -1;
+    enum err e;
+
+    TRY(db_query(rq->cx->tx, &OWN_CLIENTS, ARGS(V_INT(rq->cx->tenant.id), V_INT(rq->cx->actor.user_id)), &rows));
+    json_begin_object(w);
+    while ((e = db_next(rows)) == OK) {
+        enum permission p = permission_by_key(db_text(rows, 2));
+
+        if (open != db_int(rows, 0)) {
+            if (open >= 0)
+                close_holder(w);
+            open = db_int(rows, 0);
+            json_key(w, arena_fmt(rq->cx->arena, "%lld", (long long)open));
+            json_begin_object(w);
+            json_kv_str(w, "role", db_text(rows, 1));
+            json_key(w, S("permissions"));
+            json_begin_array(w);
+        }
+        if (permission_info(p)->scope == 'C')
+            json_str(w, db_text(rows, 2));
+    }
+    if (open >= 0)
+        close_holder(w);
+    json_end_object(w);
+    return e == ERR_END ? OK : e;
+}
+
+static enum err
+own_apply(struct api_request *rq)
+{
+    struct json_writer *w = &rq->out;
+    struct cx *cx = rq->cx;
+
+    if (rq->param_id[1] != cx->actor.user_id && !str_eq(rq->param[1], cx->actor.cuid))
+        return fail(cx, ERR_FORBIDDEN, "Not authorized to view user permissions");
+    json_begin_object(w);
+    json_key(w, S("permissions"));
+    write_rights(w, &cx->grants->tenant);
+    json_key(w, S("clients"));
+    TRY(write_own_clients(rq));
+    json_kv_str(w, "doc_type", S("user_permissions"));
+    json_kv_bool(w, "isAdmin", cx->grants->is_admin);
+    json_end_object(w);
+    return OK;
+}
+
+#define BASE "/api/v2/tenants/{t}/security/role"
+
+const struct route role_routes[] = {
+    {.method = HTTP_GET, .path = BASE, .who = WHO_PERMISSION, .permission = PERM_ROLES_VIEW, .tx = TX_READ,
+     .summary = "List roles", .apply = list_apply},
+    {.method = HTTP_POST, .path = BASE, .who = WHO_PERMISSION, .permission = PERM_ROLES_MANAGE, .tx = TX_WRITE,
+     .body = BODY_OPTIONAL, .fields = "title:string description:string permissions:array permissionConfiguration:array",
+     .events = "TenantRoleCreated", .summary = "Create a role", .apply = create_apply},
+    {.method = HTTP_GET, .path = BASE "/available", .who = WHO_SIGNED_IN, .tx = TX_READ,
+     .summary = "Names and ids of enabled roles", .apply = available_apply},
+    {.method = HTTP_POST, .path = BASE "/availability", .who = WHO_PERMISSION, .permission = PERM_ROLES_VIEW,
+     .tx = TX_READ, .body = BODY_JSON, .fields = "key:string*", .summary = "Is a role key free",
+     .apply = availability_apply},
+    {.method = HTTP_GET, .path = BASE "/{roleId}", .who = WHO_PERMISSION, .permission = PERM_ROLES_VIEW,
+     .tx = TX_READ, .summary = "Read a role", .apply = get_apply},
+    {.method = HTTP_PUT, .path = BASE "/{roleId}/info", .who = WHO_PERMISSION, .permission = PERM_ROLES_MANAGE,
+     .tx = TX_WRITE, .body = BODY_JSON, .fields = "title:string description:string enabled:boolean",
+     .events = "TenantRoleUpdated", .summary = "Change a role's name, description, state", .apply = info_apply},
+    {.method = HTTP_PUT, .path = BASE "/{roleId}/permissions", .who = WHO_PERMISSION,
+     .permission = PERM_ROLES_MANAGE, .tx = TX_WRITE, .body = BODY_JSON,
+     .fields = "permissions:array permissionConfiguration:array", .events = "TenantRoleUpdated",
+     .summary = "Change a role's permissions", .apply = permissions_apply},
+    {.method = HTTP_DELETE, .path = BASE "/{roleId}", .who = WHO_PERMISSION, .permission = PERM_ROLES_MANAGE,
+     .tx = TX_WRITE, .events = "TenantRoleDeleted TenantRoleRemoved UserClientRoleRemoved",
+     .summary = "Delete a role", .apply = delete_apply},
+    {.method = HTTP_GET, .path = BASE "/{roleKey}/users", .who = WHO_PERMISSION, .permission = PERM_ROLES_VIEW,
+     .tx = TX_READ, .summary = "Who holds a role", .apply = users_apply},
+    {.method = HTTP_PUT, .path = BASE "/{roleId}/users", .who = WHO_PERMISSION, .permission = PERM_ROLES_MANAGE,
+     .tx = TX_WRITE, .body = BODY_JSON, .fields = "userId:integer*", .events = "TenantRoleAssigned",
+     .summary = "Give a role to a user", .apply = add_user_apply},
+    {.method = HTTP_DELETE, .path = BASE "/{roleId}/users/{userId}", .who = WHO_PERMISSION,
+     .permission = PERM_ROLES_MANAGE, .tx = TX_WRITE, .events = "TenantRoleRemoved",
+     .summary = "Take a role from a user", .apply = remove_user_apply},
+    {.method = HTTP_GET, .path = "/api/v2/tenants/{t}/security/permissions", .who = WHO_PERMISSION,
+     .permission = PERM_ROLES_VIEW, .tx = TX_READ, .summary = "The permission matrix", .apply = matrix_apply},
+    {.method = HTTP_GET, .path = "/api/v2/tenants/{t}/user/{userId}/permissions", .who = WHO_SIGNED_IN, .tx = TX_READ,
+     .summary = "One's own permissions", .apply = own_apply},
+    {0},
+};

@@ -1,0 +1,112 @@
+/** Malformed requests: refused with a status, never a 500, and the server goes on. */
+import { test, after } from "node:test";
+import { serve, assert, raw, ADMIN, PASSWORD } from "./harness.mjs";
+
+const s = await serve({});
+const admin = await s.as();
+after(() => s.stop());
+const head = (extra = "") => `Host: x\r\nAuthorization: ${admin.token}\r\n${extra}`;
+const alive = async () => assert.equal((await s.client().get("/api/v1/")).status, 200);
+
+/** name, bytes, statuses allowed (0: the connection is just closed). */
+const table = [
+  ["no host", "GET /api/v1/ HTTP/1.1\r\n\r\n", [400]],
+  ["two hosts", "GET /api/v1/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", [400]],
+  ["two different lengths", `POST /api/v1/authenticate HTTP/1.1\r\n${head("Content-Length: 2\r\nContent-Length: 3\r\n")}\r\n{}x`, [400]],
+  ["length and chunks", `POST /api/v1/authenticate HTTP/1.1\r\n${head("Content-Length: 2\r\nTransfer-Encoding: chunked\r\n")}\r\n0\r\n\r\n`, [400]],
+  ["a length that is no number", `POST /api/v1/authenticate HTTP/1.1\r\n${head("Content-Length: two\r\n")}\r\n{}`, [400]],
+  ["a negative length", `POST /api/v1/authenticate HTTP/1.1\r\n${head("Content-Length: -1\r\n")}\r\n`, [400]],
+  ["an unknown transfer encoding", `POST /api/v1/authenticate HTTP/1.1\r\n${head("Transfer-Encoding: gzip, chunked\r\n")}\r\n0\r\n\r\n`, [400, 501]],
+  ["a control byte in a value", `GET /api/v1/ HTTP/1.1\r\nHost: x\r\nX-A: a\x01b\r\n\r\n`, [400]],
+  ["a blank before the colon", "GET /api/v1/ HTTP/1.1\r\nHost : x\r\n\r\n", [400]],
+  ["no HTTP at all", "hello\r\n\r\n", [400, 0]],
+  ["a method nobody knows", `BREW /api/v1/ HTTP/1.1\r\n${head()}\r\n`, [400, 404, 405, 501]],
+  ["a path that climbs", `GET /api/../../etc/passwd HTTP/1.1\r\n${head()}\r\n`, [400, 404]],
+  ["an encoded NUL", `GET /api/v1/%00 HTTP/1.1\r\n${head()}\r\n`, [400, 404]],
+  ["bytes that are no UTF-8", `GET /api/v2/auditlog?q=%ff%fe HTTP/1.1\r\n${head()}\r\n`, [400]],
+  ["half an escape", `GET /api/v2/auditlog?q=%4 HTTP/1.1\r\n${head()}\r\n`, [400]],
+  ["an absurd header", `GET /api/v1/ HTTP/1.1\r\nHost: x\r\nX-Long: ${"a".repeat(200_000)}\r\n\r\n`, [400, 413, 414, 431, 0]],
+  ["an absurd address", `GET /api/v1/${"a".repeat(100_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, [400, 404, 414, 431, 0]],
+];
+for (const [name, bytes, allowed] of table)
+  test(`malformed: ${name}`, async () => {
+    const r = await raw(s, bytes);
+    assert.ok(allowed.includes(r.status), `${r.status}: ${r.text.slice(0, 200)}`);
+    if (r.status >= 400 && /^\{/m.test(r.text)) assert.match(r.text, /"status":"error"/);
+    await alive();
+  });
+
+test("bodies: not JSON, half JSON, doubled keys, too deep, NaN, another type", async () => {
+  for (const body of ["{", "[1,", "{'a':1}", '{"name":NaN}', '{"name":"a","name":"b"}', "[".repeat(5000), '"just text"', "", '{"name":"\\ud800"}', '{"name":"a\\u0000b"}', "\xff\xfe", "nul"]) {
+    const r = await admin.request("POST", "/api/v1/client/create", body, { "content-type": "application/json" });
+    assert.equal(r.status, 400, `${body.slice(0, 30)}: ${r.status} ${r.text.slice(0, 200)}`);
+    assert.equal(r.body.statusCode, 400);
+  }
+  await alive();
+});
+test("every bad field is named, with its reason", async () => {
+  const r = await admin.post("/api/v1/client/create", { name: "", description: 7, poc_email: ["x"], tags: "no list" });
+  assert.equal(r.status, 400);
+  assert.ok(r.body.fields.length >= 2, JSON.stringify(r.body));
+  for (const f of r.body.fields) assert.ok(f.pointer && f.reason);
+});
+test("a body of more than a megabyte is 413", async () => {
+  const r = await admin.request("POST", "/api/v1/client/create", JSON.stringify({ name: "x".repeat(1_200_000) }), { "content-type": "application/json" }).catch((e) => ({ status: e.code }));
+  assert.ok([413, "ECONNRESET", "EPIPE"].includes(r.status), String(r.status));
+  await alive();
+});
+test("the literal null as body of DELETE is no body", async () => {
+  const c = (await admin.ok("POST", "/api/v1/client/create", { name: "Short-lived" })).client_id;
+  const r = await admin.request("DELETE", `/api/v1/client/${c}`, "null");
+  assert.equal(r.status, 200, r.text);
+});
+test("ids that are none", async () => {
+  for (const id of ["0", "-1", "99999999999999999999", "abc", "1e3", "%20", "1;drop", "1%2f2", "NaN", "🦊"]) {
+    const r = await admin.get(`/api/v1/client/${encodeURIComponent(id)}`);
+    assert.ok([400, 404].includes(r.status), `${id}: ${r.status}`);
+    assert.equal(typeof r.body.message, "string");
+  }
+});
+test("the wrong method on a known address", async () => {
+  const r = await admin.request("PATCH", "/api/v1/client/list", {});
+  assert.ok([404, 405].includes(r.status));
+  assert.equal(r.body.status, "error");
+});
+test("control and bidirectional characters in names are shown as codes in the log", async () => {
+  await admin.ok("POST", "/api/v1/client/create", { name: "evil\u202etxt\u0007\nforged line" });
+  const e = (await admin.events({ event_type: "ClientCreated", limit: "1" }))[0];
+  assert.equal(/[\u202e\u0007\n]/.test(e.message), false, JSON.stringify(e.message));
+});
+test("credentials in absurd forms", async () => {
+  for (const authorization of ["Bearer", "Bearer ", "Bearer a.b.c", "a.b", "Basic YTpi", "x".repeat(5000), `${admin.token}x`, `Bearer ${admin.token} extra`, "rct_nope", "."]) {
+    const r = await s.client().get("/api/v2/whoami", { authorization });
+    assert.ok([400, 401, 431].includes(r.status), `${authorization.slice(0, 20)}: ${r.status}`);
+  }
+  const alg = (o) => Buffer.from(JSON.stringify(o)).toString("base64url");
+  const none = `${alg({ alg: "none", typ: "JWT" })}.${admin.token.split(".")[1]}.`;
+  assert.equal((await s.client({ token: none }).get("/api/v2/whoami")).status, 401);
+});
+test("very long and odd passwords do no harm", async () => {
+  for (const password of ["x".repeat(100_000), "\u0000", "🦊".repeat(200), " "]) {
+    const r = await s.client().post("/api/v1/authenticate", { username: ADMIN.email, password });
+    assert.ok([400, 401, 413, 429].includes(r.status), String(r.status));
+  }
+  void PASSWORD;
+});
+test("seeded garbage to every route: no 500", async () => {
+  let seed = 20261123;
+  const rnd = (n) => { seed = (seed * 1103515245 + 12345) & 0x7fffffff; return seed % n; };
+  const values = [null, true, -1, 0, 1e308, "", "x", "\u202e", "a".repeat(3000), [], [[]], {}, { a: { b: {} } }, [1, "2", null], "2026-13-45", "<script>", "%s%n"];
+  const keys = ["name", "email", "username", "users", "role", "title", "permissions", "userId", "disabled", "tags", "custom_field", "pagination", "filters", "sort", "key", "scope", "ownerId", "text", "code", "token", "visibility", "password", "currentPassword", "newPassword", "enabled", "description", "default_group"];
+  const { routes } = await import("./routes.mjs");
+  for (const r of routes(s)) {
+    if (/stream|export|mfa|password|session$|logout/.test(r.path)) continue;
+    for (let i = 0; i < 6; i++) {
+      const body = rnd(4) === 0 ? values[rnd(values.length)] : Object.fromEntries(Array.from({ length: 4 }, () => [keys[rnd(keys.length)], values[rnd(values.length)]]));
+      const p = r.path.replace(/\{(\w+)\}/g, (_, k) => (k === "t" ? "0" : ["1", "x", "0", "tag_tenant_0_x", "ADMIN", "c".padEnd(25, "0")][rnd(6)]));
+      const a = await admin.request(r.method, p + (rnd(3) ? "" : "?limit=x&offset=-5"), r.method === "GET" ? undefined : JSON.stringify(body), { "content-type": "application/json" });
+      assert.ok(a.status < 500, `${r.method} ${p} ${JSON.stringify(body)?.slice(0, 300)}: ${a.status} ${a.text.slice(0, 300)}`);
+      if (a.status === 401) await admin.signIn(ADMIN.email);
+    }
+  }
+});

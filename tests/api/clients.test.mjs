@@ -1,0 +1,141 @@
+/** Clients and the people who may see them: shapes, rights, events. */
+import { test, after, before } from "node:test";
+import { serve, assert } from "./harness.mjs";
+
+let s, admin, id;
+before(async () => {
+  s = await serve({ users: [{ email: "stan@example.org", role: "STD_USER" }, { email: "ana@example.org", role: "ANALYST" }, { email: "uma@example.org", role: "ANALYST" }] });
+  admin = await s.as();
+});
+after(() => s.stop());
+const about = (text) => (e) => JSON.stringify(e).includes(text);
+
+test("create as the smallest client does: only a name", async () => {
+  const r = await admin.ok("POST", "/api/v1/client/create", { name: "Acme" });
+  assert.equal(r.status, "success");
+  assert.equal(typeof r.client_id, "number");
+  assert.equal(r.assign_message.status, "complete");
+  assert.ok(Array.isArray(r.assign_message.users_assigned) && Array.isArray(r.assign_message.users_rejected));
+  id = r.client_id;
+  const e = await admin.event("ClientCreated", about("Acme"));
+  assert.equal(e.client.id, id);
+  assert.equal(e.client.name, "Acme");
+  await admin.event("UserClientRoleAssigned", (x) => x.request_id === e.request_id);
+});
+test("v1 list: rows whose data has exactly three members", async () => {
+  const list = await admin.ok("GET", "/api/v1/client/list");
+  const r = list.find((x) => x.data[1] === "Acme");
+  assert.deepEqual(r, { id: `client_${id}`, doc_id: [id], data: [id, "Acme", null] });
+  assert.ok(Array.isArray(await admin.ok("GET", "/api/v1/tenant/0/client/list")));
+});
+test("v2 list: envelope, right totals, filters, sort, large limits", async () => {
+  for (let i = 0; i < 12; i++) await admin.ok("POST", "/api/v1/client/create", { name: `Bulk ${String(i).padStart(2, "0")}`, tags: i % 2 ? ["odd"] : [] });
+  let got = [];
+  let r;
+  do {
+    r = await admin.ok("POST", "/api/v2/clients", { pagination: { offset: got.length, limit: 5 }, sort: [{ by: "name", order: "ASC" }] });
+    got.push(...r.data.map((c) => c.name));
+    assert.deepEqual(r.meta.pagination, { offset: got.length - r.data.length, limit: 5, total: 13 });
+  } while (got.length < r.meta.pagination.total);
+  assert.deepEqual(got, [...got].sort());
+  assert.equal((await admin.ok("POST", "/api/v2/clients", { pagination: { offset: 0, limit: 1000 } })).data.length, 13);
+  const odd = await admin.ok("POST", "/api/v2/clients", { pagination: { offset: 0, limit: 100 }, filters: [{ by: "tags", value: ["odd"] }] });
+  assert.equal(odd.data.length, 6);
+  assert.equal(odd.meta.pagination.total, 6);
+  const named = await admin.ok("POST", "/api/v2/clients", { pagination: { offset: 0, limit: 100 }, filters: [{ by: "name", value: "acM" }] });
+  assert.deepEqual(named.data.map((c) => c.name), ["Acme"]);
+  assert.equal((await admin.post("/api/v2/clients", {})).status, 400, "pagination is required");
+});
+test("a change merges; members nobody knows survive the round trip", async () => {
+  await admin.ok("PUT", `/api/v1/client/${id}`, { description: "first", unknown_member: { deep: [1, 2] } });
+  const r = await admin.ok("PUT", `/api/v1/client/${id}`, { tags: ["alpha", "beta"] });
+  assert.equal(r.message, "Client updated successfully.");
+  const c = await admin.ok("GET", `/api/v1/client/${id}`);
+  assert.equal(c.description, "first");
+  assert.deepEqual(c.tags, ["alpha", "beta"]);
+  assert.deepEqual(c.unknown_member, { deep: [1, 2] });
+  assert.equal(c.client_id, id);
+  assert.equal((await admin.put(`/api/v1/client/${id}`, c)).status, 200, "the whole object back, as it came");
+  const again = await admin.ok("GET", `/api/v1/client/${id}`);
+  assert.deepEqual(again.tags, c.tags);
+  const e = await admin.event("ClientUpdated", (x) => x.changes?.some((k) => k.field === "tags"));
+  assert.ok(e.changes.find((k) => k.field === "tags").after.includes("beta"));
+});
+test("custom fields", async () => {
+  await admin.ok("PUT", `/api/v1/client/${id}`, { custom_field: [{ label: "Sector", value: "Energy" }] });
+  assert.deepEqual((await admin.ok("GET", `/api/v1/client/${id}`)).custom_field.map(({ label, value }) => ({ label, value })), [{ label: "Sector", value: "Energy" }]);
+});
+test("who is not assigned does not see it: 404, not 403", async () => {
+  const ana = await s.as("ana@example.org");
+  assert.equal((await ana.get(`/api/v1/client/${id}`)).status, 404);
+  assert.deepEqual(await ana.ok("GET", "/api/v1/client/list"), []);
+  assert.equal((await ana.ok("POST", "/api/v2/clients", { pagination: { offset: 0, limit: 100 } })).meta.pagination.total, 0);
+});
+test("assign, change, remove: answers name the people, each is an event", async () => {
+  const r = await admin.ok("POST", `/api/v2/tenant/0/client/${id}/user/assign`, { users: [{ username: "ana@example.org", role: "ANALYST" }, { username: "ghost@example.org", role: "ANALYST" }] });
+  assert.deepEqual(r.users_assigned, ["ana@example.org"]);
+  assert.equal(r.users_rejected.includes("ghost@example.org"), false, "unknown addresses are in neither list");
+  const e = await admin.event("UserClientRoleAssigned", about("ana@example.org"));
+  assert.equal(e.client.id, id);
+  const ana = await s.as("ana@example.org");
+  assert.equal((await ana.ok("GET", `/api/v1/client/${id}`)).name, "Acme");
+  assert.equal((await ana.put(`/api/v1/client/${id}`, { description: "by ana" })).status, 403);
+  await admin.ok("POST", `/api/v2/tenant/0/client/${id}/user/assign`, { users: [{ username: "ana@example.org", role: "STD_USER" }] });
+  assert.equal((await ana.put(`/api/v1/client/${id}`, { description: "by ana" })).status, 200, "the client's role gives more there");
+  assert.ok((await admin.events({ event_type: "UserClientRoleUpdated" })).some(about("ana@example.org")) ||
+    (await admin.events({ event_type: "UserClientRoleAssigned" })).filter(about("ana@example.org")).length === 2);
+  const users = await admin.ok("GET", `/api/v2/tenants/0/clients/${id}/users`);
+  assert.ok((users.data ?? users).some((u) => (u.email ?? u.username) === "ana@example.org" && u.role === "STD_USER"));
+  assert.ok(Array.isArray(await admin.ok("GET", `/api/v1/tenant/0/client/${id}/users`)));
+  const free = await admin.ok("GET", `/api/v1/tenant/0/client/${id}/users/available`);
+  assert.equal(JSON.stringify(free).includes("ana@example.org"), false);
+  assert.equal(JSON.stringify(free).includes("uma@example.org"), true);
+  const form = new URLSearchParams({ users: JSON.stringify([{ username: "ana@example.org" }]) }).toString();
+  const gone = await admin.request("POST", `/api/v1/tenant/0/client/${id}/user/remove`, form, { "content-type": "application/x-www-form-urlencoded" });
+  assert.equal(gone.status, 200, gone.text);
+  await admin.event("UserClientRoleRemoved", about("ana@example.org"));
+  assert.equal((await ana.get(`/api/v1/client/${id}`)).status, 404);
+});
+test("remove as a multipart form", async () => {
+  await admin.ok("POST", `/api/v2/tenant/0/client/${id}/user/assign`, { users: [{ username: "uma@example.org", role: "ANALYST" }] });
+  const b = "----x9";
+  const body = `--${b}\r\nContent-Disposition: form-data; name="users"\r\n\r\n${JSON.stringify([{ username: "uma@example.org" }])}\r\n--${b}--\r\n`;
+  const r = await admin.request("POST", `/api/v1/tenant/0/client/${id}/user/remove`, body, { "content-type": `multipart/form-data; boundary=${b}` });
+  assert.equal(r.status, 200, r.text);
+  await admin.event("UserClientRoleRemoved", about("uma@example.org"));
+});
+test("bulk assign creates or assigns, in the older shape", async () => {
+  const r = await admin.post(`/api/v2/tenant/0/client/${id}/bulk/users/assign`, [{ email: "uma@example.org", role: "ANALYST", name: { first: "U", last: "M" }, default_group: false }]);
+  assert.equal(r.status, 200, r.text);
+  assert.deepEqual(r.body.users_assigned, ["uma@example.org"]);
+});
+test("a logo: PNG accepted, anything else refused", async () => {
+  const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+  const form = (bytes) => {
+    const b = "----logo";
+    return [Buffer.concat([Buffer.from(`--${b}\r\nContent-Disposition: form-data; name="file"; filename="file"\r\nContent-Type: application/octet-stream\r\n\r\n`), bytes, Buffer.from(`\r\n--${b}--\r\n`)]),
+      { "content-type": `multipart/form-data; boundary=${b}` }];
+  };
+  const r = await admin.request("POST", `/api/v1/client/${id}/logo`, ...form(png));
+  assert.equal(r.status, 200, r.text);
+  assert.equal(r.body.message, "Client Logo Updated");
+  const c = await admin.ok("GET", `/api/v1/client/${id}`);
+  const url = typeof c.logo === "string" ? c.logo : c.logo?.url ?? c.logo?.fileName;
+  assert.ok(url, JSON.stringify(c.logo));
+  const at = url.startsWith("/") ? url : `/api/v1/uploads/${url}`;
+  const img = await s.client({ cookie: `token=${admin.answer.cookie}` }).get(at);
+  assert.equal(img.status, 200);
+  assert.match(img.headers["content-type"], /^image\/png/);
+  const bad = await admin.request("POST", `/api/v1/client/${id}/logo`, ...form(Buffer.from("<svg onload=alert(1)>")));
+  assert.equal(bad.status, 400);
+  assert.equal((await admin.del(`/api/v1/client/${id}/logo`)).status, 200);
+});
+test("delete: one event for the client and one for each who had access", async () => {
+  const r = await admin.ok("DELETE", `/api/v1/client/${id}`, null);
+  assert.equal(r.message, "client deleted successfully");
+  assert.equal((await admin.get(`/api/v1/client/${id}`)).status, 404);
+  const e = await admin.event("ClientDeleted", about("Acme"));
+  assert.equal(e.client.name, "Acme");
+  const lost = (await admin.events({ event_type: "UserClientRoleRemoved", limit: "1000" })).filter((x) => x.request_id === e.request_id);
+  assert.ok(lost.some(about("uma@example.org")));
+});

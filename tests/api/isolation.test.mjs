@@ -1,0 +1,85 @@
+/**
+ * Who may do what, by walking every route of the binary against a table written by hand. Each route is
+ * called as a stranger and as each role, with ids that exist, and again with ids of another client and of a
+ * workspace that is not the caller's. A route missing from the table fails the test: a new endpoint needs a line here.
+ */
+import { test, after, before } from "node:test";
+import { serve, assert, ADMIN } from "./harness.mjs";
+import { routes } from "./routes.mjs";
+import { ALLOWED } from "./allowed.mjs";
+
+let s, ids = {};
+const people = {};
+before(async () => {
+  s = await serve({ users: [
+    { email: "std@example.org", role: "STD_USER" }, { email: "ana@example.org", role: "ANALYST" }, { email: "aud@example.org", role: "AUDITOR" },
+    { email: "victim@example.org", role: "ANALYST" }] });
+  people.admin = await s.as(ADMIN.email);
+  people.std = await s.as("std@example.org");
+  people.analyst = await s.as("ana@example.org");
+  people.auditor = await s.as("aud@example.org");
+  people.stranger = s.client();
+  const a = people.admin;
+  ids.client = (await a.ok("POST", "/api/v1/client/create", { name: "Hidden" })).client_id;
+  ids.victim = (await a.ok("GET", "/api/v1/tenant/0/user/list")).find((r) => r.data.email === "victim@example.org").data.user_id;
+});
+after(() => s.stop());
+
+const fill = (path, o = {}) => path.replace(/\{(\w+)\}/g, (_, k) => ({ t: o.t ?? "0", c: o.c ?? String(ids.client), userId: String(ids.victim) })[k] ?? "c000000000000000000000000");
+
+test("every route stands in the table, and every line names a route", () => {
+  const known = routes().map((r) => `${r.method} ${r.path}`).sort();
+  const listed = Object.keys(ALLOWED).sort();
+  assert.deepEqual(known.filter((k) => !listed.includes(k)), [], "routes without a line in allowed.mjs");
+  assert.deepEqual(listed.filter((k) => !known.includes(k)), [], "lines of allowed.mjs without a route");
+});
+test("the table: nobody but those named gets past the right", async () => {
+  const wrong = [];
+  for (const r of routes()) {
+    const key = `${r.method} ${r.path}`;
+    const allowed = ALLOWED[key];
+    if (!allowed || allowed === "public") continue;
+    for (const who of ["stranger", "std", "analyst", "auditor"]) {
+      if (allowed === "self" && who !== "stranger") continue;
+      if (Array.isArray(allowed) && allowed.includes(who)) continue;
+      const a = await people[who].request(r.method, fill(r.path), r.method === "GET" ? undefined : {});
+      const fine = who === "stranger" ? a.status === 401 : [403, 404].includes(a.status);
+      if (!fine) wrong.push(`${key} as ${who}: ${a.status} ${a.text.slice(0, 120)}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+test("a workspace that is not the caller's does not exist", async () => {
+  const wrong = [];
+  for (const r of routes().filter((x) => x.path.includes("{t}"))) {
+    if (ALLOWED[`${r.method} ${r.path}`] === "public") continue;
+    for (const t of ["1", "999", "c000000000000000000000000", "-1", "0x0", "00"]) {
+      const a = await people.admin.request(r.method, fill(r.path, { t }), r.method === "GET" ? undefined : {});
+      if (a.status !== 404) wrong.push(`${r.method} ${r.path} t=${t}: ${a.status} ${a.text.slice(0, 100)}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+test("another client does not exist for who is not assigned", async () => {
+  const wrong = [];
+  for (const r of routes().filter((x) => x.path.includes("{c}"))) {
+    for (const who of ["std", "analyst", "auditor"]) {
+      const a = await people[who].request(r.method, fill(r.path), r.method === "GET" ? undefined : {});
+      if (![403, 404].includes(a.status)) wrong.push(`${r.method} ${r.path} as ${who}: ${a.status}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+test("ids of others inside bodies are refused too", async () => {
+  const a = await people.std.post(`/api/v2/tenant/0/client/${ids.client}/user/assign`, { users: [{ username: "std@example.org", role: "ADMIN" }] });
+  assert.ok([403, 404].includes(a.status), String(a.status));
+  const own = (await people.std.ok("POST", "/api/v1/client/create", { name: "Of Std" })).client_id;
+  const up = await people.std.post(`/api/v2/tenant/0/client/${own}/user/assign`, { users: [{ username: "ana@example.org", role: "ADMIN" }] });
+  assert.ok(up.status === 403 || up.body.users_rejected?.includes("ana@example.org"), `${up.status} ${up.text}`);
+});
+test("denials are in the log", async () => {
+  const d = await people.admin.events({ event_type: "AccessDenied", limit: "1000" });
+  assert.ok(d.length >= 5);
+  for (const e of d) assert.equal(e.outcome, "denied");
+  assert.ok(d.some((e) => e.user_info.includes("aud@example.org")));
+});

@@ -1,0 +1,105 @@
+// Roles: the list, the permission matrix over all of them, and one role with its permissions and members.
+import { Button, Checkbox, Group, Modal, Select, Switch, Tabs, Textarea, TextInput } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { IconCheck, IconMinus, IconPlus } from "@tabler/icons-react";
+import { Fragment, useState } from "react";
+import { useNavigate, useParams } from "react-router";
+import { ApiError, del, get, post, put, query, type Permission, type Role, type User } from "../api";
+import { useRoles } from "../data";
+import { useSession } from "../session";
+import { plural } from "../time";
+import { ADMIN, Avatar, Badge, confirm, Empty, Failed, Notice, Page, Panel, Skeleton, toast, toastError } from "../ui/basics";
+import { Table, useUrl, type Column } from "../ui/table";
+
+const usePermissions = () => { const s = useSession(); return useQuery({ queryKey: ["permissions"], staleTime: 60_000, queryFn: ({ signal }) => get<{ data: Permission[] }>(`${s.base}/security/permissions`, signal) }); };
+const bySection = (list: Permission[]) => { const m = new Map<string, Permission[]>(); for (const p of list) { const k = p.section && p.section !== p.category ? `${p.category} · ${p.section}` : p.category; m.set(k, [...(m.get(k) ?? []), p]); } return [...m]; };
+
+export function RolesPage() {
+  const s = useSession(), url = useUrl(), go = useNavigate(), roles = useRoles(), cache = useQueryClient(), [make, setMake] = useState(false), may = s.can("SECURITY.MANAGE_ROLES");
+  const remove = async (r: Role) => { if (!(await confirm(`Delete the role ${r.title}?`, r.userCount ? `${plural(r.userCount, "user")} will lose it.` : "Nobody holds it.", "Delete role"))) return; try { await del(`${s.base}/security/role/${r.id}`); toast(`${r.title} deleted`); void cache.invalidateQueries({ queryKey: ["roles"] }); void cache.invalidateQueries({ queryKey: ["permissions"] }); } catch (e) { toastError(e); } };
+  const columns: Column<Role>[] = [
+    { key: "title", title: "Role", fixed: true, render: (r) => <span className="row"><a href={`/admin/roles/${r.id}`} onClick={(e) => { e.preventDefault(); void go(`/admin/roles/${r.id}`); }} style={{ color: "inherit", fontWeight: 500 }}>{r.title}</a>{!r.editable ? <Badge>Built in</Badge> : <Badge kind="info">Custom</Badge>}{r.enabled === false && <Badge kind="warn">Disabled</Badge>}</span> },
+    { key: "description", title: "Description", opt: true, render: (r) => <span className="cut dim">{r.description}</span> }, { key: "permissions", title: "Permissions", right: true, opt: true, render: (r) => r.totalPermissions ?? r.permissions?.length }, { key: "users", title: "Users", right: true, render: (r) => r.userCount },
+  ];
+  return (
+    <Page title="Role Based Access" crumbs={ADMIN} text="A user's rights are the sum of all his roles. Built-in roles can not be changed." acts={may && <Button size="compact-md" leftSection={<IconPlus size={15} />} onClick={() => setMake(true)}>Create role</Button>}>
+      <Tabs value={url.get("view") || "roles"} onChange={(v) => url.set({ view: v === "roles" ? "" : v })} keepMounted={false}><Tabs.List className="tabs-bar"><Tabs.Tab value="roles">Roles</Tabs.Tab><Tabs.Tab value="matrix">Permission matrix</Tabs.Tab></Tabs.List>
+        <Tabs.Panel value="roles"><Table name="Roles" columns={columns} rows={roles.list} error={roles.error} again={() => void roles.refetch()} id={(r) => r.id} label={(r) => r.title} open={(r) => void go(`/admin/roles/${r.id}`)} actions={may ? (r) => [{ label: "Open", run: () => void go(`/admin/roles/${r.id}`) }, ...(r.editable ? [{ label: "Delete role", danger: true, run: () => void remove(r) }] : [])] : undefined} empty="No roles" /></Tabs.Panel>
+        <Tabs.Panel value="matrix"><Matrix roles={roles.list} /></Tabs.Panel></Tabs>
+      {make && <Create close={() => setMake(false)} roles={roles.list ?? []} />}
+    </Page>
+  );
+}
+function Matrix({ roles }: { roles?: Role[] }) {
+  const q = usePermissions();
+  if (q.error) return <div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div>;
+  if (!q.data) return <Panel><Skeleton rows={8} /></Panel>;
+  const keys = roles?.map((r) => r.key) ?? Object.keys(q.data.data[0]?.roles ?? {}), title = (k: string) => roles?.find((r) => r.key === k)?.title ?? k;
+  return (
+    <div className="table-box matrix" tabIndex={0} role="region" aria-label="Permission matrix"><table className="t"><thead><tr><th scope="col">Permission</th>{keys.map((k) => <th key={k} scope="col">{title(k)}</th>)}</tr></thead>
+      <tbody>{bySection(q.data.data).map(([name, list]) => <Fragment key={name}><tr className="group"><th colSpan={keys.length + 1} scope="colgroup">{name}</th></tr>{list.map((p) => <tr key={p.key}><td title={p.key}>{p.title}</td>{keys.map((k) => { const on = p.roles?.[k] ?? roles?.find((r) => r.key === k)?.permissions?.includes(p.key); return <td key={k}>{on ? <IconCheck size={15} color="var(--ok)" aria-label="Yes" role="img" /> : <IconMinus size={13} color="var(--faint)" opacity={0.5} aria-label="No" role="img" />}</td>; })}</tr>)}</Fragment>)}</tbody></table></div>
+  );
+}
+function Create({ close, roles }: { close: () => void; roles: Role[] }) {
+  const s = useSession(), go = useNavigate(), cache = useQueryClient(), [f, setF] = useState({ title: "", description: "", from: "" });
+  const key = `TENANT_${s.t}_ROLE_${f.title.trim().toUpperCase().replace(/[^A-Z0-9]+/g, "_")}`;
+  const save = useMutation({ mutationFn: async () => {
+    const free = await post<{ available: boolean }>(`${s.base}/security/role/availability`, { key });
+    if (free.available === false) throw new ApiError(409, "There is a role of this name already.");
+    const base = roles.find((r) => r.key === f.from), a = await post<Role & { data?: Role }>(`${s.base}/security/role`, { title: f.title.trim(), description: f.description, permissions: base?.permissions ?? [] }), r = a.data ?? a;
+    if (r.title !== f.title.trim()) await put(`${s.base}/security/role/${r.id}/info`, { title: f.title.trim(), description: f.description, enabled: true });
+    if (base && !base.permissions.every((p) => r.permissions?.includes(p))) await put(`${s.base}/security/role/${r.id}/permissions`, { permissions: base.permissions });
+    return r;
+  }, onSuccess: (r) => { void cache.invalidateQueries({ queryKey: ["roles"] }); void cache.invalidateQueries({ queryKey: ["permissions"] }); toast("Role created; now choose its permissions"); void go(`/admin/roles/${r.id}`); } });
+  return (
+    <Modal opened onClose={close} title="Create role"><form className="stack" onSubmit={(e) => { e.preventDefault(); save.mutate(); }}>
+      {save.error && <Notice kind="bad">{save.error.message}</Notice>}
+      <TextInput label="Name" required data-autofocus maxLength={80} value={f.title} onChange={(e) => { const v = e.currentTarget.value; setF((o) => ({ ...o, title: v })); }} /><Textarea label="Description" rows={2} value={f.description} onChange={(e) => { const v = e.currentTarget.value; setF((o) => ({ ...o, description: v })); }} /><Select label="Start from" data={[{ value: "none", label: "No permissions" }, ...roles.map((r) => ({ value: r.key, label: r.title }))]} value={f.from || "none"} onChange={(v) => setF((o) => ({ ...o, from: v === "none" ? "" : v! }))} />
+      <Group justify="flex-end" gap="xs"><Button variant="default" onClick={close}>Cancel</Button><Button type="submit" loading={save.isPending}>Create role</Button></Group>
+    </form></Modal>
+  );
+}
+
+export function RolePage() {
+  const { id } = useParams(), s = useSession(), url = useUrl(), go = useNavigate(), cache = useQueryClient(), q = useQuery({ queryKey: ["role", id], queryFn: ({ signal }) => get<Role & { data?: Role }>(`${s.base}/security/role/${id}`, signal) }), r = q.data ? (q.data.data ?? q.data) : undefined, may = s.can("SECURITY.MANAGE_ROLES");
+  const again = () => { void cache.invalidateQueries({ queryKey: ["role", id] }); void cache.invalidateQueries({ queryKey: ["roles"] }); void cache.invalidateQueries({ queryKey: ["permissions"] }); };
+  const remove = async () => { if (!r || !(await confirm(`Delete the role ${r.title}?`, r.userCount ? `${plural(r.userCount, "user")} will lose it.` : "Nobody holds it.", "Delete role"))) return; try { await del(`${s.base}/security/role/${r.id}`); toast(`${r.title} deleted`); again(); void go("/admin/roles"); } catch (e) { toastError(e); } };
+  return (
+    <Page title={r?.title ?? "Role"} crumbs={[...ADMIN, ["/admin/roles", "Role Based Access"]]} text={r?.description} acts={r?.editable && may && <Button size="compact-md" variant="default" onClick={() => void remove()}>Delete</Button>}>
+      {q.error ? <div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div> : !r ? <Panel><Skeleton rows={7} /></Panel> : <Tabs value={url.get("view") || "permissions"} onChange={(v) => url.set({ view: v === "permissions" ? "" : v })} keepMounted={false}><Tabs.List className="tabs-bar"><Tabs.Tab value="permissions">Permissions</Tabs.Tab><Tabs.Tab value="users">Users ({r.userCount ?? 0})</Tabs.Tab>{r.editable && <Tabs.Tab value="info">Details</Tabs.Tab>}</Tabs.List>
+        <Tabs.Panel value="permissions"><Permissions r={r} may={may && r.editable} again={again} key={r.permissions?.join()} /></Tabs.Panel><Tabs.Panel value="users"><Members r={r} may={may} again={again} /></Tabs.Panel><Tabs.Panel value="info"><Info r={r} may={may} again={again} /></Tabs.Panel></Tabs>}
+    </Page>
+  );
+}
+function Permissions({ r, may, again }: { r: Role; may: boolean; again: () => void }) {
+  const s = useSession(), q = usePermissions(), [on, setOn] = useState(() => new Set(r.permissions ?? [])), dirty = [...on].sort().join() !== [...(r.permissions ?? [])].sort().join();
+  const save = useMutation({ mutationFn: () => put(`${s.base}/security/role/${r.id}/permissions`, { permissions: [...on] }), onSuccess: () => { toast("Permissions saved"); again(); } });
+  const flip = (keys: string[], v: boolean) => setOn((o) => { const n = new Set(o); for (const k of keys) if (v) n.add(k); else n.delete(k); return n; });
+  if (q.error) return <div className="panel"><Failed error={q.error} /></div>;
+  if (!q.data) return <Panel><Skeleton /></Panel>;
+  return (
+    <form className="stack" style={{ maxWidth: 760 }} onSubmit={(e) => { e.preventDefault(); save.mutate(); }}>
+      {!r.editable && <Notice>This role is built in; its permissions are fixed. Create a role from it to change them.</Notice>}{save.error && <Notice kind="bad">{save.error.message}</Notice>}
+      {bySection(q.data.data).map(([name, list]) => { const n = list.filter((p) => on.has(p.key)).length, mine = list.filter((p) => s.permissions.includes(p.key)).map((p) => p.key); return (
+        <Panel key={name} title={name} body={false} acts={may ? <Checkbox size="xs" labelPosition="left" label={`${n} of ${list.length}`} aria-label={`All of ${name}`} checked={n === list.length} indeterminate={n > 0 && n < list.length} onChange={() => flip(mine, n < list.length)} /> : <span className="dim small num">{n} of {list.length}</span>}>
+          <ul className="list">{list.map((p) => <li key={p.key}><Checkbox size="xs" label={p.title} checked={on.has(p.key)} disabled={!may || (!s.permissions.includes(p.key) && !on.has(p.key))} onChange={(e) => flip([p.key], e.currentTarget.checked)} /><span className="grow" /><code className="mono dim cut">{p.key}</code></li>)}</ul></Panel>); })}
+      {may && <div className="save"><Button type="submit" disabled={!dirty} loading={save.isPending}>Save</Button>{dirty ? <><Button variant="subtle" color="gray" onClick={() => setOn(new Set(r.permissions))}>Discard</Button><span className="dim small">Changes not saved</span></> : <span className="dim small">All saved. You can only give permissions you hold.</span>}</div>}
+    </form>
+  );
+}
+function Members({ r, may, again }: { r: Role; may: boolean; again: () => void }) {
+  const s = useSession(), cache = useQueryClient(), q = useQuery({ queryKey: ["role-users", r.key], queryFn: ({ signal }) => get<(User & { canRemoveUserFromRole?: boolean })[] | { data: (User & { canRemoveUserFromRole?: boolean })[] }>(`${s.base}/security/role/${encodeURIComponent(r.key)}/users`, signal) }), list = q.data ? (Array.isArray(q.data) ? q.data : q.data.data) : undefined;
+  const users = useQuery({ queryKey: ["users", "all"], enabled: may, queryFn: ({ signal }) => get<{ data: User[] }>(`${s.base}/users${query({ offset: 0, limit: 1000 })}`, signal) });
+  const done = (t: string) => { toast(t); again(); void cache.invalidateQueries({ queryKey: ["role-users", r.key] }); };
+  if (q.error) return <div className="panel"><Failed error={q.error} /></div>;
+  return (
+    <div className="stack" style={{ maxWidth: 760 }}>
+      {may && <Select aria-label="Give this role to" placeholder="Give this role to a user" searchable w={320} data={(users.data?.data ?? []).filter((u) => !list?.some((m) => m.user_id === u.user_id)).map((u) => ({ value: String(u.user_id), label: `${u.fullName || u.first + " " + u.last} · ${u.email}` }))} value={null} onChange={(v) => v && void put(`${s.base}/security/role/${r.id}/users`, { userId: Number(v) }).then(() => done("Role given"), toastError)} />}
+      {!list ? <Skeleton /> : !list.length ? <div className="panel"><Empty title="Nobody holds this role" /></div> : <ul className="list panel">{list.map((u) => <li key={u.user_id}><Avatar small name={u.fullName || u.email} /><span style={{ fontWeight: 500 }}>{u.fullName || `${u.first} ${u.last}`}</span><span className="dim grow cut">{u.email}</span>{may && u.canRemoveUserFromRole !== false && <Button size="compact-xs" variant="subtle" color="gray" onClick={() => void del(`${s.base}/security/role/${r.id}/users/${u.user_id}`).then(() => done("Role taken"), toastError)}>Remove</Button>}</li>)}</ul>}
+    </div>
+  );
+}
+function Info({ r, may, again }: { r: Role; may: boolean; again: () => void }) {
+  const s = useSession(), [f, setF] = useState({ title: r.title, description: r.description ?? "", enabled: r.enabled !== false }), save = useMutation({ mutationFn: () => put(`${s.base}/security/role/${r.id}/info`, f), onSuccess: () => { toast("Role saved"); again(); } });
+  return <form className="stack" style={{ maxWidth: 520 }} onSubmit={(e) => { e.preventDefault(); save.mutate(); }}>{save.error && <Notice kind="bad">{save.error.message}</Notice>}<TextInput label="Name" required value={f.title} disabled={!may} onChange={(e) => { const v = e.currentTarget.value; setF((o) => ({ ...o, title: v })); }} /><Textarea label="Description" rows={3} value={f.description} disabled={!may} onChange={(e) => { const v = e.currentTarget.value; setF((o) => ({ ...o, description: v })); }} /><Switch label="Enabled" description="A disabled role gives no rights to those who hold it" checked={f.enabled} disabled={!may} onChange={(e) => { const v = e.currentTarget.checked; setF((o) => ({ ...o, enabled: v })); }} /><dl className="facts"><dt>Key</dt><dd className="mono">{r.key}</dd></dl>{may && <div><Button type="submit" loading={save.isPending}>Save</Button></div>}</form>;
+}

@@ -1,0 +1,76 @@
+// Settings pages: each a table of fields over one settings object; and the state of the installation.
+import { Button, NumberInput, PasswordInput, Select, Switch, Textarea, TextInput } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { useParams } from "react-router";
+import { ApiError, get, post, put } from "../api";
+import { useSession } from "../session";
+import { stamp } from "../time";
+import { ADMIN, Badge, confirm, Failed, Notice, Page, Panel, Skeleton, toast } from "../ui/basics";
+
+type Kind = "general" | "email" | "authentication" | "audit";
+type Value = string | number | boolean | null;
+type Values = Record<string, Value>;
+interface Field { key: string; label: string; type: "text" | "area" | "number" | "bool" | "choice" | "secret"; hint?: string; unit?: string; min?: number; max?: number; choices?: [string, string][]; wide?: boolean; when?: (v: Values) => boolean }
+interface Group { title: string; fields: Field[] }
+const PAGES: Record<Kind, { title: string; text?: string; groups: Group[] }> = {
+  general: { title: "General Settings", groups: [
+    { title: "Account", fields: [{ key: "name", label: "Name of the workspace", type: "text", wide: true }, { key: "address", label: "Address", type: "area", wide: true }] },
+    { title: "Defaults", fields: [{ key: "visibility", label: "Findings default", hint: "For findings added to an already published report", type: "choice", choices: [["draft", "Draft"], ["published", "Published"]] }, { key: "rapidTemplating", label: "Rapid templating", type: "bool", wide: true }] }] },
+  authentication: { title: "Authentication", text: "How people prove who they are, and for how long.", groups: [
+    { title: "Second factor", fields: [{ key: "mfa_required", label: "Demand a second factor of everybody", hint: "Who has none sets it up at the next sign-in", type: "bool", wide: true }] },
+    { title: "Passwords", fields: [{ key: "password_policy", label: "Rule", type: "choice", choices: [["classes", "Length and four character classes"], ["length", "Length and list of breached ones"]] }, { key: "password_min", label: "Shortest password", type: "number", unit: "characters", min: 8, max: 128 }] },
+    { title: "Lockout", fields: [{ key: "lockout_failures", label: "Failures until locked", type: "number", min: 1, max: 100 }, { key: "lockout_minutes", label: "Within", type: "number", unit: "minutes", min: 1, max: 1440 }, { key: "lockout_release_minutes", label: "Released after", type: "number", unit: "minutes", min: 1, max: 10080 }, { key: "auth_per_minute", label: "Failed attempts a minute and address", type: "number", min: 1, max: 1000 }] },
+    { title: "Sessions", fields: [{ key: "idle_minutes", label: "End when idle for", type: "number", unit: "minutes", min: 5, max: 1440 }, { key: "absolute_hours", label: "End in any case after", type: "number", unit: "hours", min: 1, max: 720 }] }] },
+  email: { title: "Email Settings", text: "Without a mail server nothing is sent; administrators copy set-password links instead.", groups: [
+    { title: "Server", fields: [{ key: "host", label: "Host", type: "text" }, { key: "port", label: "Port", type: "number", min: 1, max: 65535 }, { key: "security", label: "Security", type: "choice", choices: [["starttls", "STARTTLS (587)"], ["tls", "TLS (465)"], ["plain", "None: not secure (25)"]] }, { key: "sender", label: "Sender address", type: "text" }] },
+    { title: "Sign-in at the server", fields: [{ key: "username", label: "Username", type: "text" }, { key: "password", label: "Password", type: "secret" }] }] },
+  audit: { title: "Audit log retention", text: "The running month and the whole months before it, never under 120 days. A month leaves on the first, UTC.", groups: [{ title: "Retention", fields: [{ key: "months_kept", label: "Whole months kept", hint: "Can be made longer, never shorter", type: "number", unit: "months", min: 4, max: 120 }] }] },
+};
+const NEED: Record<Kind, string[]> = { general: ["ADMINISTRATION.GENERAL_SETTINGS"], authentication: ["SECURITY.AUTHENTICATION_SETTINGS"], email: ["ADMINISTRATION.EMAIL_SETTINGS"], audit: ["AUDIT_LOG.RETENTION"] };
+
+export function SettingsPage({ kind }: { kind: Kind }) {
+  useParams();
+  const s = useSession(), page = PAGES[kind], q = useQuery({ queryKey: ["settings", kind], queryFn: ({ signal }) => get<{ data: Values }>(`${s.base}/settings/${kind}`, signal) });
+  return <Page title={page.title} crumbs={ADMIN} text={page.text} kind="form">{q.error ? <div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div> : !q.data ? <Panel><Skeleton rows={6} /></Panel> : <Form kind={kind} key={kind + JSON.stringify(q.data.data)} start={q.data.data} />}</Page>;
+}
+function Form({ kind, start }: { kind: Kind; start: Values }) {
+  const s = useSession(), cache = useQueryClient(), [f, setF] = useState(start), dirty = JSON.stringify(f) !== JSON.stringify(start), may = s.can(...NEED[kind]), set = (k: string, v: Value) => setF((o) => ({ ...o, [k]: v }));
+  const save = useMutation({ mutationFn: async () => {
+    if (kind === "audit" && Number(f.months_kept) > Number(start.months_kept) && !(await confirm("Keep the log longer?", `From ${start.months_kept} to ${f.months_kept} whole months. This can not be made shorter again.`, "Keep longer", false))) return false;
+    await put(`${s.base}/settings/${kind}`, Object.fromEntries(Object.entries(f).filter(([k, v]) => k !== "password_set" && !(k === "password" && (v === "" || v === null))))); return true;
+  }, onSuccess: (done) => { if (done) { toast("Settings saved"); void cache.invalidateQueries({ queryKey: ["settings", kind] }); if (kind === "general") void cache.invalidateQueries({ queryKey: ["session"] }); } } });
+  const field = (d: Field) => {
+    const v = f[d.key], error = save.error instanceof ApiError ? save.error.field(d.key) : undefined, common = { label: d.label, description: d.hint, error, disabled: !may, className: d.wide ? "wide" : undefined };
+    switch (d.type) {
+      case "bool": return <Switch key={d.key} {...common} checked={!!v} onChange={(e) => set(d.key, e.currentTarget.checked)} />;
+      case "choice": return <Select key={d.key} {...common} data={d.choices!.map(([value, label]) => ({ value, label }))} value={(v as string) ?? null} onChange={(x) => set(d.key, x)} />;
+      case "number": return <NumberInput key={d.key} {...common} min={d.min} max={d.max} suffix={d.unit ? ` ${d.unit}` : undefined} value={(v as number) ?? ""} allowDecimal={false} onChange={(x) => set(d.key, x === "" ? null : Number(x))} />;
+      case "area": return <Textarea key={d.key} {...common} rows={3} value={(v as string) ?? ""} onChange={(e) => set(d.key, e.currentTarget.value)} />;
+      case "secret": return <PasswordInput key={d.key} {...common} placeholder={start.password_set ? "Set; type to replace" : ""} autoComplete="new-password" value={(v as string) ?? ""} onChange={(e) => set(d.key, e.currentTarget.value)} />;
+      default: return <TextInput key={d.key} {...common} value={(v as string) ?? ""} onChange={(e) => set(d.key, e.currentTarget.value)} />;
+    }
+  };
+  return (
+    <form className="stack" onSubmit={(e) => { e.preventDefault(); save.mutate(); }}>
+      {save.error && <Notice kind="bad">{save.error.message}</Notice>}{!may && <Notice>You can see these settings, not change them.</Notice>}{kind === "email" && f.security === "plain" && <Notice kind="warn">Without encryption the password and each mail can be read on the way.</Notice>}
+      {PAGES[kind].groups.map((g) => <Panel key={g.title} title={g.title}><div className="fields">{g.fields.filter((d) => !d.when || d.when(f)).map(field)}</div></Panel>)}
+      {kind === "email" && <MailTest dirty={dirty} />}
+      {may && <div className="save"><Button type="submit" disabled={!dirty} loading={save.isPending}>Save</Button>{dirty ? <><Button variant="subtle" color="gray" onClick={() => setF(start)}>Discard</Button><span className="dim small">Changes not saved</span></> : <span className="dim small">All saved</span>}</div>}
+    </form>
+  );
+}
+function MailTest({ dirty }: { dirty: boolean }) {
+  const s = useSession(), [to, setTo] = useState(s.user.email), test = useMutation({ mutationFn: () => post<{ message?: string }>(`${s.base}/settings/email/test`, { to }) });
+  return <Panel title="Test"><div className="stack">{test.error && <Notice kind="bad">{test.error.message}</Notice>}{test.data && <Notice kind="ok">{test.data.message || `Sent to ${to}.`}</Notice>}<div className="row wrap" style={{ alignItems: "flex-end" }}><TextInput className="grow" label="Send a test mail to" value={to} onChange={(e) => setTo(e.currentTarget.value)} /><Button variant="default" loading={test.isPending} disabled={dirty || !to} onClick={() => test.mutate()}>Send</Button></div>{dirty && <span className="dim small">Save first; the test uses what is saved.</span>}</div></Panel>;
+}
+
+/** Health as the server tells it, whatever it tells. */
+export function HealthPage() {
+  const q = useQuery({ queryKey: ["health"], refetchInterval: 10_000, queryFn: ({ signal }) => get<{ data: Record<string, unknown> }>("/api/v2/health/full", signal) }), d = q.data?.data ?? {};
+  const words = (k: string) => k.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/_/g, " ").toLowerCase().replace(/^\w/, (c) => c.toUpperCase());
+  const show = (k: string, v: unknown): React.ReactNode => (typeof v === "boolean" ? (k === "inMaintenanceMode" ? <Badge kind={v ? "warn" : "ok"}>{v ? "Yes" : "No"}</Badge> : <Badge kind={v ? "ok" : "bad"}>{v ? "Yes" : "No"}</Badge>) : v === "ok" ? <Badge kind="ok">OK</Badge> : v === null || v === undefined ? "–" : typeof v === "number" ? <span className="num">{/(_at|time|started)$/.test(k) && v > 1e11 ? stamp(v) : v.toLocaleString("en")}</span> : String(v));
+  const flat = Object.entries(d).filter(([, v]) => typeof v !== "object" || v === null), deep = Object.entries(d).filter(([, v]) => typeof v === "object" && v !== null) as [string, Record<string, unknown>][];
+  const facts = (o: [string, unknown][]) => <dl className="facts">{o.map(([k, v]) => <div key={k} style={{ display: "contents" }}><dt>{words(k)}</dt><dd>{typeof v === "object" && v !== null ? <code className="mono">{JSON.stringify(v)}</code> : show(k, v)}</dd></div>)}</dl>;
+  return <Page title="System health" crumbs={ADMIN} kind="form">{q.error && !q.data ? <div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div> : !q.data ? <Panel><Skeleton /></Panel> : <>{flat.length > 0 && <Panel title="Server">{facts(flat)}</Panel>}{deep.map(([k, v]) => <Panel key={k} title={words(k)}>{facts(Object.entries(v))}</Panel>)}</>}</Page>;
+}
