@@ -26,11 +26,13 @@ form_object(struct arena *a, const struct form_part *parts, size_t n)
     return o;
 }
 
+/* A body that begins like JSON is JSON: command-line clients label it as a form by default. */
 static bool
-is_form(struct str type)
+is_form(struct str type, struct str text)
 {
-    return str_has_prefix(type, S("application/x-www-form-urlencoded")) ||
-           str_has_prefix(type, S("multipart/form-data"));
+    if (str_has_prefix(type, S("application/x-www-form-urlencoded")))
+        return text.n == 0 || (text.p[0] != '{' && text.p[0] != '[');
+    return str_has_prefix(type, S("multipart/form-data"));
 }
 
 static enum err
@@ -73,7 +75,7 @@ api_read_body(struct api_request *rq)
 
     if (rq->route->upload_file || want == BODY_NONE)
         return OK; /* a body nobody asked for (DELETE with "null") is read and ignored */
-    if (is_form(type) && !str_is_empty(text)) {
+    if (is_form(type, text) && !str_is_empty(text)) {
         if (want == BODY_JSON && str_has_prefix(type, S("multipart/")))
             return fail(rq->cx, ERR_MEDIA_TYPE, "Send JSON");
         TRY(read_form(rq, type));

@@ -9,8 +9,7 @@
 /* Never taken from a body: the server's own, and what answers add. */
 static const char *const SERVER_OWNED[] = {"client_id",  "cuid",      "doc_type",         "licenseKeys", "logo",
                                            "has_logo",   "tenant_id", "classificationId", "users",       "createdAt",
-                                           "updatedAt",  "id",        "_id",              "status",
-                                           "myClassificationId"};
+                                           "updatedAt",  "id",        "_id",              "status"};
 static const char *const OURS[] = {"name", "description", "poc", "poc_email", "tags", "custom_field"};
 
 static bool
@@ -198,11 +197,34 @@ write_own(struct json_writer *w, const struct cx *cx, const struct client *c, bo
     json_raw(w, c->tags);
     json_key(w, S("custom_field"));
     json_raw(w, c->custom_field);
-    json_kv_str(w, "logo", single ? c->logo : S("")); /* a megabyte each: not in lists */
+    json_key(w, S("logo")); /* a megabyte each: lists hold the address instead */
+    json_str(w, single || str_is_empty(c->logo)
+                    ? c->logo
+                    : arena_fmt(cx->arena, "/api/v1/client/%lld/logo", (long long)c->id));
     json_kv_bool(w, "has_logo", !str_is_empty(c->logo));
     json_kv_str(w, "doc_type", S("client"));
     json_kv_i64(w, "createdAt", c->created_at / USEC_PER_MS);
     json_kv_i64(w, "updatedAt", c->updated_at / USEC_PER_MS);
+}
+
+static void
+write_tier(struct json_writer *w, int64_t tier_id)
+{
+    if (tier_id)
+        json_i64(w, tier_id);
+    else
+        json_null(w);
+}
+
+/* The caller's own classification on the client, 0: none. */
+static int64_t
+own_tier(const struct cx *cx, const struct client *c, const struct members *all)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        if (all->v[i].client_id == c->id && all->v[i].user.user_id == cx->actor.user_id)
+            return all->v[i].tier_id;
+    }
+    return 0;
 }
 
 static size_t
@@ -217,10 +239,7 @@ write_users(struct json_writer *w, const struct client *c, const struct members 
         json_begin_object(w);
         json_kv_str(w, "role", all->v[i].role_key);
         json_key(w, S("classificationId"));
-        if (all->v[i].tier_id)
-            json_i64(w, all->v[i].tier_id);
-        else
-            json_null(w);
+        write_tier(w, all->v[i].tier_id);
         json_end_object(w);
     }
     json_end_object(w);
@@ -254,11 +273,7 @@ client_body_write(struct api_request *rq, const struct client *c, const struct m
     json_begin_array(w);
     json_end_array(w);
     json_key(w, S("classificationId"));
-    json_null(w);
-    for (size_t i = 0; single && i < all->n; i++) {
-        if (all->v[i].client_id == c->id && all->v[i].user.user_id == rq->cx->actor.user_id && all->v[i].tier_id)
-            json_kv_i64(w, "myClassificationId", all->v[i].tier_id);
-    }
+    write_tier(w, single ? own_tier(rq->cx, c, all) : 0);
     write_extra(rq, c->extra);
     json_end_object(w);
     return from;

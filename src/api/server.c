@@ -2,10 +2,12 @@
 #include "api/server.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/api.h"
+#include "run/bus.h"
 
 #define PEM_MAX ((size_t)256 << 10)
 #define UPLOAD_DIR "uploads"
@@ -36,6 +38,28 @@ read_file(struct arena *a, struct str path, struct str *out, struct str *why)
     return OK;
 }
 
+/* Something moved: open streams look again. On the publishing thread, so it only signals. */
+static void
+wake_streams(void *arg, enum bus_topic t)
+{
+    (void)arg;
+    (void)t;
+    if (server)
+        http_streams_wake(server);
+}
+
+/* Each connection is a descriptor; the usual soft limit of 1,024 is too few for the streams. */
+static void
+raise_descriptors(void)
+{
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+        r.rlim_cur = r.rlim_max < 65536 ? r.rlim_max : 65536;
+        (void)setrlimit(RLIMIT_NOFILE, &r);
+    }
+}
+
 enum err
 server_start(struct app *app, struct str *why)
 {
@@ -60,6 +84,8 @@ server_start(struct app *app, struct str *why)
         .arg = app,
     };
 
+    raise_descriptors();
+    bus_listen(app->bus, 1u << BUS_AUDIT | 1u << BUS_SESSION, wake_streams, NULL);
     o.upload_dir = arena_fmt(a, "%.*s/" UPLOAD_DIR, STR_ARG(c->data_dir));
     (void)mkdir(arena_cstr(a, o.upload_dir), 0700);
     if (!str_is_empty(c->tls_cert)) {

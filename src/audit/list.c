@@ -271,6 +271,19 @@ struct text_read {
     struct db_tx *tx; /* of the events */
 };
 
+/* A chunk is done, perhaps without a row read: where a scan that ends here goes on, and how far
+ * back it looked. The clock is looked at only behind such progress, so that going on gets there. */
+static enum err
+passed_by(struct scan *s, struct db_tx *tx, int64_t idx)
+{
+    s->last_position = position_of(s->g->r.epoch, idx);
+    if (clock_monotonic() <= s->deadline)
+        return OK;
+    s->late = true;
+    return db_query_int(tx, &logged_at, ARGS(V_INT(s->g->month), V_INT(s->log),
+                                             V_INT(s->g->r.epoch), V_INT(idx)), &s->last_at);
+}
+
 static enum err
 scan_chunk(struct scan *s, struct db_tx *tx, struct db_tx *text, const struct chunk *c)
 {
@@ -282,13 +295,11 @@ scan_chunk(struct scan *s, struct db_tx *tx, struct db_tx *text, const struct ch
         return OK;
     arena_reset(s->piece);
     TRY(search_chunk(text, s->piece, &s->search, s->g, c, &way, &picks, &n));
-    if (clock_monotonic() > s->deadline)
-        s->late = true;
-    if (way == CHUNK_SKIP || ended(s)) {
-        s->last_position = position_of(s->g->r.epoch, s->q.ascending ? hi - 1 : lo);
-        return OK;
-    }
-    return way == CHUNK_PICK ? scan_picks(s, tx, picks, n, lo, hi) : scan_run(s, tx, lo, hi);
+    if (way == CHUNK_PICK)
+        TRY(scan_picks(s, tx, picks, n, lo, hi));
+    else if (way == CHUNK_SCAN)
+        TRY(scan_run(s, tx, lo, hi));
+    return ended(s) ? OK : passed_by(s, tx, s->q.ascending ? hi - 1 : lo);
 }
 
 static enum err

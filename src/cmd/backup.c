@@ -40,7 +40,8 @@ copy_months(struct cx *cx, struct copy *c)
         struct str name = arena_str(cx->arena, str_of(e->d_name)), why;
         struct db *month;
 
-        if (!str_has_suffix(name, S(".db")) || c->n == 512)
+        /* YYYY-MM.db only: the text index beside it is made again from the month. */
+        if (name.n != 10 || !str_has_suffix(name, S(".db")) || c->n == 512)
             continue;
         r = db_open_file(cx->arena, join(cx->arena, from, name.p), NULL, true, 1, &month, &why);
         if (r != OK)

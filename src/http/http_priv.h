@@ -13,11 +13,11 @@
 #define CONNECTION_MEMORY ((size_t)32 << 10) /* bytes of headers and buffers; more headers is 431 */
 #define URI_MAX           8192               /* bytes of the request target; more is 414 */
 #define HEADERS_MAX       100
-#define QUERY_MAX         256               /* pairs */
-#define BODY_DEFAULT      ((size_t)1 << 20) /* bytes in memory unless the route says else */
+#define QUERY_MAX         256                 /* pairs */
+#define BODY_DEFAULT      ((size_t)1 << 20)   /* bytes in memory unless the route says else */
 #define ARENA_MAX         ((size_t)512 << 20) /* bytes of one request, answer included */
 #define UPLOAD_CHUNK      ((size_t)256 << 10) /* bytes gathered before a worker writes them out */
-#define DISCARD_MAX       ((int64_t)8 << 20) /* bytes too much read before the 413 */
+#define DISCARD_MAX       ((int64_t)8 << 20)  /* bytes too much read before the 413 */
 #define UPLOAD_RATE_MIN   ((int64_t)50 << 10) /* bytes a second below which an upload is cut */
 #define ANSWER_RATE_MIN   ((int64_t)1 << 10)  /* bytes a second below which a reader is cut */
 #define SPARE_MAX         256                 /* requests kept for reuse */

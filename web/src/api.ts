@@ -42,7 +42,8 @@ export const get = <T,>(path: string, signal?: AbortSignal) => api<T>("GET", pat
 export const post = <T = unknown,>(path: string, body: unknown = {}) => api<T>("POST", path, body);
 export const put = <T = unknown,>(path: string, body: unknown = {}) => api<T>("PUT", path, body);
 export const del = <T = unknown,>(path: string) => api<T>("DELETE", path);
-export const say = (e: unknown) => (e instanceof Error ? e.message : String(e));
+/** The message, with the faults of single fields where no form shows them. */
+export const say = (e: unknown) => (e instanceof ApiError ? [e.message, ...e.fields.filter((f) => !e.message.includes(f.reason)).map((f) => `${f.pointer.replace(/^\/|^#\//, "")}: ${f.reason}.`)].join(" ") : e instanceof Error ? e.message : String(e));
 export function query(o: Record<string, string | number | boolean | null | undefined>): string {
   const p = new URLSearchParams();
   for (const [k, v] of Object.entries(o)) if (v !== undefined && v !== null && v !== "") p.set(k, String(v));

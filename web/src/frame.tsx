@@ -35,14 +35,14 @@ export function Frame() {
           <UnstyledButton className="nav-link fold" onClick={fold} aria-label={folded ? "Unfold navigation" : "Fold navigation"}><IconLayoutSidebar size={18} stroke={1.7} aria-hidden /><span>Fold</span></UnstyledButton>
         </div>
       </nav>
-      <header className="top">
+      <section className="top" aria-label="Tools">
         <ActionIcon className="only-narrow" variant="subtle" color="gray" size={32} aria-label="Menu" aria-expanded={nav} onClick={() => setNav(!nav)}><IconMenu2 size={19} /></ActionIcon>
         <button type="button" className="jump" onClick={() => setJump(true)} aria-haspopup="dialog"><IconSearch size={15} aria-hidden /><span className="grow cut">Go to a page or client</span><kbd>Ctrl K</kbd></button>
-        <div className="grow" />
-        {s.demo && <span className="demo">Demonstration</span>}
+        <div className="grow wide-only" />
+        {s.demo && <span className="demo" title="A demonstration workspace with invented data">Demo<span className="wide-only">nstration</span></span>}
         <Tooltip label={dark ? "Light colours" : "Dark colours"}><ActionIcon variant="subtle" color="gray" size={32} aria-label={dark ? "Switch to light colours" : "Switch to dark colours"} onClick={() => setColorScheme(dark ? "light" : "dark")}>{dark ? <IconSun size={17} /> : <IconMoon size={17} />}</ActionIcon></Tooltip>
         <Menu position="bottom-end" width={240}>
-          <Menu.Target><UnstyledButton className="row" aria-label={`User menu of ${s.user.first} ${s.user.last}`}><Avatar name={`${s.user.first} ${s.user.last}`} /><span className="user-name" style={{ fontWeight: 500 }}>{s.user.first} {s.user.last}</span><IconChevronDown size={14} aria-hidden /></UnstyledButton></Menu.Target>
+          <Menu.Target><UnstyledButton className="row"><Avatar name={`${s.user.first} ${s.user.last}`} /><span className="user-name" style={{ fontWeight: 500 }}>{s.user.first} {s.user.last}</span><span className="sr">User menu</span><IconChevronDown size={14} aria-hidden className="wide-only" /></UnstyledButton></Menu.Target>
           <Menu.Dropdown>
             <Menu.Label><div className="cut">{s.user.email}</div><div className="cut">{s.user.tenantName}</div></Menu.Label>
             <Menu.Item leftSection={<IconUser size={15} />} onClick={() => go("/profile")}>Profile</Menu.Item>
@@ -52,7 +52,7 @@ export function Frame() {
             <Menu.Item leftSection={<IconLogout size={15} />} onClick={() => void leave()}>Sign out</Menu.Item>
           </Menu.Dropdown>
         </Menu>
-      </header>
+      </section>
       <main className="main" id="main" ref={main} tabIndex={-1}><Outlet /></main>
       {jump && <Jump close={() => setJump(false)} />}
       <ExpiredDialog session={s} /><Confirm /><Toasts />

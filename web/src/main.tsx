@@ -2,7 +2,7 @@
 import "@mantine/core/styles.css";
 import "@mantine/dates/styles.css";
 import "./app.css";
-import { createTheme, Drawer, MantineProvider, Menu, Modal, PasswordInput, Select, TextInput, Tooltip } from "@mantine/core";
+import { createTheme, Drawer, MantineProvider, Menu, Modal, PasswordInput, Portal, Select, TextInput, Tooltip } from "@mantine/core";
 import { QueryClient, QueryClientProvider, useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, StrictMode, Suspense, useEffect } from "react";
 import { createRoot } from "react-dom/client";
@@ -34,7 +34,8 @@ const theme = createTheme({
   components: {
     Modal: Modal.extend({ defaultProps: { lockScroll: false, transitionProps: { duration: 120 }, overlayProps: { backgroundOpacity: 0.4 }, closeButtonProps: { "aria-label": "Close" } } }),
     Drawer: Drawer.extend({ defaultProps: { lockScroll: false, position: "right", transitionProps: { duration: 140 }, overlayProps: { backgroundOpacity: 0.35 }, closeButtonProps: { "aria-label": "Close" } } }),
-    Menu: Menu.extend({ defaultProps: { transitionProps: { duration: 80 }, shadow: "md" } }),
+    Portal: Portal.extend({ defaultProps: { target: "#layers" } }),
+    Menu: Menu.extend({ defaultProps: { withInitialFocusPlaceholder: false, transitionProps: { duration: 80 }, shadow: "md" } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 350, withArrow: false } }),
     Select: Select.extend({ defaultProps: { allowDeselect: false, checkIconPosition: "right" } }),
     TextInput: TextInput.extend({ defaultProps: { spellCheck: false } }),

@@ -18,7 +18,7 @@ client_open(int port)
 }
 
 /* A server that has answered and closed may refuse the rest: that is for the answer to show. */
-void
+bool
 client_send(int fd, const void *p, size_t n)
 {
     const char *at = p;
@@ -27,10 +27,11 @@ client_send(int fd, const void *p, size_t n)
         ssize_t k = send(fd, at, n, MSG_NOSIGNAL);
 
         if (k <= 0)
-            return;
+            return false;
         at += k;
         n -= (size_t)k;
     }
+    return true;
 }
 
 void
@@ -43,7 +44,7 @@ void
 client_read(int fd, struct reply *r, const char *until)
 {
     r->n = 0;
-    r->closed = false;
+    r->closed = r->reset = false;
     r->p[0] = '\0';
     while (r->n < sizeof(r->p) - 1) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -56,6 +57,7 @@ client_read(int fd, struct reply *r, const char *until)
         k = recv(fd, r->p + r->n, sizeof(r->p) - 1 - r->n, 0);
         if (k <= 0) {
             r->closed = true;
+            r->reset = k < 0;
             return;
         }
         r->n += (size_t)k;
@@ -77,9 +79,10 @@ int
 client_once(int port, const void *p, size_t n, struct reply *r)
 {
     int fd = client_open(port);
+    bool sent = client_send(fd, p, n);
 
-    client_send(fd, p, n);
     client_read(fd, r, NULL);
+    r->reset |= !sent; /* whoever sees the reset first takes it from the socket */
     close(fd);
     return reply_status(r);
 }

@@ -25,11 +25,12 @@
 struct reply {
     size_t n;
     bool closed; /* the other side ended the connection */
+    bool reset;  /* … with a reset, which lets some systems lose what was sent before */
     char p[1 << 16];
 };
 
 int client_open(int port);
-void client_send(int fd, const void *p, size_t n);
+bool client_send(int fd, const void *p, size_t n); /* false: cut short by the other side */
 void client_puts(int fd, const char *s);
 /* Reads until the connection ends, or `until` occurs (NULL: until the end only). */
 void client_read(int fd, struct reply *r, const char *until);

@@ -22,7 +22,7 @@ function shown(raw: string, presets: [string, string][], zone: Zone, end: boolea
 const ymd = (d: Date, zone: Zone) => (zone === "utc" ? d.toISOString().slice(0, 10) : `${d.getFullYear()}-${String(d.getMonth() + 1).padStart(2, "0")}-${String(d.getDate()).padStart(2, "0")}`);
 
 export function DateBox({ label, value, presets, zone, end = false, since, pick }: { label: string; value: string; presets: [string, string][]; zone: Zone; end?: boolean; since?: unknown; pick: (v: string) => void }) {
-  const [open, setOpen] = useState(false), lab = useId(), val = useId(), list = useRef<HTMLDivElement>(null), at = presets.some(([v]) => v === value) ? null : asDate(value);
+  const [open, setOpen] = useState(false), val = useId(), list = useRef<HTMLDivElement>(null), at = presets.some(([v]) => v === value) ? null : asDate(value);
   const [time, setTime] = useState("");
   const choose = (v: string) => { setOpen(false); pick(v); };
   const keys = (e: KeyboardEvent) => {
@@ -35,19 +35,19 @@ export function DateBox({ label, value, presets, zone, end = false, since, pick 
     choose(h === undefined ? dayStart(d, zone, end).toISOString() : new Date(dayStart(d, zone).getTime() + h * 3_600_000 + (m ?? 0) * 60_000).toISOString());
   };
   return (
-    <Popover opened={open} onChange={setOpen} position="bottom-start" trapFocus withinPortal shadow="md" transitionProps={{ duration: 80 }}>
+    <Popover withRoles={false} opened={open} onChange={setOpen} position="bottom-start" trapFocus withinPortal shadow="md" transitionProps={{ duration: 80 }}>
       <Popover.Target>
-        <button type="button" className="datebox" aria-labelledby={lab} aria-describedby={val} onClick={() => { setOpen((o) => !o); setTime(""); }}>
-          <IconCalendar size={15} aria-hidden /><span className="lab" id={lab}>{label}</span><span className="val grow" id={val}>{shown(value, presets, zone, end)}</span><IconChevronDown size={14} aria-hidden />
-        </button>
+        <div className="datebox">
+          <IconCalendar size={15} aria-hidden /><button type="button" className="bare lab" aria-describedby={val} aria-haspopup="dialog" aria-expanded={open} onClick={() => { setOpen((o) => !o); setTime(""); }}>{label}</button><span className="val grow" id={val}>{shown(value, presets, zone, end)}</span><IconChevronDown size={14} aria-hidden />
+        </div>
       </Popover.Target>
-      <Popover.Dropdown p={0} aria-label={label}>
+      <Popover.Dropdown p={0} role="dialog" aria-label={label}>
         <div className="range">
           <div className="presets" role="menu" aria-label={`${label} presets`} ref={list} onKeyDown={keys}>
             {presets.map(([v, name], i) => <button key={v} type="button" role="menuitem" data-on={v === value || undefined} data-autofocus={i === 0 || undefined} onClick={() => choose(v)}><span>{name}</span>{v === value && <IconCheck size={14} aria-hidden />}</button>)}
           </div>
           <div className="cal">
-            <DatePicker size="xs" value={at ? ymd(end && clock(at, zone) === "00:00:00" ? new Date(at.getTime() - 1) : at, zone) : null} onChange={(v) => date(v as string | null)} minDate={asDate(since) ? ymd(asDate(since)!, zone) : undefined} maxDate={ymd(new Date(), zone)} highlightToday />
+            <DatePicker size="xs" value={at ? ymd(end && clock(at, zone) === "00:00:00" ? new Date(at.getTime() - 1) : at, zone) : null} onChange={(v) => date(v as string | null)} minDate={asDate(since) ? ymd(asDate(since)!, zone) : undefined} maxDate={ymd(new Date(), zone)} highlightToday hideOutsideDates weekendDays={[]} ariaLabels={{ previousMonth: "Previous month", nextMonth: "Next month", previousYear: "Previous year", nextYear: "Next year", previousDecade: "Previous decade", nextDecade: "Next decade" }} />
             <div className="row" style={{ marginTop: 8 }}><TextInput type="time" size="xs" aria-label="Time of day (optional)" value={time} onChange={(e) => setTime(e.currentTarget.value)} /><span className="dim small">{time ? `then the day, ${zoneName(zone)}` : `whole day, ${zoneName(zone)}`}</span></div>
           </div>
         </div>
@@ -71,7 +71,7 @@ export function FilterChip({ name, value, options, pick, onSearch, any }: { name
       </span>
       <Combobox.Dropdown>
         <Combobox.Search value={text} onChange={(e) => { setText(e.currentTarget.value); onSearch?.(e.currentTarget.value); box.updateSelectedOptionIndex(); }} placeholder={`Find ${name.toLowerCase()}`} aria-label={`Find ${name.toLowerCase()}`} />
-        <Combobox.Options mah={320} style={{ overflowY: "auto" }} aria-label={name}>
+        <Combobox.Options mah={320} style={{ overflowY: "auto" }} tabIndex={0} aria-label={name}>
           {groups.map((g) => (g ? <Combobox.Group key={g} label={g}>{hits.filter((o) => o.group === g).map(row)}</Combobox.Group> : hits.filter((o) => !o.group).map(row)))}
           {any && text.trim() && !hits.some((o) => o.value === text.trim()) && <Combobox.Option value={text.trim()}>{any} “{text.trim()}”</Combobox.Option>}
           {!hits.length && !(any && text.trim()) && <Combobox.Empty>Nothing found</Combobox.Empty>}
@@ -102,10 +102,10 @@ export function Detail({ e, zone, filter }: { e: Event; zone: Zone; filter?: (v:
   return (
     <div className="detail">
       <p className="span break" style={{ fontSize: 14 }}>{e.message}</p>
-      <div><h3>What</h3>{facts([["Event", val(e.title || e.event_type, { event_type: e.event_type })], ["Name", <code className="mono" key="n">{e.event_type}</code>], ["Category", e.category], ["Outcome", <Outcome key="o" of={e.outcome} />], ["Who", person(e.actor) ?? e.user_info], ["Target", person(e.target) ?? null], ["Client", e.client?.name ? val(e.client.name, { client: String(e.client.id) }) : null], ["Folded", (e.count ?? 1) > 1 ? `${e.count!.toLocaleString("en")} alike, as one event` : null], ["Detail", e.private_detail]])}</div>
-      <div><h3>When and where</h3>{facts([["Time", <span key="t" className="num">{stamp(e.timestamp, zone, true)} {zoneName(zone, e.timestamp)}</span>], ["", <span key="r" className="dim num">{ago(e.timestamp)} · {new Date(e.timestamp).toISOString()}</span>], ["Address", e.address ? val(<span className="mono">{e.address}</span>, { q: `"${e.address}"` }) : null], ["Via", e.via], ["Browser", e.user_agent], ["Session", e.actor?.session ? <code className="mono">{e.actor.session}</code> : null], ["Request", e.request_id ? val(<code className="mono">{e.request_id}</code>, { q: `"${e.request_id}"` }) : null]])}</div>
-      {!!e.changes?.length && <div className="span"><h3>Changes</h3><table className="changes"><thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead><tbody>{e.changes.map((c, i) => <tr key={i}><td>{c.field}</td><td>{c.before ? <del>{c.before}</del> : clip(c.before)}</td><td>{c.after ? <ins>{c.after}</ins> : clip(c.after)}</td></tr>)}</tbody></table></div>}
-      <div className="span"><h3>Record</h3>{facts([["Index", <span key="i" className="num">{e.index}</span>], ["Id", <code key="c" className="mono">{e.cuid}</code>], ["Leaf", e.leaf ? <code className="mono">{e.leaf}</code> : null]])}
+      <div><h2>What</h2>{facts([["Event", val(e.title || e.event_type, { event_type: e.event_type })], ["Name", <code className="mono" key="n">{e.event_type}</code>], ["Category", e.category], ["Outcome", <Outcome key="o" of={e.outcome} />], ["Who", person(e.actor) ?? e.user_info], ["Target", person(e.target) ?? null], ["Client", e.client?.name ? val(e.client.name, { client: String(e.client.id) }) : null], ["Folded", (e.count ?? 1) > 1 ? `${e.count!.toLocaleString("en")} alike, as one event` : null], ["Detail", e.private_detail]])}</div>
+      <div><h2>When and where</h2>{facts([["Time", <span key="t" className="num">{stamp(e.timestamp, zone, true)} {zoneName(zone, e.timestamp)}</span>], ["", <span key="r" className="dim num">{ago(e.timestamp)} · {new Date(e.timestamp).toISOString()}</span>], ["Address", e.address ? val(<span className="mono">{e.address}</span>, { q: `"${e.address}"` }) : null], ["Via", e.via], ["Browser", e.user_agent], ["Session", e.actor?.session ? <code className="mono">{e.actor.session}</code> : null], ["Request", e.request_id ? val(<code className="mono">{e.request_id}</code>, { q: `"${e.request_id}"` }) : null]])}</div>
+      {!!e.changes?.length && <div className="span"><h2>Changes</h2><table className="changes"><thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead><tbody>{e.changes.map((c, i) => <tr key={i}><td>{c.field}</td><td>{c.before ? <del>{c.before}</del> : clip(c.before)}</td><td>{c.after ? <ins>{c.after}</ins> : clip(c.after)}</td></tr>)}</tbody></table></div>}
+      <div className="span"><h2>Record</h2>{facts([["Index", <span key="i" className="num">{e.index}</span>], ["Id", <code key="c" className="mono">{e.cuid}</code>], ["Leaf", e.leaf ? <code className="mono">{e.leaf}</code> : null]])}
         <div className="row wrap" style={{ marginTop: 10 }}>{filter && <Button component={Link} to={`/admin/audit-log/${e.cuid}`} size="compact-xs" variant="default">Open by itself</Button>}<Copy text={`${location.origin}/admin/audit-log/${e.cuid}`} label="Copy link" /><Copy text={JSON.stringify(e, null, 2)} label="Copy as JSON" /></div></div>
     </div>
   );

@@ -109,13 +109,15 @@ const Incomplete = ({ meta, zone, more }: { meta: { scanned_to?: unknown }; zone
 
 interface ItemProps { e: Event; i: number; top: number; size: (n: Element | null) => void; opened: boolean; cur: boolean; fresh: boolean; parts: string[]; zone: Zone; toggle: (e: Event, i: number) => void; filter: (v: Record<string, string>) => void }
 function Item({ e, i, top, size, opened, cur, fresh, parts, zone, toggle, filter }: ItemProps) {
-  const name = who(e);
+  const name = who(e), seen = `${name} ${e.message} ${e.address ?? ""}`.toLowerCase();
+  // A hit that lies in the event's name alone would look like a mistake: show the name.
+  const hidden = parts.some((p) => !seen.includes(p.toLowerCase())) ? [e.event_type, e.title].find((x) => x && parts.some((p) => !seen.includes(p.toLowerCase()) && x.toLowerCase().includes(p.toLowerCase()))) : undefined;
   return (
     <div className={`log-item ${opened ? "open" : ""} ${fresh ? "fresh" : ""}`} data-index={i} ref={size} style={{ transform: `translateY(${top}px)` }} role="presentation">
       <div className={`log-cols log-row ${cur ? "cur" : ""}`} role="row" onClick={(c) => { if (!(c.target as Element).closest("a,.tog") && !getSelection()?.toString()) toggle(e, i); }}>
         <span role="cell" style={{ padding: 0, display: "contents" }}><button type="button" className="tog" aria-expanded={opened} aria-label={`${e.title || e.event_type}: details`} onClick={() => toggle(e, i)}><IconChevronRight size={14} /></button></span>
         <div role="cell" className="who" title={e.user_info}><Avatar small name={name} /><span className="cut"><Marked text={name} parts={parts} /></span></div>
-        <div role="cell" className="what"><span className={`dot ${outcomeWord(e.outcome).toLowerCase()}`} title={outcomeWord(e.outcome)}><span className="sr">{outcomeWord(e.outcome)}</span></span><span className="cut" title={e.message}><Marked text={e.message} parts={parts} /></span>{(e.count ?? 1) > 1 && <Badge>× {e.count!.toLocaleString("en")}</Badge>}</div>
+        <div role="cell" className="what"><span className={`dot ${outcomeWord(e.outcome).toLowerCase()}`} title={outcomeWord(e.outcome)}><span className="sr">{outcomeWord(e.outcome)}</span></span><span className="cut" title={e.message}><Marked text={e.message} parts={parts} /></span>{hidden && <span className="dim small nowrap"><Marked text={hidden} parts={parts} /></span>}{(e.count ?? 1) > 1 && <Badge>× {e.count!.toLocaleString("en")}</Badge>}</div>
         <div role="cell" className="when num nowrap" title={ago(e.timestamp)}><time dateTime={e.timestamp}>{stamp(e.timestamp, zone)}</time></div>
         <div role="cell" className="addr mono cut dim" title={e.address ?? undefined}>{e.address}</div>
       </div>

@@ -51,7 +51,7 @@ export const Skeleton = ({ rows = 4 }: { rows?: number }) => <div className="sta
 export function Avatar({ name, small }: { name: string; small?: boolean }) {
   const parts = name.trim().split(/\s+/), letters = ((parts[0]?.[0] ?? "?") + (parts.length > 1 ? parts[parts.length - 1]![0]! : "")).toUpperCase();
   const hue = [...name].reduce((a, c) => (a * 31 + c.charCodeAt(0)) >>> 0, 7) % 6;
-  return <span className={`avatar c${hue} ${small ? "sm" : ""}`} aria-hidden>{letters}</span>;
+  return <span className={`avatar c${hue} ${small ? "sm" : ""}`} aria-hidden data-letters={letters} />;
 }
 export const Ago = ({ at }: { at: unknown }) => <span title={at ? `${stamp(at)} ${zoneName("local", at)}` : undefined} className="num">{ago(at)}</span>;
 export const Badge = ({ kind = "", children }: { kind?: string; children: ReactNode }) => <span className={`badge ${kind}`}>{children}</span>;

@@ -1,0 +1,41 @@
+/** Classification tiers: ordered, switched by the workspace, given only up to one's own. */
+import { test, after } from "node:test";
+import { serve, assert } from "./harness.mjs";
+
+const s = await serve({ users: [{ email: "stan@example.org", role: "STD_USER" }] });
+const admin = await s.as();
+after(() => s.stop());
+const T = "/api/v2/tenants/0/tiers";
+const list = async () => { const r = await admin.ok("GET", T); return r.data ?? r; };
+
+test("three to begin with, the first the lowest; off", async () => {
+  const t = await list();
+  assert.ok(Array.isArray(t), JSON.stringify(t));
+  assert.deepEqual(t.map((x) => x.name).sort(), ["Tier 1", "Tier 2", "Tier 3"]);
+});
+test("on, create on top, rename, order, delete: an event each", async () => {
+  await admin.ok("PUT", T, { enabled: true });
+  await admin.event("SettingChanged", (e) => /tier|classification/i.test(e.message + JSON.stringify(e.changes)));
+  await admin.ok("POST", T, { name: "Top Secret", description: "only few" });
+  await admin.event("ClassificationTierCreated", (e) => e.message.includes("Top Secret"));
+  let t = await list();
+  assert.equal(t[0].name, "Top Secret", "a new one is the most restrictive");
+  await admin.ok("PUT", `${T}/${t[0].id}`, { name: "Secret" });
+  const e = await admin.event("ClassificationTierUpdated", (x) => x.changes?.some((c) => c.before === "Top Secret" && c.after === "Secret"));
+  assert.ok(e);
+  await admin.ok("PUT", `${T}/order`, { ids: t.map((x) => x.id).reverse() });
+  t = await list();
+  assert.equal(t.at(-1).name, "Secret");
+  assert.equal(t.at(-1).level, 1, "the last row is always level 1");
+  await admin.ok("DELETE", `${T}/${t.at(-1).id}`, null);
+  await admin.event("ClassificationTierDeleted", (x) => x.message.includes("Secret"));
+  assert.equal((await list()).length, 3);
+});
+test("bad orders and names", async () => {
+  const t = await list();
+  for (const ids of [[], [t[0].id], [...t.map((x) => x.id), t[0].id], ["nope"], "x"])
+    assert.equal((await admin.put(`${T}/order`, { ids })).status, 400, JSON.stringify(ids));
+  assert.equal((await admin.post(T, { name: "" })).status, 400);
+  const stan = await s.as("stan@example.org");
+  assert.equal((await stan.post(T, { name: "x" })).status, 403);
+});
