@@ -3,6 +3,7 @@
 #include "api/auth.h"
 #include "api/mailer.h"
 
+#include "base/log.h"
 #include "base/text.h"
 #include "core/accesstoken.h"
 #include "core/limits.h"
@@ -228,8 +229,9 @@ prepare_forgot(struct api_request *rq)
     TRY(cx_read(cx, find_forgotten, &f));
     if (!f.found || !f.allowed)
         record_forgotten_apart(cx, &f);
-    else
-        TRY(cx_write(cx, forgotten_body, &f));
+    else if (cx_write(cx, forgotten_body, &f) != OK)
+        log_warn("mail.reset_not_queued", LOG_STR("request", cx->request_id));
+    fail_clear(cx);
     return OK;
 }
 

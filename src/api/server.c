@@ -2,6 +2,7 @@
 #include "api/server.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,7 +13,9 @@
 #define PEM_MAX ((size_t)256 << 10)
 #define UPLOAD_DIR "uploads"
 
-static struct http_server *server; /* set before threads start */
+/* The listener; NULL before and after. The object itself lives in the process arena, so that a late
+ * wake finds memory that is still there. */
+static _Atomic(struct http_server *) server;
 
 static enum err
 read_file(struct arena *a, struct str path, struct str *out, struct str *why)
@@ -42,10 +45,12 @@ read_file(struct arena *a, struct str path, struct str *out, struct str *why)
 static void
 wake_streams(void *arg, enum bus_topic t)
 {
+    struct http_server *s = atomic_load(&server);
+
     (void)arg;
     (void)t;
-    if (server)
-        http_streams_wake(server);
+    if (s)
+        http_streams_wake(s);
 }
 
 /* Each connection is a descriptor; the usual soft limit of 1,024 is too few for the streams. */
@@ -65,6 +70,7 @@ server_start(struct app *app, struct str *why)
 {
     const struct config *c = &app->config;
     struct arena *a = app->arena;
+    struct http_server *started;
     struct http_options o = {
         .host = c->listen_host,
         .port = c->listen_port,
@@ -92,7 +98,9 @@ server_start(struct app *app, struct str *why)
         TRY(read_file(a, c->tls_cert, &o.tls_cert, why));
         TRY(read_file(a, c->tls_key, &o.tls_key, why));
     }
-    return http_start(a, &o, &server, why);
+    TRY(http_start(a, &o, &started, why));
+    atomic_store(&server, started);
+    return OK;
 }
 
 int
@@ -104,9 +112,10 @@ server_port(void)
 void
 server_stop(int drain_ms)
 {
-    if (server)
-        http_stop(server, drain_ms);
-    server = NULL;
+    struct http_server *s = atomic_exchange(&server, NULL);
+
+    if (s)
+        http_stop(s, drain_ms);
 }
 
 void

@@ -94,9 +94,15 @@ static const struct sql scans[][2] = {
     [BY_USER] = {BY_PARTY(USER_DESC), BY_PARTY(USER_ASC)},
 };
 
-static const struct sql one_row =
-    SQL_READ2(COLS "audit_event e" JOIN_LITE " AND e.tenant_id = $2 AND e.epoch = $3 AND e.idx = $4",
-              COLS "audit_event e" JOIN_PG " AND e.tenant_id = $2 AND e.epoch = $3 AND e.idx = $4");
+/* Candidates, sixteen at a time: a round trip each would rule the cost on PostgreSQL. */
+#define PICKS 16
+#define PICKED                                                                                     \
+    " AND e.tenant_id = $2 AND e.epoch = $3 AND e.idx IN ($4, $5, $6, $7, $8, $9, $10, $11, $12,"  \
+    " $13, $14, $15, $16, $17, $18, $19)"
+#define PICK_ROWS(order)                                                                           \
+    SQL_READ2(COLS "audit_event e" JOIN_LITE PICKED order, COLS "audit_event e" JOIN_PG PICKED order)
+static const struct sql picked[2] = {PICK_ROWS(" ORDER BY e.idx DESC"),
+                                     PICK_ROWS(" ORDER BY e.idx")};
 static const struct sql logged_at =
     SQL_READ2("SELECT logged FROM audit_event WHERE" SEG_LITE
               "AND tenant_id = $2 AND epoch = $3 AND idx = $4",
@@ -245,21 +251,37 @@ scan_run(struct scan *s, struct db_tx *tx, int64_t lo, int64_t hi)
 }
 
 static enum err
+scan_picked(struct scan *s, struct db_tx *tx, const int64_t *idx, size_t n)
+{
+    struct db_rows *q = NULL;
+    struct db_val v[3 + PICKS] = {V_INT(s->g->month), V_INT(s->log), V_INT(s->g->r.epoch)};
+    for (size_t i = 0; i < PICKS; i++)
+        v[3 + i] = V_INT(idx[i < n ? i : 0]);
+    enum err e = db_query(tx, &picked[s->q.ascending], (struct db_args){v, 3 + PICKS}, &q);
+    TRY(e);
+    while (!ended(s) && (e = db_next(q)) == OK) {
+        e = consider(s, q);
+        if (e != OK)
+            break;
+    }
+    if (e != ERR_END)
+        db_rows_end(q);
+    return e == ERR_END ? OK : e;
+}
+
+static enum err
 scan_picks(struct scan *s, struct db_tx *tx, const int64_t *v, size_t n, int64_t lo, int64_t hi)
 {
+    int64_t some[PICKS];
+    size_t k = 0;
     for (size_t i = 0; i < n && !ended(s); i++) {
         int64_t idx = s->q.ascending ? v[i] : v[n - 1 - i];
-        struct db_rows *q = NULL;
-        if (idx < lo || idx >= hi)
-            continue;
-        enum err e = db_query_one(tx, &one_row, ARGS(V_INT(s->g->month), V_INT(s->log),
-                                                     V_INT(s->g->r.epoch), V_INT(idx)), &q);
-        if (e == ERR_NOT_FOUND)
-            continue;
-        TRY(e);
-        e = consider(s, q);
-        db_rows_end(q);
-        TRY(e);
+        if (idx >= lo && idx < hi)
+            some[k++] = idx;
+        if (k == PICKS || (k > 0 && i + 1 == n)) {
+            TRY(scan_picked(s, tx, some, k));
+            k = 0;
+        }
     }
     return OK;
 }

@@ -63,6 +63,7 @@ struct demo {
     int64_t begin;
     uint64_t dice;             /* xorshift: the story is the same each time */
     bool failed;
+    struct session_view rights;
 };
 
 static unsigned
@@ -95,6 +96,7 @@ at(struct demo *d, struct arena *a, int64_t when, int who)
     if (who >= 0 && (size_t)who < PEOPLE) {
         if (d->made[who])
             user_act_as(&cx, &d->user[who]);
+        cx.grants = &d->rights.grants; /* the story keeps within each one's rights */
         cx.address = str_of(addresses[(size_t)who % 8]);
         cx.user_agent = str_of(agent);
     }
@@ -496,6 +498,9 @@ demo_fill(struct app *app, struct demo_people **out)
     fflush(stdout);
     password = arena_str(app->arena, password_random(app->arena));
     *d = (struct demo){.app = app, .dice = 0x9E3779B97F4A7C15u};
+    d->rights.grants.is_admin = true;
+    for (enum permission p = PERMISSION_NONE + 1; p < PERMISSION_COUNT; p++)
+        permission_add(&d->rights.grants.tenant, p);
     if (password_hash(&cx, password, &d->hash) != OK || !tell_story(d) || !note_write(app, password))
         return refuse("the demonstration could not be recorded; empty the folder and try again"), false;
     *out = people_of(app, password);

@@ -90,6 +90,13 @@ read_page(struct cx *cx, struct db_rows *rows, struct clients *all)
     return e == ERR_END ? OK : e;
 }
 
+/* An access token sees clients when its scopes say so; a role on a client adds nothing to it. */
+static bool
+beyond_scope(const struct cx *cx)
+{
+    return cx->actor.kind == ACTOR_TOKEN && !cx_may(cx, PERM_CLIENT_VIEW);
+}
+
 enum err
 client_list(struct cx *cx, const struct client_query *q, struct clients *out)
 {
@@ -104,7 +111,7 @@ client_list(struct cx *cx, const struct client_query *q, struct clients *out)
         V_STR(like_part(cx, q->name)),
         V_STR(q->tags),
         V_INT(q->untagged),
-        V_INT(q->none),
+        V_INT(q->none || beyond_scope(cx)),
         V_INT(q->limit),
         V_INT(q->offset),
     };

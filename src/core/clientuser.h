@@ -37,7 +37,7 @@ struct client_grant {
     bool has_tier;            /* false: a present classification stays */
     const struct tier *tier;  /* NULL: none */
     const struct tiers *tiers;
-    const char *how;          /* ends the sentence, e.g. " as member of the Default Group" */
+    const char *how;          /* ends the sentence, e.g. " (Default Group)" */
 };
 /* Assigns the user or changes role and classification. */
 MUST_CHECK enum err client_user_put(struct cx *cx, const struct client_grant *g);

@@ -48,7 +48,7 @@ grant(struct cx *cx, const struct client *c, const struct candidate *k)
         .client = c,
         .user = &k->user,
         .role = k->role,
-        .how = creator ? " as its creator" : " as member of the Default Group",
+        .how = creator ? " (its creator)" : " (Default Group)",
     };
 
     return client_user_put(cx, &g);

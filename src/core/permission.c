@@ -127,7 +127,8 @@ client_rights(struct cx *cx, int64_t client_id, struct client_rights *out)
     if (e != ERR_END)
         return e;
     r.visible = exists && (r.member || cx_may(cx, PERM_AUTHORIZATION_MANAGE));
-    r.set = permission_on_client(&role);
+    if (cx->actor.kind == ACTOR_USER) /* an access token holds its scopes and nothing beside them */
+        r.set = permission_on_client(&role);
     if (cx->grants)
         permission_union(&r.set, &cx->grants->tenant);
     *out = r;

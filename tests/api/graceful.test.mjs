@@ -16,7 +16,6 @@ test("SIGTERM: running requests are answered, streams end, the status is 0", asy
   assert.ok(s.log.some((l) => l.event === "server.stopped"));
   // What was acknowledged is there; what was not is not half there.
   await s.start();
-  s.exit = null;
   const again = await s.as();
   const names = (await again.ok("GET", "/api/v1/client/list")).map((r) => r.data[1]);
   answers.forEach((a, i) => { if (a === 200) assert.ok(names.includes(`at the end ${i}`)); });
@@ -69,7 +68,6 @@ async function makeAdmin(store) {
 test("start on an existing store takes less than a moment", { skip: SLOW }, async () => {
   const s = await serve({});
   await s.stop({ drop: false });
-  s.exit = null;
   await s.start();
   await s.stop();
 });

@@ -36,7 +36,7 @@ export async function until(what, text = "the condition", ms = WAIT_MS) {
       const got = await what();
       if (got) return got;
       last = got;
-    } catch (e) { last = e; }
+    } catch (e) { if (e.fatal) throw e; last = e; }
     if (Date.now() > end) throw new Error(`${text} did not come true within ${ms} ms; last: ${last?.stack ?? JSON.stringify(last)}`);
     await new Promise((r) => setTimeout(r, 20));
   }
@@ -118,7 +118,7 @@ export class Server {
     if (this.o.proxy) args.push("--trusted-proxy", "127.0.0.1/32");
     if (this.o.tls) args.push("--tls-cert", this.o.tls.cert, "--tls-key", this.o.tls.key);
     const [cmd, ...pre] = [...(this.o.wrap ?? []), BIN];
-    this.log = []; this.out = ""; this.err = "";
+    this.log = []; this.out = ""; this.err = ""; this.exit = null;
     this.child = spawn(cmd, [...pre, ...args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...(this.o.env ?? {}) } });
     const child = this.child;
     this.ended = new Promise((r) => child.on("close", (code, signal) => { this.exit = { code, signal }; r(this.exit); }));
@@ -176,7 +176,6 @@ export class Server {
   /** The same store again. */
   async restart() {
     await this.stop({ drop: false });
-    this.exit = null;
     await this.start();
   }
 }

@@ -33,7 +33,6 @@ test(`${KILLS} kills under load lose nothing acknowledged`, { timeout: 60_000 + 
     await s.kill();
     stop = true;
     await Promise.all(load);
-    s.exit = null;
     await s.start();
     if (k % 10 === 9 || k === KILLS - 1) {
       token = (await s.as()).token;

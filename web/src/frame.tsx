@@ -5,7 +5,7 @@ import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-quer
 import { IconBuilding, IconChevronDown, IconKey, IconLayoutDashboard, IconLayoutSidebar, IconLogout, IconMenu2, IconMoon, IconSearch, IconSettings, IconSun, IconUser } from "@tabler/icons-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { Link, NavLink, Outlet, useLocation, useNavigate } from "react-router";
-import { api, post, type Client } from "./api";
+import { api, post, put, type Client } from "./api";
 import { ADMIN_PAGES, mayAdmin } from "./pages/admin";
 import { ExpiredDialog, useKeepAlive, useSession } from "./session";
 import { Avatar, Confirm, Toasts } from "./ui/basics";
@@ -40,7 +40,7 @@ export function Frame() {
         <button type="button" className="jump" onClick={() => setJump(true)} aria-haspopup="dialog"><IconSearch size={15} aria-hidden /><span className="grow cut">Go to a page or client</span><kbd>Ctrl K</kbd></button>
         <div className="grow wide-only" />
         {s.demo && <span className="demo" title="A demonstration workspace with invented data">Demo<span className="wide-only">nstration</span></span>}
-        <Tooltip label={dark ? "Light colours" : "Dark colours"}><ActionIcon variant="subtle" color="gray" size={32} aria-label={dark ? "Switch to light colours" : "Switch to dark colours"} onClick={() => setColorScheme(dark ? "light" : "dark")}>{dark ? <IconSun size={17} /> : <IconMoon size={17} />}</ActionIcon></Tooltip>
+        <Tooltip label={dark ? "Light colours" : "Dark colours"}><ActionIcon variant="subtle" color="gray" size={32} aria-label={dark ? "Switch to light colours" : "Switch to dark colours"} onClick={() => { const to = dark ? "light" : "dark"; setColorScheme(to); client.setQueryData<typeof s>(["session"], (o) => o && { ...o, user: { ...o.user, theme: to } }); void put("/api/v2/user/preferences", { theme: to }).catch(() => {}); }}>{dark ? <IconSun size={17} /> : <IconMoon size={17} />}</ActionIcon></Tooltip>
         <Menu position="bottom-end" width={240}>
           <Menu.Target><UnstyledButton className="row"><Avatar name={`${s.user.first} ${s.user.last}`} /><span className="user-name" style={{ fontWeight: 500 }}>{s.user.first} {s.user.last}</span><span className="sr">User menu</span><IconChevronDown size={14} aria-hidden className="wide-only" /></UnstyledButton></Menu.Target>
           <Menu.Dropdown>

@@ -58,7 +58,7 @@ export function SignInForm({ done, email = "", fixed = false }: { done: () => vo
     <form className="stack" onSubmit={(e) => { e.preventDefault(); void first(); }}>
       {fault && <Notice kind="bad">{fault}</Notice>}
       <TextInput label="Email" type="text" inputMode="email" name="username" autoComplete="username" value={name} readOnly={fixed} onChange={(e) => setName(e.currentTarget.value)} autoFocus={!fixed && !email} required withAsterisk={false} />
-      <PasswordInput label="Password" name="password" autoComplete="current-password" value={password} onChange={(e) => setPassword(e.currentTarget.value)} autoFocus={fixed || !!email} required withAsterisk={false} visibilityToggleButtonProps={{ "aria-label": "Show password", tabIndex: 0 }} />
+      <PasswordInput label="Password" name="password" autoComplete="current-password" value={password} onChange={(e) => setPassword(e.currentTarget.value)} autoFocus={fixed || !!email} data-autofocus={fixed || undefined} required withAsterisk={false} visibilityToggleButtonProps={{ "aria-label": "Show password", tabIndex: 0 }} />
       <Button type="submit" loading={busy} fullWidth>Sign in</Button>
       {!fixed && <Anchor component={Link} to="/forgot" size="sm" ta="center">Forgotten your password?</Anchor>}
     </form>

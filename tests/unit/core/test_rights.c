@@ -304,7 +304,7 @@ a_new_client_goes_to_creator_and_default_group(void **state)
     assert_int_equal(events(EV_CLIENT_USER_ASSIGNED), 2);
     e = newest(EV_CLIENT_USER_ASSIGNED);
     assert_true(str_eq(e.text, S("Ann Example (ann@example.org) assigned Bob Example (bob@example.org) to client Acme "
-                                 "as Standard User as member of the Default Group")));
+                                 "as Standard User (Default Group)")));
     assert_true(str_eq(e.request_id, newest(EV_CLIENT_CREATED).request_id));
     assert_int_equal(e.client_id, c.client.id);
     RUN(&cx, delete_client, &c, OK);
@@ -363,6 +363,25 @@ a_client_is_seen_by_its_users_alone(void **state)
     assert_int_equal(try_may(&cx, a.client.id, PERM_CLIENT_DELETE), ERR_FORBIDDEN);
     assert_int_equal(try_may(&cx, b.client.id, PERM_CLIENT_VIEW), ERR_NOT_FOUND);
     assert_int_equal(try_may(&cx, 9999, PERM_CLIENT_VIEW), ERR_NOT_FOUND);
+}
+
+static void
+a_token_holds_its_scopes_alone(void **state)
+{
+    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"), bob = new_user("bob@example.org", "Bob", "AUDITOR");
+    struct cx cx = as_user(&ann, "ADMIN");
+    struct work w = {.client = {.name = S("Acme")}, .user = bob, .role = S("STD_USER")}, q = {.query = {.limit = 10}};
+
+    RUN(&cx, create_client, &w, OK);
+    RUN(&cx, put_user, &w, OK);
+    cx = as_user(&bob, "AUDITOR");
+    assert_int_equal(try_may(&cx, w.client.id, PERM_CLIENT_VIEW), OK);
+    assert_int_equal(cx_read(&cx, list_clients, &q), OK);
+    assert_int_equal(q.found.total, 1);
+    cx.actor.kind = ACTOR_TOKEN; /* with the scopes of an auditor */
+    assert_int_equal(try_may(&cx, w.client.id, PERM_CLIENT_VIEW), ERR_FORBIDDEN);
+    assert_int_equal(cx_read(&cx, list_clients, &q), OK);
+    assert_int_equal(q.found.total, 0);
 }
 
 static void
@@ -481,7 +500,8 @@ tiers_move_and_go(void **state)
         X(begin_core, the_last_administrator_stays),                                                                 \
         X(begin_core, a_new_client_goes_to_creator_and_default_group),                                               \
         X(begin_core, joining_gives_the_present_clients_and_leaving_takes_none),                                     \
-        X(begin_core, a_client_is_seen_by_its_users_alone), X(begin_core, client_roles_are_granted_within_ones_own), \
+        X(begin_core, a_client_is_seen_by_its_users_alone), X(begin_core, a_token_holds_its_scopes_alone),           \
+        X(begin_core, client_roles_are_granted_within_ones_own), \
         X(begin_core, a_deleted_role_is_gone_everywhere), X(begin_core, tiers_move_and_go)
 
 int

@@ -20,7 +20,7 @@ const OUTCOMES: Option[] = [{ value: "success", label: "Success" }, { value: "fa
 export function AuditPage() {
   const s = useSession(), url = useUrl(), narrow = useMediaQuery("(max-width: 700px)");
   const [text, setText] = useState(url.get("q")), sent = useRef(text), search = useRef<HTMLInputElement>(null), scroll = useRef<HTMLDivElement>(null);
-  const [open, setOpen] = useState<string | null>(null), [at, setAt] = useState(-1);
+  const [open, setOpen] = useState<string | null>(null), [mark, setMark] = useState<string | null>(null);
   const zone: Zone = url.get("tz") === "utc" ? "utc" : "local";
   const setUrl = url.set;
 
@@ -34,6 +34,7 @@ export function AuditPage() {
 
   const watching = useCallback(() => (scroll.current?.scrollTop ?? 0) < 4 && open === null && !document.hidden && !getSelection()?.toString(), [open]);
   const log = useLog(filter, !past, watching), { events, meta } = log;
+  const at = mark === null ? -1 : events.findIndex((e) => e.cuid === mark), setAt = (i: number) => setMark(events[i]?.cuid ?? null);
   const parts = useMemo(() => pieces(values.q), [values.q]);
   const set = (v: Record<string, string>) => { if ("q" in v) { sent.current = v.q!; setText(v.q!); } setOpen(null); setAt(-1); setUrl(v); scroll.current?.scrollTo(0, 0); };
   useEffect(() => { setOpen(null); setAt(-1); scroll.current?.scrollTo(0, 0); }, [filter]);

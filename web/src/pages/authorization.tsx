@@ -3,7 +3,7 @@ import { Badge as MBadge, Button, Modal, Select, Switch } from "@mantine/core";
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { IconPlus, IconUsersGroup } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
-import { api, get, post, put, query, type Client, type User } from "../api";
+import { get, post, put, query, type Client, type User } from "../api";
 import { useRoles, useTiers } from "../data";
 import { useSession } from "../session";
 import { plural } from "../time";
@@ -46,7 +46,7 @@ export function UserClients({ user }: { user: User }) {
   const s = useSession(), roles = useRoles(), tiers = useTiers(), clients = useClients(), cache = useQueryClient(), may = s.can("SECURITY.MANAGE_AUTHORIZATION"), [text, setText] = useState("");
   const q = useQuery({ queryKey: ["authorization", "one", user.email], enabled: may, queryFn: ({ signal }) => get<{ data: Row[] }>(`${s.base}/authorization${query({ filter: user.email, offset: 0, limit: 10 })}`, signal) }), row = q.data?.data.find((u) => u.user_id === user.user_id), list = row?.clients ?? [], again = () => void cache.invalidateQueries({ queryKey: ["authorization"] });
   const give = async (client: number, role: string, classificationId: string | number | null | undefined, words: string) => { try { const a = await post<{ users_rejected?: string[] }>(`/api/v2/tenant/${s.t}/client/${client}/user/assign`, { users: [{ username: user.email, role, classificationId: classificationId ?? null }] }); if (a.users_rejected?.length) toast("This was refused: you may not grant what you do not hold.", true); else toast(words); again(); } catch (e) { toastError(e); } };
-  const revoke = async (g: Grant) => { if (!(await confirm("Revoke access?", `${user.email} can no longer see ${g.name}.`, "Revoke"))) return; const form = new FormData(); form.set("users", JSON.stringify([{ username: user.email }])); try { await api("POST", `/api/v1/tenant/${s.t}/client/${g.client_id}/user/remove`, undefined, { form }); toast(`Access to ${g.name} revoked`); again(); } catch (e) { toastError(e); } };
+  const revoke = async (g: Grant) => { if (!(await confirm("Revoke access?", `${user.email} can no longer see ${g.name}.`, "Revoke"))) return; try { await post(`/api/v1/tenant/${s.t}/client/${g.client_id}/user/remove`, { users: [{ username: user.email }] }); toast(`Access to ${g.name} revoked`); again(); } catch (e) { toastError(e); } };
   if (!may) return <Empty title="You may not see this" text="Authorization needs its own permission." />;
   if (q.error) return <Failed error={q.error} again={() => void q.refetch()} />;
   if (!q.data) return <Skeleton />;

@@ -92,10 +92,10 @@ function BulkRole({ users, done }: { users: User[]; done: () => void }) {
 }
 
 function EditUser({ id, known, close, actions }: { id: string; known?: User; close: () => void; actions: (u: User) => Action[] }) {
-  const s = useSession(), url = useUrl(), q = useQuery({ queryKey: ["user", id], enabled: !known, queryFn: ({ signal }) => get<{ data: User[] }>(`${s.base}/users${query({ offset: 0, limit: 1000 })}`, signal) }), u = known ?? q.data?.data.find((x) => String(x.user_id) === id);
+  const s = useSession(), url = useUrl(), q = useQuery({ queryKey: ["user", id], enabled: !known, queryFn: ({ signal }) => get<User & { data?: User }>(`${s.base}/users/${encodeURIComponent(id)}`, signal) }), u = known ?? q.data?.data ?? q.data;
   return (
     <Drawer opened onClose={close} title={u ? nameOf(u) : "User"} size={520}>
-      {q.error ? <Failed error={q.error} /> : !u && q.data ? <Empty title="This user does not exist (any more)" /> : !u ? <Skeleton /> : <Tabs value={url.get("tab") || "details"} onChange={(t) => url.set({ tab: t === "details" ? "" : t })} keepMounted={false}><Tabs.List className="tabs-bar"><Tabs.Tab value="details">Details</Tabs.Tab><Tabs.Tab value="authorization">Authorization</Tabs.Tab></Tabs.List>
+      {q.error ? <Failed error={q.error} /> : !u ? <Skeleton /> : <Tabs value={url.get("tab") || "details"} onChange={(t) => url.set({ tab: t === "details" ? "" : t })} keepMounted={false}><Tabs.List className="tabs-bar"><Tabs.Tab value="details">Details</Tabs.Tab><Tabs.Tab value="authorization">Authorization</Tabs.Tab></Tabs.List>
         <Tabs.Panel value="details"><UserForm u={u} key={JSON.stringify(u)} actions={actions(u).filter((a) => a.label !== "Edit")} /></Tabs.Panel><Tabs.Panel value="authorization"><UserClients user={u} /></Tabs.Panel></Tabs>}
     </Drawer>
   );

@@ -1,0 +1,93 @@
+/** Sessions and access tokens: listing and ending them, the browser's cookie, what a script's token may. */
+import { test, after, before } from "node:test";
+import { serve, assert, PASSWORD, ADMIN } from "./harness.mjs";
+
+let s, admin;
+before(async () => {
+  s = await serve({ proxy: true, users: ["sue", "tom", "una"].map((n) => ({ email: `${n}@example.org`, role: "STD_USER" })) });
+  admin = await s.as();
+});
+after(() => s.stop());
+const about = (text) => (e) => JSON.stringify(e).includes(text);
+const cookies = (r) => (r.headers["set-cookie"] ?? []).map((c) => c.split(";")[0]).join("; ");
+const browserSignIn = (email, o = {}) => s.client(o).post("/api/v2/session", { username: email, password: PASSWORD }, { "x-recount": "1" });
+
+test("the browser's cookie: not for scripts, not for other sites", async () => {
+  const r = await browserSignIn("sue@example.org");
+  assert.equal(r.status, 200, r.text);
+  const main = r.headers["set-cookie"].find((c) => c.startsWith("recount="));
+  assert.match(main, /HttpOnly/i);
+  assert.match(main, /SameSite=Strict/i);
+  assert.equal(r.body.token, undefined, "no token where a script could read it");
+  const c = s.client({ cookie: cookies(r) });
+  const me = await c.ok("GET", "/api/v2/session");
+  assert.equal(me.user.email, "sue@example.org");
+  assert.equal(me.idle_minutes, 60);
+  assert.ok(me.permissions.includes("CLIENTS.VIEW"));
+  const cross = await c.post("/api/v1/client/create", { name: "Cross" });
+  assert.equal(cross.status, 403, "a change by cookie needs the header a foreign page can not send");
+  assert.equal((await c.post("/api/v1/client/create", { name: "Own" }, { "x-recount": "1" })).status, 200);
+  assert.equal((await c.request("DELETE", "/api/v2/session", undefined, { "x-recount": "1" })).status, 200);
+  assert.equal((await c.get("/api/v2/session")).status, 401);
+  await admin.event("Logout", about("sue@example.org"));
+});
+test("list, end one, end the others", async () => {
+  const a = await s.as("tom@example.org"), b = await s.as("tom@example.org"), c = await s.as("tom@example.org");
+  const list = async (x) => { const r = await x.ok("GET", "/api/v2/user/sessions"); return r.data ?? r; };
+  const all = await list(a);
+  assert.equal(all.length, 3);
+  assert.equal(all.filter((x) => x.current).length, 1);
+  for (const x of all) assert.equal(typeof x.address, "string");
+  const ofB = (await list(b)).find((x) => x.current).cuid;
+  await a.ok("DELETE", `/api/v2/user/sessions/${ofB}`);
+  assert.equal((await b.get("/api/v2/whoami")).status, 401);
+  await admin.event("SessionEnded", about("tom@example.org"));
+  assert.equal((await a.del(`/api/v2/user/sessions/${ofB}`)).status, 404, "over already");
+  await a.ok("DELETE", "/api/v2/user/sessions");
+  assert.equal((await c.get("/api/v2/whoami")).status, 401);
+  assert.equal((await a.get("/api/v2/whoami")).status, 200);
+  const other = (await list(admin)).find((x) => x.current).cuid;
+  assert.equal((await a.del(`/api/v2/user/sessions/${other}`)).status, 404, "another person's");
+});
+test("an ended session's streams end too", async () => {
+  const a = await s.as(), st = await (await s.as()).stream();
+  await st.wait((e) => e.event === "hello");
+  await a.ok("DELETE", "/api/v2/user/sessions");
+  const end = Date.now() + 8000;
+  while (!st.ended && Date.now() < end) await new Promise((r) => setTimeout(r, 50));
+  assert.ok(st.ended);
+  admin = a;
+});
+test("an access token: named, read-only, narrowed, revocable, recorded", async () => {
+  const made = await admin.ok("POST", "/api/v2/user/tokens", { name: "nightly export", expires_days: 30, scopes: ["AUDIT_LOG.VIEW"] });
+  assert.match(made.token, /^rct_/);
+  await admin.event("AccessTokenCreated", about("nightly export"));
+  const script = s.client({ token: made.token, from: "10.9.9.9" });
+  assert.equal((await script.get("/api/v2/auditlog?limit=1")).status, 200);
+  assert.equal((await script.get("/api/v1/tenant/0/user/list")).status, 403, "outside its scopes");
+  assert.equal((await script.post("/api/v1/client/create", { name: "x" })).status, 403, "read-only");
+  assert.equal((await script.post("/api/v2/user/tokens", { name: "y", scopes: [] })).status, 403);
+  await admin.event("AccessTokenUsed", about("nightly export"));
+  const listed = await admin.ok("GET", "/api/v2/user/tokens");
+  assert.equal(JSON.stringify(listed).includes(made.token), false, "shown once");
+  await admin.ok("DELETE", `/api/v2/user/tokens/${made.cuid}`);
+  assert.equal((await script.get("/api/v2/auditlog")).status, 401);
+  await admin.event("AccessTokenRevoked", about("nightly export"));
+});
+test("a token gives no more than its owner holds", async () => {
+  const una = await s.as("una@example.org");
+  const r = await una.post("/api/v2/user/tokens", { name: "greedy", scopes: ["AUDIT_LOG.VIEW"] });
+  assert.ok([400, 403].includes(r.status), r.text);
+  for (const bad of [{ name: "", scopes: [] }, { name: "x", scopes: ["NO.SUCH"] }, { name: "x", scopes: "all" }, { name: "x", scopes: ["CLIENTS.VIEW"], expires_days: 100000 }])
+    assert.equal((await una.post("/api/v2/user/tokens", bad)).status, 400, JSON.stringify(bad));
+});
+test("failures from elsewhere do not lock out a browser that signed in before", async () => {
+  const first = await browserSignIn("una@example.org", { from: "10.7.0.1" });
+  const device = cookies(first);
+  for (let i = 0; i < 7; i++)
+    await s.client({ from: `10.8.0.${i}` }).post("/api/v1/authenticate", { username: "una@example.org", password: "nope" });
+  assert.equal((await s.client({ from: "10.8.1.1" }).post("/api/v1/authenticate", { username: "una@example.org", password: PASSWORD })).status, 401, "locked for others");
+  const again = await s.client({ from: "10.7.0.1", cookie: device }).post("/api/v2/session", { username: "una@example.org", password: PASSWORD }, { "x-recount": "1" });
+  assert.equal(again.status, 200, again.text);
+});
+void ADMIN;
