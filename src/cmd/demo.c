@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,6 +54,26 @@ static const char *const addresses[] = {"192.0.2.14", "192.0.2.77", "198.51.100.
 static const char *const strangers[] = {"203.0.113.66", "198.51.100.201", "2001:db8:ffff::bad"};
 static const char agent[] = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/128.0 Safari/537.36";
 
+#define PLAN_MAX 256
+#define STRANGER (-10) /* who, and below: somebody from outside */
+
+struct demo;
+struct act {
+    struct demo *d;
+    int who;        /* index of the acting person; below 0: nobody signed in */
+    int whom;       /* person or client acted on */
+    const char *text;
+    enum event event;
+};
+
+struct planned {
+    int64_t when;
+    int who;
+    cx_body body;
+    int order;
+    struct act act;
+};
+
 struct demo {
     struct app *app;
     struct tenant_ref tenant;
@@ -64,6 +85,8 @@ struct demo {
     uint64_t dice;             /* xorshift: the story is the same each time */
     bool failed;
     struct session_view rights;
+    struct planned plan[PLAN_MAX];
+    int n_plan;
 };
 
 static unsigned
@@ -76,14 +99,6 @@ roll(struct demo *d, unsigned sides)
 }
 
 /* ---- acting ---- */
-
-struct act {
-    struct demo *d;
-    int who;        /* index of the acting person; −1: nobody signed in */
-    int whom;       /* person or client acted on */
-    const char *text;
-    enum event event;
-};
 
 /* A context at a moment: the simulated clock is what app_now() answers everywhere below. */
 static struct cx
@@ -99,6 +114,10 @@ at(struct demo *d, struct arena *a, int64_t when, int who)
         cx.grants = &d->rights.grants; /* the story keeps within each one's rights */
         cx.address = str_of(addresses[(size_t)who % 8]);
         cx.user_agent = str_of(agent);
+    } else if (who <= STRANGER) {
+        cx.actor = (struct actor){.kind = ACTOR_ANONYMOUS, .name = S("Someone not signed in")};
+        cx.address = str_of(strangers[STRANGER - who]);
+        cx.user_agent = S("curl/7.88.1");
     }
     return cx;
 }
@@ -306,28 +325,39 @@ do_unlock(struct cx *cx, void *arg)
 
 /* ---- the story ---- */
 
+/* The day's plan; performed in the order of time, as a day happens. */
 static void
 act(struct demo *d, int64_t when, int who, cx_body body, int whom, enum event event, const char *text)
 {
-    struct act x = {.whom = whom, .event = event, .text = text};
-
-    perform(d, when, who, body, &x);
+    if (d->n_plan == PLAN_MAX)
+        BUG("a day of the demonstration has more than %d acts", PLAN_MAX);
+    d->plan[d->n_plan] = (struct planned){when, who, body, d->n_plan, {.whom = whom, .event = event, .text = text}};
+    d->n_plan++;
 }
 
 static void
 stranger(struct demo *d, int64_t when, int whom)
 {
-    struct arena *a = arena_create("demonstration", (size_t)16 << 20);
-    struct cx cx = at(d, a, when, -1);
-    struct act x = {.d = d, .who = -1, .whom = whom, .event = EV_LOGIN_FAIL,
-                    .text = "failed to sign in: invalid credentials"};
+    act(d, when, STRANGER - (int)roll(d, 3), do_note, whom, EV_LOGIN_FAIL, "failed to sign in: invalid credentials");
+}
 
-    cx.actor = (struct actor){.kind = ACTOR_ANONYMOUS, .name = S("Someone not signed in")};
-    cx.address = str_of(strangers[roll(d, 3)]);
-    cx.user_agent = S("curl/7.88.1");
-    if (!d->failed && cx_write(&cx, do_note, &x) != OK)
-        d->failed = true;
-    arena_free(a);
+static int
+by_time(const void *a, const void *b)
+{
+    const struct planned *x = a, *y = b;
+
+    if (x->when != y->when)
+        return x->when < y->when ? -1 : 1;
+    return x->order - y->order;
+}
+
+static void
+perform_day(struct demo *d)
+{
+    qsort(d->plan, (size_t)d->n_plan, sizeof d->plan[0], by_time);
+    for (int i = 0; i < d->n_plan; i++)
+        perform(d, d->plan[i].when, d->plan[i].who, d->plan[i].body, &d->plan[i].act);
+    d->n_plan = 0;
 }
 
 static void
@@ -364,7 +394,7 @@ working_day(struct demo *d, int day, int64_t t)
         if (!d->made[i] || people[i].joined == day || (i == 7 && day > 130) || (int)roll(d, 100) >= people[i].signs)
             continue;
         if (roll(d, 100) < 9)
-            act(d, when - USEC_PER_MIN, -1, do_note, i, EV_LOGIN_FAIL, "failed to sign in: invalid credentials");
+            act(d, when - USEC_PER_MIN, STRANGER, do_note, i, EV_LOGIN_FAIL, "failed to sign in: invalid credentials");
         act(d, when, i, do_signin, i, EVENT_NONE, NULL);
         if (roll(d, 100) < 60)
             act(d, when + (int64_t)(7 + roll(d, 3)) * USEC_PER_HOUR, i, do_note, i, EV_LOGOUT, "signed out");
@@ -408,6 +438,7 @@ tell_story(struct demo *d)
 
     d->begin = today - DAYS * USEC_PER_DAY;
     act(d, d->begin + 8 * USEC_PER_HOUR, -2, do_tenant, 0, EVENT_NONE, NULL);
+    perform_day(d); /* the workspace exists before anything in it is planned */
     act(d, d->begin + 8 * USEC_PER_HOUR + USEC_PER_MIN, -2, do_role, 0, EVENT_NONE, NULL);
     for (int day = 0; day < DAYS && !d->failed; day++) {
         int64_t t = d->begin + day * USEC_PER_DAY;
@@ -419,6 +450,7 @@ tell_story(struct demo *d)
         if (roll(d, 100) < 12)
             stranger(d, t + (int64_t)roll(d, 1400) * USEC_PER_MIN, (int)roll(d, 2));
         incidents(d, day, t);
+        perform_day(d);
         d->app->simulated_now = t + USEC_PER_DAY - USEC_PER_SEC;
         if (!d->failed && audit_move_now(d->app) != OK)
             d->failed = true;

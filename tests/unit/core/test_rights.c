@@ -2,6 +2,8 @@
  * event per affected user, the last administrator, what a caller sees. */
 #include "support.h"
 
+#include <pthread.h>
+
 /* ---- the table ---- */
 
 static void
@@ -194,6 +196,64 @@ the_last_administrator_stays(void **state)
     RUN(&cx, take_role, &s, ERR_CONFLICT);
     assert_true(str_eq(cx.failure.word, S("last_administrator")));
     assert_int_equal(events(EV_ROLE_REMOVED), 1);
+}
+
+/* Two administrators take the role from each other at the same moment: one of them must fail. */
+#define RACES 5
+
+struct racer {
+    struct role admin;
+    int64_t victim;
+    pthread_barrier_t *gate;
+    enum err result;
+};
+
+static enum err
+race_body(struct cx *cx, void *arg)
+{
+    struct racer *r = arg;
+
+    return role_remove(cx, r->victim, &r->admin);
+}
+
+static void *
+race(void *arg)
+{
+    struct racer *r = arg;
+    struct arena *a = arena_create("racer", (size_t)64 << 20);
+    struct cx cx = cx_system(&t.app, a, "racer", &tenant);
+
+    pthread_barrier_wait(r->gate);
+    r->result = cx_write(&cx, race_body, r);
+    arena_free(a);
+    return NULL;
+}
+
+static void
+two_racing_removals_leave_an_administrator(void **state)
+{
+    struct user u[2] = {new_user("ann@example.org", "Ann", "ADMIN"), new_user("eve@example.org", "Eve", "ADMIN")};
+    struct cx cx = as_process();
+    struct step s = {.title = S("ADMIN")};
+
+    assert_int_equal(cx_read(&cx, find_role, &s), OK);
+    for (int round = 0; round < RACES; round++) {
+        struct racer r[2];
+        pthread_barrier_t gate;
+        pthread_t th[2];
+
+        pthread_barrier_init(&gate, NULL, 2);
+        for (int i = 0; i < 2; i++) {
+            r[i] = (struct racer){.admin = s.role, .victim = u[i].user_id, .gate = &gate};
+            assert_int_equal(pthread_create(&th[i], NULL, race, &r[i]), 0);
+        }
+        for (int i = 0; i < 2; i++)
+            pthread_join(th[i], NULL);
+        pthread_barrier_destroy(&gate);
+        assert_int_equal(r[0].result + r[1].result, ERR_CONFLICT); /* OK is 0 */
+        s.user_id = u[r[0].result == OK ? 0 : 1].user_id;
+        RUN(&cx, assign_role, &s, OK);
+    }
 }
 
 /* ---- clients ---- */
@@ -497,7 +557,7 @@ tiers_move_and_go(void **state)
 #define TESTS(X)                                                                                   \
     X(begin_core, the_first_workspace_is_number_0), X(begin_core, new_roles_get_names_of_their_own),                 \
         X(begin_core, rights_change_with_a_list), X(begin_core, nobody_grants_what_he_does_not_hold),                \
-        X(begin_core, the_last_administrator_stays),                                                                 \
+        X(begin_core, the_last_administrator_stays), X(begin_core, two_racing_removals_leave_an_administrator),      \
         X(begin_core, a_new_client_goes_to_creator_and_default_group),                                               \
         X(begin_core, joining_gives_the_present_clients_and_leaving_takes_none),                                     \
         X(begin_core, a_client_is_seen_by_its_users_alone), X(begin_core, a_token_holds_its_scopes_alone),           \
