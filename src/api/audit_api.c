@@ -14,6 +14,7 @@
 #define LIMIT_MAX 1000        /* events in one answer */
 #define STREAMS_PER_USER 20
 #define EXPORT_CHUNK 500      /* events read at a time: a few milliseconds each */
+#define SETTLE_MS 200         /* how long a list waits for what was committed before it */
 #define HEARTBEAT_S 15
 #define STREAM_BATCH 100
 #define RELATIVE_DAYS_MAX 36500
@@ -211,6 +212,7 @@ list_prepare(struct api_request *rq)
     struct audit_query *q = arena_new(rq->cx->arena, struct audit_query);
 
     TRY(read_query(rq, q));
+    audit_settle(rq->cx->app, SETTLE_MS);
     rq->state = q;
     return OK;
 }
@@ -653,7 +655,7 @@ export_prepare(struct api_request *rq)
     x->q.limit = EXPORT_CHUNK;
     x->q.offset = 0;
     x->q.budget_ms = 60000;
-    audit_settle(rq->cx->app, 200);
+    audit_settle(rq->cx->app, SETTLE_MS);
     if (x->q.before < 0)
         x->q.before = audit_newest(rq->cx->app, x->q.tenant_id, false) + 1;
     TRY(summarize(rq, &x->q, x->format, &x->count, &x->first, &x->last, &x->digest));

@@ -263,11 +263,18 @@ read_newest(struct db_tx *tx, void *arg)
 int64_t
 audit_newest(struct app *app, int64_t tenant_id, bool instance)
 {
+    return newest_in(app, NULL, tenant_id, instance);
+}
+
+/* With tx (a read of the main store that is open already) the heads are read in it. */
+int64_t
+newest_in(struct app *app, struct db_tx *tx, int64_t tenant_id, bool instance)
+{
     struct audit *au = app->audit;
     struct newest n = {instance ? INSTANCE_LOG : tenant_id, -1};
     if (au->pg) {
         struct arena *a = arena_create("audit.newest", SCRATCH);
-        if (db_read(app->db, a, read_newest, &n) != OK)
+        if ((tx ? read_newest(tx, &n) : db_read(app->db, a, read_newest, &n)) != OK)
             n.position = -1;
         arena_free(a);
         return n.position;

@@ -510,7 +510,7 @@ bytes_in(const char *dir, const char *part)
 static void
 print_size(struct bench *b, double events)
 {
-    double all = bytes_in(b->dir, ""), text = bytes_in(b->dir, "text"), docs = 0;
+    double all = bytes_in(b->dir, ""), text = bytes_in(b->dir, ".index.db"), docs = 0;
     for (int i = 0; i < TENANTS; i++)
         for (size_t k = 0; k < corpus.docs[i].n; k++)
             docs += (double)corpus.docs[i].v[k].n;

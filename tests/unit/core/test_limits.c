@@ -1,0 +1,130 @@
+/* Counters before any password is hashed, and the gate before Argon2. */
+#include "base/clock.h"
+#include "base/rand.h"
+#include "core/limits.h"
+
+/* cmocka's macro fail() hides the function of the same name: its header comes last. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#define T0 INT64_C(1700000000000000)
+
+static void
+counts_within_the_window(void **state)
+{
+    struct arena *a = arena_create("test", (size_t)64 << 20);
+    struct limits *l = limits_create(a);
+
+    assert_int_equal(limits_count(l, LIMIT_NAME, S("ann"), USEC_PER_MIN, T0), 0);
+    for (int i = 1; i <= 5; i++)
+        assert_int_equal(limits_note(l, LIMIT_NAME, S("ann"), USEC_PER_MIN, T0 + i), i);
+    assert_int_equal(limits_count(l, LIMIT_NAME, S("ann"), USEC_PER_MIN, T0 + 10), 5);
+    assert_int_equal(limits_count(l, LIMIT_NAME, S("bob"), USEC_PER_MIN, T0 + 10), 0);
+    assert_int_equal(limits_count(l, LIMIT_ADDRESS, S("ann"), USEC_PER_MIN, T0 + 10), 0);
+    /* Half a window later half of them count, two windows later none. */
+    assert_int_equal(limits_count(l, LIMIT_NAME, S("ann"), USEC_PER_MIN, T0 + 1 + USEC_PER_MIN * 3 / 2), 2);
+    assert_int_equal(limits_count(l, LIMIT_NAME, S("ann"), USEC_PER_MIN, T0 + 3 * USEC_PER_MIN), 0);
+    limits_note(l, LIMIT_NAME, S("ann"), USEC_PER_MIN, T0 + 3 * USEC_PER_MIN);
+    limits_clear(l, LIMIT_NAME, S("ann"));
+    assert_int_equal(limits_count(l, LIMIT_NAME, S("ann"), USEC_PER_MIN, T0 + 3 * USEC_PER_MIN), 0);
+    arena_free(a);
+}
+
+static void
+a_lock_ends_by_itself(void **state)
+{
+    struct arena *a = arena_create("test", (size_t)64 << 20);
+    struct limits *l = limits_create(a);
+
+    limits_lock(l, LIMIT_NAME, S("ann"), T0 + 100, T0);
+    assert_int_equal(limits_locked(l, LIMIT_NAME, S("ann"), T0 + 99), T0 + 100);
+    assert_int_equal(limits_locked(l, LIMIT_NAME, S("ann"), T0 + 100), 0);
+    assert_int_equal(limits_locked(l, LIMIT_DEVICE, S("ann"), T0), 0);
+    limits_clear(l, LIMIT_NAME, S("ann"));
+    assert_int_equal(limits_locked(l, LIMIT_NAME, S("ann"), T0), 0);
+    arena_free(a);
+}
+
+/* A flood of other names never takes more memory, and does not release a locked one. */
+static void
+a_flood_is_bounded(void **state)
+{
+    struct arena *a = arena_create("test", (size_t)64 << 20);
+    struct limits *l = limits_create(a);
+    size_t used = arena_used(a);
+
+    limits_lock(l, LIMIT_NAME, S("ann"), T0 + USEC_PER_HOUR, T0);
+    for (uint64_t i = 0; i < 300000; i++)
+        limits_note(l, LIMIT_NAME, str_mem(&i, sizeof i), USEC_PER_MIN, T0 + (int64_t)i);
+    assert_int_equal(arena_used(a), used);
+    assert_true(limits_locked(l, LIMIT_NAME, S("ann"), T0 + 300000) > 0);
+    arena_free(a);
+}
+
+struct worker {
+    struct limits *l;
+    bool entered;
+};
+
+static void *
+enter(void *arg)
+{
+    struct worker *w = arg;
+
+    w->entered = limits_hash_enter(w->l, true);
+    if (w->entered)
+        limits_hash_leave(w->l);
+    return NULL;
+}
+
+static void
+the_gate_refuses_when_full(void **state)
+{
+    struct arena *a = arena_create("test", (size_t)64 << 20);
+    struct limits *l = limits_create(a);
+    struct worker w[8];
+    pthread_t t[8];
+    int in = 0;
+
+    limits_set_hashes(l, 1, 2);
+    assert_true(limits_hash_enter(l, true)); /* held: the others have to wait or are refused */
+    for (int i = 0; i < 8; i++) {
+        w[i] = (struct worker){l, false};
+        assert_int_equal(pthread_create(&t[i], NULL, enter, &w[i]), 0);
+    }
+    /* Six can not wait and end at once; two wait. */
+    for (int ended = 0; ended < 6;) {
+        ended = 0;
+        for (int i = 0; i < 8; i++) {
+            if (t[i] && pthread_tryjoin_np(t[i], NULL) == 0)
+                t[i] = 0;
+            ended += t[i] == 0;
+        }
+    }
+    limits_hash_leave(l);
+    for (int i = 0; i < 8; i++) {
+        if (t[i])
+            pthread_join(t[i], NULL);
+        in += w[i].entered;
+    }
+    assert_int_equal(in, 2);
+    assert_true(limits_hash_enter(l, false)); /* and it is free again */
+    limits_hash_leave(l);
+    arena_free(a);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_within_the_window),
+        cmocka_unit_test(a_lock_ends_by_itself),
+        cmocka_unit_test(a_flood_is_bounded),
+        cmocka_unit_test(the_gate_refuses_when_full),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
