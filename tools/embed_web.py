@@ -54,7 +54,9 @@ def main():
     f.write("\nconst struct asset assets[] = {\n" + "".join(rows) + "    {0},\n};\n")
     write_if_changed(out, text.getvalue().encode())
     with open(dep, "w") as f:
-        f.write(f"{out}: " + " ".join(inputs) + "\n")
+        # index.html is named even when missing: the first build of the application then counts.
+        index = os.path.join(dist, "index.html")
+        f.write(f"{out}: " + " ".join(dict.fromkeys([index, *inputs])) + "\n")
 
 
 main()

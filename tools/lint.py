@@ -149,6 +149,25 @@ def check_routes():
                         break
 
 
+def check_doubled_routes():
+    """No two rows serve the same method and path."""
+    seen = {}
+    for path in sources("src/api", ".c"):
+        text = without_comments(read(path))
+        words = dict(re.findall(r'^#define (\w+) ((?:"[^"]*"\s*|\w+\s*)+)$', text, re.M))
+
+        def spell(expression):
+            out = ""
+            for literal, name in re.findall(r'"([^"]*)"|(\w+)', expression):
+                out += literal if not name else spell(words.get(name, ""))
+            return out
+        for m in re.finditer(r"\.method\s*=\s*(\w+),\s*\.path\s*=\s*([^,]+),", text):
+            key = f"{m.group(1)} {spell(m.group(2))}"
+            if key in seen:
+                breach(path, line_of(text, m.start()), f"{key} stands in {seen[key]} already")
+            seen.setdefault(key, f"{path}:{line_of(text, m.start())}")
+
+
 def check_lines():
     """No tabs, no trailing blanks, ends with a newline, at most 130 columns; long files are warned of."""
     for path in list(sources("src", ".c", ".h", ".def")) + list(sources("tests", ".c", ".h")):
@@ -215,7 +234,7 @@ def check_format():
             breach(m.group(1), m.group(2), "layout: run clang-format -i")
 
 
-CHECKS = [check_layers, check_private_headers, check_banned, check_sql, check_routes, check_lines, check_opening,
+CHECKS = [check_layers, check_private_headers, check_banned, check_sql, check_routes, check_doubled_routes, check_lines, check_opening,
           check_readmes, check_schema, check_names, check_format]
 
 

@@ -8,22 +8,24 @@
 
 /* ---- the list ---- */
 
-#define USERS_WHERE                                                                                \
-    "FROM user_account u WHERE u.tenant_id = $1 AND (CAST($2 AS TEXT) IS NULL OR lower(u.first || ' ' || u.last) LIKE "  \
-    "CAST($2 AS TEXT) ESCAPE '\\' OR lower(u.email) LIKE CAST($2 AS TEXT) ESCAPE '\\') AND (CAST($3 AS BIGINT) = 0 OR "  \
-    "EXISTS (SELECT 1 FROM client_user cu WHERE cu.tenant_id = u.tenant_id AND cu.user_id = u.user_id AND "              \
+#define USERS_WHERE                                                                                                     \
+    "FROM user_account u WHERE u.tenant_id = $1 AND (CAST($2 AS TEXT) IS NULL OR lower(u.first || ' ' || u.last) LIKE " \
+    "CAST($2 AS TEXT) ESCAPE '\\' OR lower(u.email) LIKE CAST($2 AS TEXT) ESCAPE '\\') AND (CAST($3 AS BIGINT) = 0 OR " \
+    "EXISTS (SELECT 1 FROM client_user cu WHERE cu.tenant_id = u.tenant_id AND cu.user_id = u.user_id AND "             \
     "cu.client_id = CAST($3 AS BIGINT))) "
 #define USERS_PAGE(order)                                                                          \
-    SQL_READ("SELECT " TRAIL_USER ", u.default_group, u.tier_id, u.disabled " USERS_WHERE "ORDER BY " order              \
-             ", u.user_id LIMIT $4 OFFSET $5")
+    SQL_READ("SELECT " TRAIL_USER ", u.default_group, u.tier_id, u.disabled " USERS_WHERE          \
+             "ORDER BY " order ", u.user_id LIMIT $4 OFFSET $5")
 
 static const struct sql COUNT_USERS = SQL_READ("SELECT COUNT(*) " USERS_WHERE);
 static const struct {
     const char *name;
     struct sql up, down;
 } ORDERS[] = {
-    {"lastName", USERS_PAGE("lower(u.last), lower(u.first)"), USERS_PAGE("lower(u.last) DESC, lower(u.first) DESC")},
-    {"firstName", USERS_PAGE("lower(u.first), lower(u.last)"), USERS_PAGE("lower(u.first) DESC, lower(u.last) DESC")},
+    {"lastName", USERS_PAGE("lower(u.last), lower(u.first)"),
+     USERS_PAGE("lower(u.last) DESC, lower(u.first) DESC")},
+    {"firstName", USERS_PAGE("lower(u.first), lower(u.last)"),
+     USERS_PAGE("lower(u.first) DESC, lower(u.last) DESC")},
     {"email", USERS_PAGE("lower(u.email)"), USERS_PAGE("lower(u.email) DESC")},
 };
 
@@ -71,9 +73,12 @@ read_users(struct api_request *rq, struct page *out)
     TRY(query_int(rq, "limit", 1, INT32_MAX, 100, &limit));
     TRY(query_int(rq, "offset", 0, INT64_MAX / 2, 0, &offset));
     limit = limit > LIMIT_MAX ? LIMIT_MAX : limit;
-    TRY(db_query_int(cx->tx, &COUNT_USERS, ARGS(V_INT(cx->tenant.id), V_STR(like), V_INT(client)), &p.total));
-    TRY(db_query(cx->tx, q, ARGS(V_INT(cx->tenant.id), V_STR(like), V_INT(client), V_INT(limit), V_INT(offset)),
-                 &rows));
+    TRY(db_query_int(cx->tx, &COUNT_USERS, ARGS(V_INT(cx->tenant.id), V_STR(like), V_INT(client)),
+                     &p.total));
+    TRY(db_query(
+        cx->tx, q,
+        ARGS(V_INT(cx->tenant.id), V_STR(like), V_INT(client), V_INT(limit), V_INT(offset)),
+        &rows));
     p.v = arena_array(cx->arena, struct person, (size_t)limit);
     while ((e = db_next(rows)) == OK)
         p.v[p.n++] = (struct person){.user = trail_user(cx, rows, 0),
@@ -107,18 +112,20 @@ struct holdings {
 };
 
 #define IN_LITE "IN (SELECT value FROM json_each($2)) "
-#define IN_PG "IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(CAST($2 AS TEXT) AS json))) "
-#define ROLES_OF                                                                                   \
-    "SELECT ur.user_id, r.key, r.title, NULL, NULL, NULL FROM user_role ur JOIN role r ON r.tenant_id = ur.tenant_id "   \
+#define IN_PG                                                                                      \
+    "IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST(CAST($2 AS TEXT) AS json))) "
+#define ROLES_OF                                                                                                       \
+    "SELECT ur.user_id, r.key, r.title, NULL, NULL, NULL FROM user_role ur JOIN role r ON r.tenant_id = ur.tenant_id " \
     "AND r.cuid = ur.role_cuid WHERE ur.tenant_id = $1 AND ur.user_id "
-#define CLIENTS_OF                                                                                 \
-    "SELECT cu.user_id, r.key, r.title, cu.client_id, c.name, cu.tier_id FROM client_user cu JOIN client c ON "          \
-    "c.tenant_id = cu.tenant_id AND c.client_id = cu.client_id LEFT JOIN role r ON r.tenant_id = cu.tenant_id AND "      \
+#define CLIENTS_OF                                                                                                  \
+    "SELECT cu.user_id, r.key, r.title, cu.client_id, c.name, cu.tier_id FROM client_user cu JOIN client c ON "     \
+    "c.tenant_id = cu.tenant_id AND c.client_id = cu.client_id LEFT JOIN role r ON r.tenant_id = cu.tenant_id AND " \
     "r.cuid = cu.role_cuid WHERE cu.tenant_id = $1 AND cu.user_id "
-static const struct sql ROLES_HELD =
-    SQL_READ2(ROLES_OF IN_LITE "ORDER BY ur.user_id, r.key", ROLES_OF IN_PG "ORDER BY ur.user_id, r.key");
-static const struct sql CLIENTS_HELD = SQL_READ2(CLIENTS_OF IN_LITE "ORDER BY cu.user_id, lower(c.name), c.client_id",
-                                                 CLIENTS_OF IN_PG "ORDER BY cu.user_id, lower(c.name), c.client_id");
+static const struct sql ROLES_HELD = SQL_READ2(ROLES_OF IN_LITE "ORDER BY ur.user_id, r.key",
+                                               ROLES_OF IN_PG "ORDER BY ur.user_id, r.key");
+static const struct sql CLIENTS_HELD =
+    SQL_READ2(CLIENTS_OF IN_LITE "ORDER BY cu.user_id, lower(c.name), c.client_id",
+              CLIENTS_OF IN_PG "ORDER BY cu.user_id, lower(c.name), c.client_id");
 
 static struct str
 kept(struct cx *cx, struct str s)
@@ -218,7 +225,8 @@ write_person(struct api_request *rq, const struct person *p, const struct holdin
     write_tier(w, S("tenantClassificationLevel"), p->tier_id);
     json_key(w, S("roles"));
     json_begin_array(w);
-    for (size_t i = first_held(roles, u->user_id); i < roles->n && roles->v[i].user_id == u->user_id; i++)
+    for (size_t i = first_held(roles, u->user_id);
+         i < roles->n && roles->v[i].user_id == u->user_id; i++)
         json_str(w, roles->v[i].role);
     json_end_array(w);
     write_clients(w, clients, u->user_id);
@@ -268,17 +276,27 @@ default_group_apply(struct api_request *rq)
     else
         return fail_field(rq->cx, S("/userId"), "is required, or email");
     TRY(default_group_set(rq->cx, &u, member));
-    return api_ok(rq, member ? S("Added to the Default Group") : S("Removed from the Default Group"));
+    return api_ok(rq,
+                  member ? S("Added to the Default Group") : S("Removed from the Default Group"));
 }
 
 const struct route authorization_routes[] = {
-    {.method = HTTP_GET, .path = "/api/v2/tenants/{t}/authorization", .who = WHO_PERMISSION,
-     .permission = PERM_AUTHORIZATION_MANAGE, .tx = TX_READ, .summary = "Every user with his clients",
+    {.method = HTTP_GET,
+     .path = "/api/v2/tenants/{t}/authorization",
+     .who = WHO_PERMISSION,
+     .permission = PERM_AUTHORIZATION_MANAGE,
+     .tx = TX_READ,
+     .summary = "Every user with his clients",
      .apply = list_apply},
-    {.method = HTTP_PUT, .path = "/api/v2/tenants/{t}/default-group", .who = WHO_PERMISSION,
-     .permission = PERM_AUTHORIZATION_MANAGE, .tx = TX_WRITE, .body = BODY_JSON,
+    {.method = HTTP_PUT,
+     .path = "/api/v2/tenants/{t}/default-group",
+     .who = WHO_PERMISSION,
+     .permission = PERM_AUTHORIZATION_MANAGE,
+     .tx = TX_WRITE,
+     .body = BODY_JSON,
      .fields = "userId:integer email:string member:boolean*",
      .events = "AddedToDefaultGroup RemovedFromDefaultGroup UserClientRoleAssigned",
-     .summary = "Join or leave the Default Group", .apply = default_group_apply},
+     .summary = "Join or leave the Default Group",
+     .apply = default_group_apply},
     {0},
 };

@@ -45,7 +45,8 @@ filter_tags(struct api_request *rq, const struct json *v, struct client_query *q
     struct buf *b = buf_in(rq->cx->arena, CLIENT_TEXT_MAX * 8);
     struct json_writer w;
 
-    if (v->type == JSON_ARRAY && v->count == 1 && v->first->type == JSON_STRING && str_eq(v->first->text, S("none"))) {
+    if (v->type == JSON_ARRAY && v->count == 1 && v->first->type == JSON_STRING &&
+        str_eq(v->first->text, S("none"))) {
         q->untagged = true;
         return OK;
     }
@@ -76,13 +77,15 @@ filter_one(struct api_request *rq, const struct json *f, struct client_query *q)
     if (str_eq(by, S("tags")))
         return filter_tags(rq, v, q);
     if (v->type != JSON_STRING)
-        return fail_field(rq->cx, S("/filters"), "the value of \"%.*s\" must be text", STR_ARG(utf8_cut(by, 60)));
+        return fail_field(rq->cx, S("/filters"), "the value of \"%.*s\" must be text",
+                          STR_ARG(utf8_cut(by, 60)));
     if (str_eq(by, S("name")) || str_eq(by, S("searchTerm")))
         q->name = v->text;
     else if (str_eq(by, S("asset")))
         q->none = q->none || !str_is_empty(v->text); /* no client has an asset yet */
     else
-        return fail_field(rq->cx, S("/filters"), "\"%.*s\" is no filter of clients: name, asset, tags",
+        return fail_field(rq->cx, S("/filters"),
+                          "\"%.*s\" is no filter of clients: name, asset, tags",
                           STR_ARG(utf8_cut(by, 60)));
     return OK;
 }
@@ -98,7 +101,8 @@ list_apply(struct api_request *rq)
     size_t at = 0;
 
     TRY(list_args_read(rq, LIST_LIMIT, &l));
-    q = (struct client_query){.offset = l.offset, .limit = l.limit, .sort = l.sort_by, .descending = l.descending};
+    q = (struct client_query){
+        .offset = l.offset, .limit = l.limit, .sort = l.sort_by, .descending = l.descending};
     for (const struct json *f = l.filters ? l.filters->first : NULL; f; f = f->next)
         TRY(filter_one(rq, f, &q));
     TRY(client_list(rq->cx, &q, &all));
@@ -238,35 +242,98 @@ findings_apply(struct api_request *rq)
     return OK;
 }
 
-#define ONE "/api/v1/client/{c}"
+#define ONE           "/api/v1/client/{c}"
 #define CLIENT_FIELDS "description:string poc:string poc_email:string tags:array custom_field:array"
 
 const struct route client_routes[] = {
-    {.method = HTTP_GET, .path = "/api/v1/client/list", .who = WHO_SIGNED_IN, .tx = TX_READ,
-     .summary = "Clients as view rows", .apply = list_v1_apply},
-    {.method = HTTP_GET, .path = "/api/v1/tenant/{t}/client/list", .who = WHO_SIGNED_IN, .tx = TX_READ,
-     .summary = "Clients as view rows", .apply = list_v1_apply},
-    {.method = HTTP_POST, .path = "/api/v2/clients", .who = WHO_SIGNED_IN, .tx = TX_READ, .body = BODY_JSON,
-     .fields = "pagination:object* sort:array filters:array", .summary = "List clients", .apply = list_apply},
-    {.method = HTTP_POST, .path = "/api/v1/client/create", .who = WHO_PERMISSION, .permission = PERM_CLIENT_CREATE,
-     .tx = TX_WRITE, .body = BODY_JSON_OR_FORM, .fields = "name:string* " CLIENT_FIELDS,
-     .events = "ClientCreated UserClientRoleAssigned", .summary = "Create a client", .apply = create_apply},
-    {.method = HTTP_GET, .path = ONE, .who = WHO_CLIENT, .permission = PERM_CLIENT_VIEW, .tx = TX_READ,
-     .summary = "Read a client", .apply = get_apply},
-    {.method = HTTP_PUT, .path = ONE, .who = WHO_CLIENT, .permission = PERM_CLIENT_EDIT, .tx = TX_WRITE,
-     .body = BODY_JSON, .fields = "name:string " CLIENT_FIELDS, .events = "ClientUpdated",
-     .summary = "Change a client (merge)", .apply = update_apply},
-    {.method = HTTP_DELETE, .path = ONE, .who = WHO_CLIENT, .permission = PERM_CLIENT_DELETE, .tx = TX_WRITE,
-     .events = "ClientDeleted UserClientRoleRemoved", .summary = "Delete a client", .apply = delete_apply},
-    {.method = HTTP_GET, .path = ONE "/logo", .who = WHO_CLIENT, .permission = PERM_CLIENT_VIEW, .tx = TX_READ,
-     .summary = "The logo itself", .apply = logo_get_apply},
-    {.method = HTTP_POST, .path = ONE "/logo", .who = WHO_CLIENT, .permission = PERM_CLIENT_EDIT, .tx = TX_WRITE,
-     .body = BODY_MULTIPART, .fields = "file:binary*", .events = "ClientUpdated", .summary = "Set the logo",
+    {.method = HTTP_GET,
+     .path = "/api/v1/client/list",
+     .who = WHO_SIGNED_IN,
+     .tx = TX_READ,
+     .summary = "Clients as view rows",
+     .apply = list_v1_apply},
+    {.method = HTTP_GET,
+     .path = "/api/v1/tenant/{t}/client/list",
+     .who = WHO_SIGNED_IN,
+     .tx = TX_READ,
+     .summary = "Clients as view rows",
+     .apply = list_v1_apply},
+    {.method = HTTP_POST,
+     .path = "/api/v2/clients",
+     .who = WHO_SIGNED_IN,
+     .tx = TX_READ,
+     .body = BODY_JSON,
+     .fields = "pagination:object* sort:array filters:array",
+     .summary = "List clients",
+     .apply = list_apply},
+    {.method = HTTP_POST,
+     .path = "/api/v1/client/create",
+     .who = WHO_PERMISSION,
+     .permission = PERM_CLIENT_CREATE,
+     .tx = TX_WRITE,
+     .body = BODY_JSON_OR_FORM,
+     .fields = "name:string* " CLIENT_FIELDS,
+     .events = "ClientCreated UserClientRoleAssigned",
+     .summary = "Create a client",
+     .apply = create_apply},
+    {.method = HTTP_GET,
+     .path = ONE,
+     .who = WHO_CLIENT,
+     .permission = PERM_CLIENT_VIEW,
+     .tx = TX_READ,
+     .summary = "Read a client",
+     .apply = get_apply},
+    {.method = HTTP_PUT,
+     .path = ONE,
+     .who = WHO_CLIENT,
+     .permission = PERM_CLIENT_EDIT,
+     .tx = TX_WRITE,
+     .body = BODY_JSON,
+     .fields = "name:string " CLIENT_FIELDS,
+     .events = "ClientUpdated",
+     .summary = "Change a client (merge)",
+     .apply = update_apply},
+    {.method = HTTP_DELETE,
+     .path = ONE,
+     .who = WHO_CLIENT,
+     .permission = PERM_CLIENT_DELETE,
+     .tx = TX_WRITE,
+     .events = "ClientDeleted UserClientRoleRemoved",
+     .summary = "Delete a client",
+     .apply = delete_apply},
+    {.method = HTTP_GET,
+     .path = ONE "/logo",
+     .who = WHO_CLIENT,
+     .permission = PERM_CLIENT_VIEW,
+     .tx = TX_READ,
+     .summary = "The logo itself",
+     .apply = logo_get_apply},
+    {.method = HTTP_POST,
+     .path = ONE "/logo",
+     .who = WHO_CLIENT,
+     .permission = PERM_CLIENT_EDIT,
+     .tx = TX_WRITE,
+     .body = BODY_MULTIPART,
+     .fields = "file:binary*",
+     .events = "ClientUpdated",
+     .summary = "Set the logo",
      .apply = logo_put_apply},
-    {.method = HTTP_DELETE, .path = ONE "/logo", .who = WHO_CLIENT, .permission = PERM_CLIENT_EDIT, .tx = TX_WRITE,
-     .events = "ClientUpdated", .summary = "Remove the logo", .apply = logo_delete_apply},
-    {.method = HTTP_POST, .path = "/api/v2/client/{c}/findings", .who = WHO_CLIENT, .permission = PERM_CLIENT_VIEW,
-     .tx = TX_READ, .body = BODY_JSON, .fields = "pagination:object* sort:array filters:array",
-     .summary = "Findings of a client", .apply = findings_apply},
+    {.method = HTTP_DELETE,
+     .path = ONE "/logo",
+     .who = WHO_CLIENT,
+     .permission = PERM_CLIENT_EDIT,
+     .tx = TX_WRITE,
+     .events = "ClientUpdated",
+     .summary = "Remove the logo",
+     .apply = logo_delete_apply},
+    {.method = HTTP_POST,
+     .path = "/api/v2/client/{c}/findings",
+     .who = WHO_CLIENT,
+     .permission = PERM_CLIENT_VIEW,
+     .tx = TX_READ,
+     .body = BODY_JSON,
+     .fields = "pagination:object* sort:array filters:array",
+     .summary = "Findings of a client",
+     .apply = findings_apply},
     {0},
 };

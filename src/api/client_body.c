@@ -7,10 +7,11 @@
 #define TAG_MAX 255 /* bytes of one tag */
 
 /* Never taken from a body: the server's own, and what answers add. */
-static const char *const SERVER_OWNED[] = {"client_id",  "cuid",      "doc_type",         "licenseKeys", "logo",
-                                           "has_logo",   "tenant_id", "classificationId", "users",       "createdAt",
-                                           "updatedAt",  "id",        "_id",              "status"};
-static const char *const OURS[] = {"name", "description", "poc", "poc_email", "tags", "custom_field"};
+static const char *const SERVER_OWNED[] = {
+    "client_id",        "cuid",  "doc_type",  "licenseKeys", "logo", "has_logo", "tenant_id",
+    "classificationId", "users", "createdAt", "updatedAt",   "id",   "_id",      "status"};
+static const char *const OURS[] = {"name",      "description", "poc",
+                                   "poc_email", "tags",        "custom_field"};
 
 static bool
 named(const char *const *list, size_t n, struct str key)
@@ -116,7 +117,8 @@ read_fields(struct api_request *rq, struct str *out)
         return OK;
     }
     if (v->type != JSON_ARRAY || v->count > CLIENT_FIELDS_MAX)
-        return fail_field(rq->cx, S("/custom_field"), "must be a list of at most %d fields", CLIENT_FIELDS_MAX);
+        return fail_field(rq->cx, S("/custom_field"), "must be a list of at most %d fields",
+                          CLIENT_FIELDS_MAX);
     for (const struct json *f = v->first; f; f = f->next) {
         if (f->type != JSON_OBJECT)
             return fail_field(rq->cx, S("/custom_field"), "must hold objects with label and value");
@@ -149,7 +151,8 @@ read_extra(struct api_request *rq, struct str *extra)
         json_key(&w, m->key);
         json_value(&w, now ? now : m);
     }
-    for (const struct json *m = json_is(rq->body, JSON_OBJECT) ? rq->body->first : NULL; m; m = m->next) {
+    for (const struct json *m = json_is(rq->body, JSON_OBJECT) ? rq->body->first : NULL; m;
+         m = m->next) {
         if (!is_unknown(m->key) || json_get(old, m->key))
             continue;
         json_key(&w, m->key);
@@ -157,7 +160,8 @@ read_extra(struct api_request *rq, struct str *extra)
     }
     json_end_object(&w);
     if (buf_failed(b))
-        return fail(rq->cx, ERR_TOO_LARGE, "The members this server does not know are larger than 64 KB");
+        return fail(rq->cx, ERR_TOO_LARGE,
+                    "The members this server does not know are larger than 64 KB");
     *extra = buf_view(b);
     return OK;
 }
@@ -169,10 +173,12 @@ client_body_read(struct api_request *rq, bool create, struct client *c)
 
     if (!json_is(rq->body, JSON_OBJECT))
         return fail(rq->cx, ERR_INVALID, "The body must be a JSON object");
-    if (read_text(rq, "name", create || json_get(rq->body, S("name")), CLIENT_NAME_MAX, &c->name) != OK ||
+    if (read_text(rq, "name", create || json_get(rq->body, S("name")), CLIENT_NAME_MAX, &c->name) !=
+            OK ||
         read_text(rq, "description", false, CLIENT_TEXT_MAX, &c->description) != OK)
         bad = ERR_INVALID;
-    if (read_text(rq, "poc", false, 1000, &c->poc) != OK || read_text(rq, "poc_email", false, 320, &c->poc_email) != OK)
+    if (read_text(rq, "poc", false, 1000, &c->poc) != OK ||
+        read_text(rq, "poc_email", false, 320, &c->poc_email) != OK)
         bad = ERR_INVALID;
     if (read_tags(rq, &c->tags) != OK || read_fields(rq, &c->custom_field) != OK)
         bad = ERR_INVALID;
@@ -262,7 +268,8 @@ write_extra(struct api_request *rq, struct str extra)
 }
 
 size_t
-client_body_write(struct api_request *rq, const struct client *c, const struct members *all, size_t from, bool single)
+client_body_write(struct api_request *rq, const struct client *c, const struct members *all,
+                  size_t from, bool single)
 {
     struct json_writer *w = &rq->out;
 

@@ -11,7 +11,7 @@
 MUST_CHECK enum err client_body_read(struct api_request *rq, bool create, struct client *c);
 /* Writes the object; `all` holds the client's members from `from` on (ordered by client). Gives the
  * place behind the last one used. */
-size_t client_body_write(struct api_request *rq, const struct client *c, const struct members *all, size_t from,
-                         bool single);
+size_t client_body_write(struct api_request *rq, const struct client *c, const struct members *all,
+                         size_t from, bool single);
 
 #endif

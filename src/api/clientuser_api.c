@@ -165,8 +165,8 @@ entry_user(struct api_request *rq, const struct json *x, size_t i, struct user *
 
 /* The role asked for, else the user's tenant role with most rights; NULL: he has none. */
 static enum err
-entry_role(struct api_request *rq, const struct desk *d, const struct json *x, size_t i, const struct user *u,
-           const struct role **out)
+entry_role(struct api_request *rq, const struct desk *d, const struct json *x, size_t i,
+           const struct user *u, const struct role **out)
 {
     struct str name = loose_text(x, "role");
 
@@ -174,16 +174,19 @@ entry_role(struct api_request *rq, const struct desk *d, const struct json *x, s
         return role_best(rq->cx, &d->roles, u->user_id, out);
     *out = role_pick(&d->roles, name);
     if (!*out)
-        return fail_field(rq->cx, at(rq, i, "role"), "\"%.*s\" is no role", STR_ARG(utf8_cut(name, 80)));
+        return fail_field(rq->cx, at(rq, i, "role"), "\"%.*s\" is no role",
+                          STR_ARG(utf8_cut(name, 80)));
     if (!(*out)->enabled)
         return fail_field(rq->cx, at(rq, i, "role"), "is a role that is switched off");
     return OK;
 }
 
 static enum err
-entry_tier(struct api_request *rq, const struct desk *d, const struct json *x, size_t i, struct client_grant *g)
+entry_tier(struct api_request *rq, const struct desk *d, const struct json *x, size_t i,
+           struct client_grant *g)
 {
-    const char *name = json_get(x, S("classificationId")) ? "classificationId" : "tenantClassificationLevel";
+    const char *name =
+        json_get(x, S("classificationId")) ? "classificationId" : "tenantClassificationLevel";
     struct str ref = loose_text(x, name);
 
     g->has_tier = json_get(x, str_of(name)) != NULL;
@@ -201,7 +204,8 @@ entry_tier(struct api_request *rq, const struct desk *d, const struct json *x, s
 
 /* *assigned: done; false: the user has no role to bring. ERR_NOT_FOUND: nobody of that e-mail. */
 static enum err
-assign_one(struct api_request *rq, const struct desk *d, const struct json *x, size_t i, struct user *u, bool *assigned)
+assign_one(struct api_request *rq, const struct desk *d, const struct json *x, size_t i,
+           struct user *u, bool *assigned)
 {
     struct client_grant g = {.client = &d->client, .his = &d->his, .user = u, .tiers = &d->tiers};
 
@@ -269,28 +273,64 @@ remove_apply(struct api_request *rq)
         else if (e != ERR_NOT_FOUND)
             return e;
     }
-    return api_ok(rq, arena_fmt(rq->cx->arena, "%d user%s removed", removed, removed == 1 ? "" : "s"));
+    return api_ok(rq,
+                  arena_fmt(rq->cx->arena, "%d user%s removed", removed, removed == 1 ? "" : "s"));
 }
 
-#define V1 "/api/v1/tenant/{t}/client/{c}"
-#define V2 "/api/v2/tenant/{t}/client/{c}"
-#define VIEW .who = WHO_CLIENT, .permission = PERM_CLIENT_VIEW, .tx = TX_READ
-#define MANAGE .who = WHO_CLIENT, .permission = PERM_CLIENT_USERS, .tx = TX_WRITE
+#define V1            "/api/v1/tenant/{t}/client/{c}"
+#define V2            "/api/v2/tenant/{t}/client/{c}"
+#define VIEW          .who = WHO_CLIENT, .permission = PERM_CLIENT_VIEW, .tx = TX_READ
+#define MANAGE        .who = WHO_CLIENT, .permission = PERM_CLIENT_USERS, .tx = TX_WRITE
 #define ASSIGN_EVENTS "UserClientRoleAssigned UserClientRoleUpdated"
 
 const struct route clientuser_routes[] = {
-    {.method = HTTP_GET, .path = V1 "/users", VIEW, .summary = "Users of a client", .apply = users_apply},
-    {.method = HTTP_GET, .path = "/api/v2/tenants/{t}/clients/{c}/users", VIEW, .summary = "Users of a client",
+    {.method = HTTP_GET,
+     .path = V1 "/users",
+     VIEW,
+     .summary = "Users of a client",
      .apply = users_apply},
-    {.method = HTTP_GET, .path = V1 "/users/available", .who = WHO_CLIENT, .permission = PERM_CLIENT_USERS,
-     .tx = TX_READ, .summary = "Users not yet assigned to a client", .apply = available_apply},
-    {.method = HTTP_POST, .path = V1 "/user/assign", MANAGE, .body = BODY_JSON_OR_FORM, .fields = "users:array",
-     .events = ASSIGN_EVENTS, .summary = "Assign users to a client", .apply = assign_apply},
-    {.method = HTTP_POST, .path = V2 "/user/assign", MANAGE, .body = BODY_JSON_OR_FORM, .fields = "users:array",
-     .events = ASSIGN_EVENTS, .summary = "Assign users to a client", .apply = assign_apply},
-    {.method = HTTP_POST, .path = V2 "/bulk/users/assign", MANAGE, .body = BODY_JSON, .events = ASSIGN_EVENTS,
-     .summary = "Assign many users to a client", .apply = assign_apply},
-    {.method = HTTP_POST, .path = V1 "/user/remove", MANAGE, .body = BODY_JSON_OR_FORM, .fields = "users:array*",
-     .events = "UserClientRoleRemoved", .summary = "Remove users from a client", .apply = remove_apply},
+    {.method = HTTP_GET,
+     .path = "/api/v2/tenants/{t}/clients/{c}/users",
+     VIEW,
+     .summary = "Users of a client",
+     .apply = users_apply},
+    {.method = HTTP_GET,
+     .path = V1 "/users/available",
+     .who = WHO_CLIENT,
+     .permission = PERM_CLIENT_USERS,
+     .tx = TX_READ,
+     .summary = "Users not yet assigned to a client",
+     .apply = available_apply},
+    {.method = HTTP_POST,
+     .path = V1 "/user/assign",
+     MANAGE,
+     .body = BODY_JSON_OR_FORM,
+     .fields = "users:array",
+     .events = ASSIGN_EVENTS,
+     .summary = "Assign users to a client",
+     .apply = assign_apply},
+    {.method = HTTP_POST,
+     .path = V2 "/user/assign",
+     MANAGE,
+     .body = BODY_JSON_OR_FORM,
+     .fields = "users:array",
+     .events = ASSIGN_EVENTS,
+     .summary = "Assign users to a client",
+     .apply = assign_apply},
+    {.method = HTTP_POST,
+     .path = V2 "/bulk/users/assign",
+     MANAGE,
+     .body = BODY_JSON,
+     .events = ASSIGN_EVENTS,
+     .summary = "Assign many users to a client",
+     .apply = assign_apply},
+    {.method = HTTP_POST,
+     .path = V1 "/user/remove",
+     MANAGE,
+     .body = BODY_JSON_OR_FORM,
+     .fields = "users:array*",
+     .events = "UserClientRoleRemoved",
+     .summary = "Remove users from a client",
+     .apply = remove_apply},
     {0},
 };

@@ -3,8 +3,8 @@
 #include "audit/audit.h"
 #include "core/client.h"
 
-#define ACTIVITY 10      /* events shown */
-#define OWN_SCANNED 100  /* of his own and about him: read to find his own */
+#define ACTIVITY      10  /* events shown */
+#define OWN_SCANNED   100 /* of his own and about him: read to find his own */
 #define CLIENTS_SHOWN 12
 
 /* The log lies in stores of its own: it is read before the transaction. */
@@ -65,8 +65,9 @@ write_clients(struct api_request *rq, const struct clients *all)
         json_raw(w, c->tags);
         json_kv_bool(w, "has_logo", !str_is_empty(c->logo));
         json_kv_str(w, "logo",
-                    str_is_empty(c->logo) ? S("")
-                                          : arena_fmt(rq->cx->arena, "/api/v1/client/%lld/logo", (long long)c->id));
+                    str_is_empty(c->logo)
+                        ? S("")
+                        : arena_fmt(rq->cx->arena, "/api/v1/client/%lld/logo", (long long)c->id));
         json_kv_i64(w, "updatedAt", c->updated_at / USEC_PER_MS);
         json_end_object(w);
     }
@@ -104,7 +105,12 @@ apply(struct api_request *rq)
 }
 
 const struct route dashboard_routes[] = {
-    {.method = HTTP_GET, .path = "/api/v2/dashboard", .who = WHO_SIGNED_IN, .tx = TX_READ,
-     .summary = "My clients and recent activity", .prepare = prepare, .apply = apply},
+    {.method = HTTP_GET,
+     .path = "/api/v2/dashboard",
+     .who = WHO_SIGNED_IN,
+     .tx = TX_READ,
+     .summary = "My clients and recent activity",
+     .prepare = prepare,
+     .apply = apply},
     {0},
 };

@@ -20,7 +20,8 @@ picture_read(struct api_request *rq, struct str *data_url, struct str *what)
 enum err
 picture_answer(struct api_request *rq, struct str data_url)
 {
-    if (str_is_empty(data_url) || image_bytes(rq->cx, data_url, &rq->rs->content_type, &rq->rs->body) != OK)
+    if (str_is_empty(data_url) ||
+        image_bytes(rq->cx, data_url, &rq->rs->content_type, &rq->rs->body) != OK)
         return fail(rq->cx, ERR_NOT_FOUND, "There is no picture");
     return OK;
 }

@@ -12,7 +12,9 @@ word_key(struct cx *cx, const char *title)
     struct buf *b = buf_in(cx->arena, 256);
 
     for (; *title; title++)
-        buf_char(b, *title >= 'a' && *title <= 'z' ? (char)(*title - 'a' + 'A') : *title == ' ' ? '_' : *title);
+        buf_char(b, *title >= 'a' && *title <= 'z' ? (char)(*title - 'a' + 'A')
+                    : *title == ' '                ? '_'
+                                                   : *title);
     return buf_view(b);
 }
 
@@ -24,7 +26,8 @@ first_of(enum permission p, bool section)
     for (enum permission q = PERMISSION_NONE + 1; q < p; q++) {
         const struct permission_info *k = permission_info(q);
 
-        if (strcmp(i->category, k->category) == 0 && (!section || strcmp(i->section, k->section) == 0))
+        if (strcmp(i->category, k->category) == 0 &&
+            (!section || strcmp(i->section, k->section) == 0))
             return false;
     }
     return true;
@@ -77,7 +80,8 @@ write_configuration(struct api_request *rq, const struct permission_set *set)
         json_key(w, S("sections"));
         json_begin_array(w);
         for (enum permission s = c; s < PERMISSION_COUNT; s++) {
-            if (first_of(s, true) && strcmp(permission_info(s)->category, permission_info(c)->category) == 0)
+            if (first_of(s, true) &&
+                strcmp(permission_info(s)->category, permission_info(c)->category) == 0)
                 write_section(rq, s, set);
         }
         json_end_array(w);
@@ -126,7 +130,8 @@ role_body_write(struct api_request *rq, const struct role *r, bool closed)
 static enum err
 unknown_permission(struct api_request *rq, struct str key)
 {
-    return fail_field(rq->cx, S("/permissions"), "\"%.*s\" is no permission", STR_ARG(utf8_cut(key, 80)));
+    return fail_field(rq->cx, S("/permissions"), "\"%.*s\" is no permission",
+                      STR_ARG(utf8_cut(key, 80)));
 }
 
 /* permissions: the whole set. */

@@ -11,6 +11,7 @@ void role_body_write(struct api_request *rq, const struct role *r, bool closed);
 void role_body_keys(struct json_writer *w, const struct permission_set *set);
 /* Reads `permissions` (the whole set) or `permissionConfiguration` (what it names is switched) over
  * *set, which holds the present rights. */
-MUST_CHECK enum err role_body_rights(struct api_request *rq, bool required, struct permission_set *set);
+MUST_CHECK enum err role_body_rights(struct api_request *rq, bool required,
+                                     struct permission_set *set);
 
 #endif

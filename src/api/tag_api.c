@@ -99,20 +99,37 @@ delete_apply(struct api_request *rq)
     return OK;
 }
 
-#define BASE "/api/v1/tenant/{t}/tag"
-#define VIEW .who = WHO_PERMISSION, .permission = PERM_TAGS_VIEW, .tx = TX_READ
+#define BASE   "/api/v1/tenant/{t}/tag"
+#define VIEW   .who = WHO_PERMISSION, .permission = PERM_TAGS_VIEW, .tx = TX_READ
 #define MANAGE .who = WHO_PERMISSION, .permission = PERM_TAGS_MANAGE, .tx = TX_WRITE
 
 const struct route tag_routes[] = {
     {.method = HTTP_GET, .path = BASE, VIEW, .summary = "List tags", .apply = list_apply},
-    {.method = HTTP_GET, .path = BASE "/search", VIEW, .summary = "Search tags by part of the name",
+    {.method = HTTP_GET,
+     .path = BASE "/search",
+     VIEW,
+     .summary = "Search tags by part of the name",
      .apply = search_apply},
-    {.method = HTTP_POST, .path = BASE "/find", VIEW, .body = BODY_JSON, .fields = "name:string*",
-     .summary = "Find a tag by its name", .apply = find_apply},
-    {.method = HTTP_POST, .path = BASE, MANAGE, .body = BODY_JSON_OR_FORM,
-     .fields = "name:string* scope:string ownerId:integer", .events = "TagCreated", .summary = "Create a tag",
+    {.method = HTTP_POST,
+     .path = BASE "/find",
+     VIEW,
+     .body = BODY_JSON,
+     .fields = "name:string*",
+     .summary = "Find a tag by its name",
+     .apply = find_apply},
+    {.method = HTTP_POST,
+     .path = BASE,
+     MANAGE,
+     .body = BODY_JSON_OR_FORM,
+     .fields = "name:string* scope:string ownerId:integer",
+     .events = "TagCreated",
+     .summary = "Create a tag",
      .apply = create_apply},
-    {.method = HTTP_DELETE, .path = BASE "/{tagId}", MANAGE, .events = "TagDeleted", .summary = "Delete a tag",
+    {.method = HTTP_DELETE,
+     .path = BASE "/{tagId}",
+     MANAGE,
+     .events = "TagDeleted",
+     .summary = "Delete a tag",
      .apply = delete_apply},
     {0},
 };

@@ -1,5 +1,4 @@
-/* The workspace: name, address, pictures, defaults, its risk numbers. Mail and sign-in settings are
- * settings_api.c. */
+/* The workspace: name, address, pictures, its risk numbers. All other settings are settings_api.c. */
 #include "api/api.h"
 #include "api/picture.h"
 #include "core/settings.h"
@@ -79,60 +78,6 @@ update_apply(struct api_request *rq)
     return api_ok(rq, S("Account information updated"));
 }
 
-/* ---- general settings ---- */
-
-static enum err
-settings_apply(struct api_request *rq)
-{
-    struct settings_change *c = arena_new(rq->cx->arena, struct settings_change);
-    struct str visibility, sender, present;
-    bool rapid = false;
-
-    TRY(body_str(rq, rq->body, "visibility", false, 16, &visibility));
-    TRY(body_str(rq, rq->body, "senderEmailAddress", false, 320, &sender));
-    TRY(body_bool(rq, rq->body, "rapidTemplating", false, &rapid));
-    if (!str_is_null(visibility))
-        TRY(settings_set(rq->cx, c, SET_VISIBILITY, visibility, S("/visibility")));
-    TRY(settings_get_str(rq->cx, SET_EMAIL_SENDER, &present));
-    if (!str_is_null(sender) && !str_eq(sender, present)) { /* clients send back what they read */
-        if (!cx_may(rq->cx, PERM_EMAIL_SETTINGS))
-            return fail(rq->cx, ERR_FORBIDDEN, "Not permitted: %s", permission_info(PERM_EMAIL_SETTINGS)->title);
-        TRY(settings_set(rq->cx, c, SET_EMAIL_SENDER, sender, S("/senderEmailAddress")));
-    }
-    if (json_get(rq->body, S("rapidTemplating")))
-        TRY(settings_set(rq->cx, c, SET_RAPID_TEMPLATING, rapid ? S("true") : S("false"), S("/rapidTemplating")));
-    TRY(settings_commit(rq->cx, c, "general settings"));
-    return api_ok(rq, S("Settings updated"));
-}
-
-static enum err
-notify_get_apply(struct api_request *rq)
-{
-    int64_t days;
-
-    TRY(settings_get_int(rq->cx, SET_REMINDER_DAYS, &days));
-    json_begin_object(&rq->out);
-    json_kv_i64(&rq->out, "reminderDays", days);
-    json_end_object(&rq->out);
-    return OK;
-}
-
-static enum err
-notify_put_apply(struct api_request *rq)
-{
-    struct settings_change *c = arena_new(rq->cx->arena, struct settings_change);
-    int64_t days = -1;
-
-    TRY(query_int(rq, "reminderDays", 0, 365, -1, &days));
-    TRY(body_int(rq, rq->body, "reminderDays", false, 0, 365, &days));
-    if (days < 0)
-        return fail_field(rq->cx, S("reminderDays"), "is required");
-    TRY(settings_set(rq->cx, c, SET_REMINDER_DAYS, arena_fmt(rq->cx->arena, "%lld", (long long)days),
-                     S("/reminderDays")));
-    TRY(settings_commit(rq->cx, c, "notification settings"));
-    return api_ok(rq, S("Notification settings updated"));
-}
-
 /* ---- analytics: nothing is counted before there are findings ---- */
 
 static enum err
@@ -206,33 +151,52 @@ image_delete_apply(struct api_request *rq)
 
 #define BASE "/api/v1/tenant/{t}"
 #define PICTURE(part)                                                                              \
-    {.method = HTTP_GET, .path = BASE part, .who = WHO_SIGNED_IN, .tx = TX_READ, .summary = "The picture itself",     \
-     .apply = image_get_apply},                                                                                       \
-        {.method = HTTP_POST, .path = BASE part, .who = WHO_PERMISSION, .permission = PERM_ACCOUNT_EDIT,              \
-         .tx = TX_WRITE, .body = BODY_MULTIPART, .fields = "file:binary*", .events = "SettingChanged",                \
-         .summary = "Set the picture", .apply = image_put_apply},                                                     \
-    {                                                                                                                 \
-        .method = HTTP_DELETE, .path = BASE part, .who = WHO_PERMISSION, .permission = PERM_ACCOUNT_EDIT,             \
-        .tx = TX_WRITE, .events = "SettingChanged", .summary = "Remove the picture", .apply = image_delete_apply      \
+    {.method = HTTP_GET,                                                                           \
+     .path = BASE part,                                                                            \
+     .who = WHO_SIGNED_IN,                                                                         \
+     .tx = TX_READ,                                                                                \
+     .summary = "The picture itself",                                                              \
+     .apply = image_get_apply},                                                                    \
+        {.method = HTTP_POST,                                                                      \
+         .path = BASE part,                                                                        \
+         .who = WHO_PERMISSION,                                                                    \
+         .permission = PERM_ACCOUNT_EDIT,                                                          \
+         .tx = TX_WRITE,                                                                           \
+         .body = BODY_MULTIPART,                                                                   \
+         .fields = "file:binary*",                                                                 \
+         .events = "SettingChanged",                                                               \
+         .summary = "Set the picture",                                                             \
+         .apply = image_put_apply},                                                                \
+    {                                                                                              \
+        .method = HTTP_DELETE, .path = BASE part, .who = WHO_PERMISSION,                           \
+        .permission = PERM_ACCOUNT_EDIT, .tx = TX_WRITE, .events = "SettingChanged",               \
+        .summary = "Remove the picture", .apply = image_delete_apply                               \
     }
 
 const struct route tenant_routes[] = {
-    {.method = HTTP_GET, .path = BASE, .who = WHO_SIGNED_IN, .tx = TX_READ, .summary = "The workspace",
+    {.method = HTTP_GET,
+     .path = BASE,
+     .who = WHO_SIGNED_IN,
+     .tx = TX_READ,
+     .summary = "The workspace",
      .apply = get_apply},
-    {.method = HTTP_PUT, .path = BASE, .who = WHO_PERMISSION, .permission = PERM_ACCOUNT_EDIT, .tx = TX_WRITE,
-     .body = BODY_OPTIONAL, .fields = "name:string address:string", .events = "SettingChanged",
-     .summary = "Change name and address", .apply = update_apply},
-    {.method = HTTP_PUT, .path = "/api/v2/tenants/{t}/settings", .who = WHO_PERMISSION,
-     .permission = PERM_GENERAL_SETTINGS, .tx = TX_WRITE, .body = BODY_JSON,
-     .fields = "visibility:string senderEmailAddress:string rapidTemplating:boolean", .events = "SettingChanged",
-     .summary = "Change general settings", .apply = settings_apply},
-    {.method = HTTP_GET, .path = BASE "/notificationsettings", .who = WHO_SIGNED_IN, .tx = TX_READ,
-     .summary = "Notification settings", .apply = notify_get_apply},
-    {.method = HTTP_PUT, .path = BASE "/notificationsettings", .who = WHO_PERMISSION,
-     .permission = PERM_GENERAL_SETTINGS, .tx = TX_WRITE, .body = BODY_OPTIONAL, .fields = "reminderDays:integer",
-     .events = "SettingChanged", .summary = "Change notification settings", .apply = notify_put_apply},
-    {.method = HTTP_GET, .path = BASE "/analytics", .who = WHO_SIGNED_IN, .tx = TX_NONE, .rate = RATE_HEAVY,
-     .summary = "Risk numbers", .apply = analytics_apply},
+    {.method = HTTP_PUT,
+     .path = BASE,
+     .who = WHO_PERMISSION,
+     .permission = PERM_ACCOUNT_EDIT,
+     .tx = TX_WRITE,
+     .body = BODY_OPTIONAL,
+     .fields = "name:string address:string",
+     .events = "SettingChanged",
+     .summary = "Change name and address",
+     .apply = update_apply},
+    {.method = HTTP_GET,
+     .path = BASE "/analytics",
+     .who = WHO_SIGNED_IN,
+     .tx = TX_NONE,
+     .rate = RATE_HEAVY,
+     .summary = "Risk numbers",
+     .apply = analytics_apply},
     PICTURE("/logo"),
     PICTURE("/logo/dark"),
     PICTURE("/icon"),

@@ -38,7 +38,8 @@ client_get(struct cx *cx, int64_t id, struct client *out)
 }
 
 static enum err
-record(struct cx *cx, enum event ev, const struct client *c, const char *verb, const struct trail *t)
+record(struct cx *cx, enum event ev, const struct client *c, const char *verb,
+       const struct trail *t)
 {
     struct str who = trail_actor(cx);
     struct trail_thing thing = {
@@ -56,8 +57,9 @@ record(struct cx *cx, enum event ev, const struct client *c, const char *verb, c
 /* ---- creating ---- */
 
 static const struct sql INSERT = SQL_WRITE(
-    "client", "INSERT INTO client (tenant_id, client_id, cuid, name, description, poc, poc_email, tags, custom_field, "
-              "logo, extra, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', $10, $11, $11)");
+    "client",
+    "INSERT INTO client (tenant_id, client_id, cuid, name, description, poc, poc_email, tags, custom_field, "
+    "logo, extra, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', $10, $11, $11)");
 
 static struct str
 or_else(struct str s, struct str fallback)
@@ -79,8 +81,11 @@ note_texts(struct cx *cx, struct trail *t, const struct client *old, const struc
 enum err
 client_insert(struct cx *cx, struct client *c)
 {
-    static const struct client empty = {.description = S(""), .poc = S(""), .poc_email = S(""),
-                                        .tags = S("[]"), .custom_field = S("[]")};
+    static const struct client empty = {.description = S(""),
+                                        .poc = S(""),
+                                        .poc_email = S(""),
+                                        .tags = S("[]"),
+                                        .custom_field = S("[]")};
     struct trail t = {0};
 
     audit_cover(cx, REASON_SEQUENCE);
@@ -95,9 +100,9 @@ client_insert(struct cx *cx, struct client *c)
     c->logo = S("");
     c->created_at = c->updated_at = cx->now;
     TRY(db_exec(cx->tx, &INSERT,
-                ARGS(V_INT(cx->tenant.id), V_INT(c->id), V_STR(c->cuid), V_STR(c->name), V_STR(c->description),
-                     V_STR(c->poc), V_STR(c->poc_email), V_STR(c->tags), V_STR(c->custom_field), V_STR(c->extra),
-                     V_INT(cx->now)),
+                ARGS(V_INT(cx->tenant.id), V_INT(c->id), V_STR(c->cuid), V_STR(c->name),
+                     V_STR(c->description), V_STR(c->poc), V_STR(c->poc_email), V_STR(c->tags),
+                     V_STR(c->custom_field), V_STR(c->extra), V_INT(cx->now)),
                 NULL));
     note_texts(cx, &t, &empty, c);
     return record(cx, EV_CLIENT_CREATED, c, "created", &t);
@@ -106,8 +111,9 @@ client_insert(struct cx *cx, struct client *c)
 /* ---- changing ---- */
 
 static const struct sql UPDATE = SQL_WRITE(
-    "client", "UPDATE client SET name = $3, description = $4, poc = $5, poc_email = $6, tags = $7, custom_field = $8, "
-              "extra = $9, updated_at = $10 WHERE tenant_id = $1 AND client_id = $2");
+    "client",
+    "UPDATE client SET name = $3, description = $4, poc = $5, poc_email = $6, tags = $7, custom_field = $8, "
+    "extra = $9, updated_at = $10 WHERE tenant_id = $1 AND client_id = $2");
 
 static struct str
 json_text(struct cx *cx, const struct json *v)
@@ -154,14 +160,16 @@ client_update(struct cx *cx, const struct client *old, const struct client *c)
     if (t.n == 0)
         return OK;
     TRY(db_exec(cx->tx, &UPDATE,
-                ARGS(V_INT(cx->tenant.id), V_INT(c->id), V_STR(c->name), V_STR(c->description), V_STR(c->poc),
-                     V_STR(c->poc_email), V_STR(c->tags), V_STR(c->custom_field), V_STR(c->extra), V_INT(cx->now)),
+                ARGS(V_INT(cx->tenant.id), V_INT(c->id), V_STR(c->name), V_STR(c->description),
+                     V_STR(c->poc), V_STR(c->poc_email), V_STR(c->tags), V_STR(c->custom_field),
+                     V_STR(c->extra), V_INT(cx->now)),
                 NULL));
     return record(cx, EV_CLIENT_UPDATED, c, "changed", &t);
 }
 
 static const struct sql SET_LOGO = SQL_WRITE(
-    "client", "UPDATE client SET logo = $3, updated_at = $4 WHERE tenant_id = $1 AND client_id = $2");
+    "client",
+    "UPDATE client SET logo = $3, updated_at = $4 WHERE tenant_id = $1 AND client_id = $2");
 
 enum err
 client_set_logo(struct cx *cx, const struct client *c, struct str data_url, struct str what)
@@ -170,17 +178,21 @@ client_set_logo(struct cx *cx, const struct client *c, struct str data_url, stru
 
     if (str_is_empty(data_url) && str_is_empty(c->logo))
         return OK;
-    TRY(db_exec(cx->tx, &SET_LOGO,
-                ARGS(V_INT(cx->tenant.id), V_INT(c->id), V_STR(or_else(data_url, S(""))), V_INT(cx->now)), NULL));
+    TRY(db_exec(
+        cx->tx, &SET_LOGO,
+        ARGS(V_INT(cx->tenant.id), V_INT(c->id), V_STR(or_else(data_url, S(""))), V_INT(cx->now)),
+        NULL));
     trail_note(cx, &t, S("logo"), str_is_empty(c->logo) ? STR_NULL : S("an image"), what);
-    return record(cx, EV_CLIENT_UPDATED, c, str_is_empty(data_url) ? "removed the logo of" : "set the logo of", &t);
+    return record(cx, EV_CLIENT_UPDATED, c,
+                  str_is_empty(data_url) ? "removed the logo of" : "set the logo of", &t);
 }
 
 /* ---- deleting ---- */
 
 static const struct sql DROP_USERS =
     SQL_WRITE("client_user", "DELETE FROM client_user WHERE tenant_id = $1 AND client_id = $2");
-static const struct sql DROP = SQL_WRITE("client", "DELETE FROM client WHERE tenant_id = $1 AND client_id = $2");
+static const struct sql DROP =
+    SQL_WRITE("client", "DELETE FROM client WHERE tenant_id = $1 AND client_id = $2");
 
 enum err
 client_delete(struct cx *cx, const struct client *c)

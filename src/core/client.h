@@ -10,9 +10,9 @@
 #include "core/user.h"
 #include "run/cx.h"
 
-#define CLIENT_NAME_MAX 255          /* bytes */
-#define CLIENT_TEXT_MAX ((size_t)64 << 10) /* description; also all unknown members together */
-#define CLIENT_TAGS_MAX 500
+#define CLIENT_NAME_MAX   255                /* bytes */
+#define CLIENT_TEXT_MAX   ((size_t)64 << 10) /* description; also all unknown members together */
+#define CLIENT_TAGS_MAX   500
 #define CLIENT_FIELDS_MAX 500
 
 struct client {
@@ -30,21 +30,23 @@ MUST_CHECK enum err client_get(struct cx *cx, int64_t id, struct client *out);
 /* Null texts become empty. Gives no one access: client_grant_default_group does. */
 MUST_CHECK enum err client_insert(struct cx *cx, struct client *c);
 /* Writes what differs between the two; the logo is left alone. */
-MUST_CHECK enum err client_update(struct cx *cx, const struct client *old, const struct client *wanted);
+MUST_CHECK enum err client_update(struct cx *cx, const struct client *old,
+                                  const struct client *wanted);
 /* Null logo: removed. `what`: "image/png, 812 bytes", null when removed. */
-MUST_CHECK enum err client_set_logo(struct cx *cx, const struct client *c, struct str data_url, struct str what);
+MUST_CHECK enum err client_set_logo(struct cx *cx, const struct client *c, struct str data_url,
+                                    struct str what);
 /* Removes it and everyone's access, with an event for each. */
 MUST_CHECK enum err client_delete(struct cx *cx, const struct client *c);
 
 /* ---- what the caller sees: clients he is assigned to and may view, or all with AUTHORIZATION_MANAGE ---- */
 struct client_query {
     int64_t offset, limit;
-    struct str sort;  /* name, created, updated; null: name */
+    struct str sort; /* name, created, updated; null: name */
     bool descending;
-    struct str name;  /* part of the name; null: any */
-    struct str tags;  /* JSON array: any of these; null: any */
-    bool untagged;    /* only clients without tags */
-    bool none;        /* a filter nothing can match */
+    struct str name; /* part of the name; null: any */
+    struct str tags; /* JSON array: any of these; null: any */
+    bool untagged;   /* only clients without tags */
+    bool none;       /* a filter nothing can match */
 };
 struct clients {
     struct client *v;

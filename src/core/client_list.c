@@ -4,29 +4,29 @@
 #include "core/tag.h"
 
 /* $2 the caller, $3 sees all clients, $4 holds CLIENT_VIEW tenant-wide, $5 name pattern, $6 tags. */
-#define CLIENT_VISIBLE                                                                             \
-    "FROM client c WHERE c.tenant_id = $1 AND (CAST($3 AS BIGINT) = 1 OR EXISTS (SELECT 1 FROM client_user cu "       \
-    "WHERE cu.tenant_id = c.tenant_id AND cu.client_id = c.client_id AND cu.user_id = $2 AND ("                       \
-    "CAST($4 AS BIGINT) = 1 OR EXISTS (SELECT 1 FROM role r JOIN role_permission rp ON rp.tenant_id = r.tenant_id "   \
-    "AND rp.role_cuid = r.cuid WHERE r.tenant_id = cu.tenant_id AND r.cuid = cu.role_cuid AND r.enabled = 1 AND "     \
-    "rp.permission = 'CLIENTS.VIEW')))) "                                                                             \
-    "AND (CAST($5 AS TEXT) IS NULL OR lower(c.name) LIKE CAST($5 AS TEXT) ESCAPE '\\') "                              \
+#define CLIENT_VISIBLE                                                                                              \
+    "FROM client c WHERE c.tenant_id = $1 AND (CAST($3 AS BIGINT) = 1 OR EXISTS (SELECT 1 FROM client_user cu "     \
+    "WHERE cu.tenant_id = c.tenant_id AND cu.client_id = c.client_id AND cu.user_id = $2 AND ("                     \
+    "CAST($4 AS BIGINT) = 1 OR EXISTS (SELECT 1 FROM role r JOIN role_permission rp ON rp.tenant_id = r.tenant_id " \
+    "AND rp.role_cuid = r.cuid WHERE r.tenant_id = cu.tenant_id AND r.cuid = cu.role_cuid AND r.enabled = 1 AND "   \
+    "rp.permission = 'CLIENTS.VIEW')))) "                                                                           \
+    "AND (CAST($5 AS TEXT) IS NULL OR lower(c.name) LIKE CAST($5 AS TEXT) ESCAPE '\\') "                            \
     "AND (CAST($7 AS BIGINT) = 0 OR c.tags = '[]') AND CAST($8 AS BIGINT) = 0 "
 #define TAGS_LITE                                                                                  \
-    "AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM json_each(c.tags) h "                   \
+    "AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM json_each(c.tags) h "                  \
     "JOIN json_each($6) w ON h.value = w.value)) "
-#define TAGS_PG                                                                                    \
+#define TAGS_PG                                                                                                       \
     "AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM json_array_elements_text(CAST(c.tags AS json)) h(value) " \
     "JOIN json_array_elements_text(CAST(CAST($6 AS TEXT) AS json)) w(value) ON h.value = w.value)) "
-#define CLIENT_COLUMNS                                                                             \
-    "SELECT c.client_id, c.cuid, c.name, c.description, c.poc, c.poc_email, c.tags, c.custom_field, "                 \
+#define CLIENT_COLUMNS                                                                                \
+    "SELECT c.client_id, c.cuid, c.name, c.description, c.poc, c.poc_email, c.tags, c.custom_field, " \
     "CASE WHEN c.logo = '' THEN '' ELSE '1' END, c.extra, c.created_at, c.updated_at "
 #define PAGE(order)                                                                                \
-    SQL_READ2(CLIENT_COLUMNS CLIENT_VISIBLE TAGS_LITE "ORDER BY " order " LIMIT $9 OFFSET $10",                       \
+    SQL_READ2(CLIENT_COLUMNS CLIENT_VISIBLE TAGS_LITE "ORDER BY " order " LIMIT $9 OFFSET $10",    \
               CLIENT_COLUMNS CLIENT_VISIBLE TAGS_PG "ORDER BY " order " LIMIT $9 OFFSET $10")
 
-static const struct sql COUNT =
-    SQL_READ2("SELECT COUNT(*) " CLIENT_VISIBLE TAGS_LITE, "SELECT COUNT(*) " CLIENT_VISIBLE TAGS_PG);
+static const struct sql COUNT = SQL_READ2("SELECT COUNT(*) " CLIENT_VISIBLE TAGS_LITE,
+                                          "SELECT COUNT(*) " CLIENT_VISIBLE TAGS_PG);
 
 static const struct {
     const char *name;
@@ -37,7 +37,8 @@ static const struct {
     {"updated", PAGE("c.updated_at, c.client_id"), PAGE("c.updated_at DESC, c.client_id DESC")},
     {"createdAt", PAGE("c.created_at, c.client_id"), PAGE("c.created_at DESC, c.client_id DESC")},
     {"updatedAt", PAGE("c.updated_at, c.client_id"), PAGE("c.updated_at DESC, c.client_id DESC")},
-    {"asset", PAGE("c.client_id"), PAGE("c.client_id DESC")}, /* no assets are kept yet: all have none */
+    {"asset", PAGE("c.client_id"),
+     PAGE("c.client_id DESC")}, /* no assets are kept yet: all have none */
 };
 
 static const struct sql *

@@ -5,18 +5,21 @@
 
 /* ---- reading ---- */
 
-#define MEMBER_COLUMNS                                                                             \
-    "SELECT " TRAIL_USER ", cu.client_id, u.disabled, cu.role_cuid, r.key, r.title, cu.tier_id "                \
-    "FROM client_user cu JOIN user_account u ON u.tenant_id = cu.tenant_id AND u.user_id = cu.user_id "        \
+#define MEMBER_COLUMNS                                                                                  \
+    "SELECT " TRAIL_USER ", cu.client_id, u.disabled, cu.role_cuid, r.key, r.title, cu.tier_id "        \
+    "FROM client_user cu JOIN user_account u ON u.tenant_id = cu.tenant_id AND u.user_id = cu.user_id " \
     "LEFT JOIN role r ON r.tenant_id = cu.tenant_id AND r.cuid = cu.role_cuid WHERE cu.tenant_id = $1 "
-static const struct sql OF_CLIENT =
-    SQL_READ(MEMBER_COLUMNS "AND cu.client_id = $2 ORDER BY lower(u.last), lower(u.first), u.user_id");
+static const struct sql OF_CLIENT = SQL_READ(
+    MEMBER_COLUMNS "AND cu.client_id = $2 ORDER BY lower(u.last), lower(u.first), u.user_id");
 static const struct sql OF_CLIENTS = SQL_READ2(
-    MEMBER_COLUMNS "AND cu.client_id IN (SELECT value FROM json_each($2)) ORDER BY cu.client_id, u.user_id",
-    MEMBER_COLUMNS "AND cu.client_id IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text("
-                   "CAST(CAST($2 AS TEXT) AS json))) ORDER BY cu.client_id, u.user_id");
+    MEMBER_COLUMNS
+    "AND cu.client_id IN (SELECT value FROM json_each($2)) ORDER BY cu.client_id, u.user_id",
+    MEMBER_COLUMNS
+    "AND cu.client_id IN (SELECT CAST(value AS BIGINT) FROM json_array_elements_text("
+    "CAST(CAST($2 AS TEXT) AS json))) ORDER BY cu.client_id, u.user_id");
 static const struct sql AVAILABLE = SQL_READ(
-    "SELECT " TRAIL_USER ", 0, u.disabled, NULL, NULL, NULL, u.tier_id FROM user_account u WHERE u.tenant_id = $1 AND NOT "
+    "SELECT " TRAIL_USER
+    ", 0, u.disabled, NULL, NULL, NULL, u.tier_id FROM user_account u WHERE u.tenant_id = $1 AND NOT "
     "EXISTS (SELECT 1 FROM client_user cu WHERE cu.tenant_id = u.tenant_id AND cu.user_id = u.user_id AND "
     "cu.client_id = $2) ORDER BY lower(u.last), lower(u.first), u.user_id");
 
@@ -79,15 +82,15 @@ members_available(struct cx *cx, int64_t client_id, struct members *out)
 
 /* ---- assigning, changing ---- */
 
-static const struct sql ONE = SQL_READ(
-    MEMBER_COLUMNS "AND cu.client_id = $2 AND cu.user_id = $3");
+static const struct sql ONE = SQL_READ(MEMBER_COLUMNS "AND cu.client_id = $2 AND cu.user_id = $3");
 
 static enum err
 read_one(struct cx *cx, int64_t client_id, int64_t user_id, struct member *out)
 {
     struct db_rows *r;
 
-    TRY(db_query_one(cx->tx, &ONE, ARGS(V_INT(cx->tenant.id), V_INT(client_id), V_INT(user_id)), &r));
+    TRY(db_query_one(cx->tx, &ONE, ARGS(V_INT(cx->tenant.id), V_INT(client_id), V_INT(user_id)),
+                     &r));
     *out = (struct member){
         .user = trail_user(cx, r, 0),
         .client_id = client_id,
@@ -122,16 +125,18 @@ record(struct cx *cx, enum event ev, const struct client *c, const struct user *
 }
 
 static const struct sql INSERT = SQL_WRITE(
-    "client_user", "INSERT INTO client_user (tenant_id, client_id, user_id, role_cuid, tier_id) VALUES ($1, $2, $3, $4, $5)");
+    "client_user",
+    "INSERT INTO client_user (tenant_id, client_id, user_id, role_cuid, tier_id) VALUES ($1, $2, $3, $4, $5)");
 static const struct sql UPDATE = SQL_WRITE(
-    "client_user", "UPDATE client_user SET role_cuid = $4, tier_id = $5 WHERE tenant_id = $1 AND client_id = $2 AND user_id = $3");
+    "client_user",
+    "UPDATE client_user SET role_cuid = $4, tier_id = $5 WHERE tenant_id = $1 AND client_id = $2 AND user_id = $3");
 
 static enum err
 write_row(struct cx *cx, const struct sql *q, const struct client_grant *g, int64_t tier)
 {
     return db_exec(cx->tx, q,
-                   ARGS(V_INT(cx->tenant.id), V_INT(g->client->id), V_INT(g->user->user_id), V_STR(g->role->cuid),
-                        V_INT_OR_NULL(tier != 0, tier)),
+                   ARGS(V_INT(cx->tenant.id), V_INT(g->client->id), V_INT(g->user->user_id),
+                        V_STR(g->role->cuid), V_INT_OR_NULL(tier != 0, tier)),
                    NULL);
 }
 
@@ -146,8 +151,9 @@ assign(struct cx *cx, const struct client_grant *g)
     if (g->tier)
         trail_note(cx, &t, S("classification"), STR_NULL, g->tier->name);
     return record(cx, EV_CLIENT_USER_ASSIGNED, g->client, g->user,
-                  arena_fmt(cx->arena, "%.*s assigned %.*s to client %.*s as %.*s%s", STR_ARG(who), STR_ARG(whom),
-                            STR_ARG(g->client->name), STR_ARG(g->role->title), g->how ? g->how : ""),
+                  arena_fmt(cx->arena, "%.*s assigned %.*s to client %.*s as %.*s%s", STR_ARG(who),
+                            STR_ARG(whom), STR_ARG(g->client->name), STR_ARG(g->role->title),
+                            g->how ? g->how : ""),
                   &t);
 }
 
@@ -162,10 +168,11 @@ change(struct cx *cx, const struct client_grant *g, const struct member *old)
         return OK;
     TRY(write_row(cx, &UPDATE, g, tier));
     trail_note(cx, &t, S("role"), old->role_title, g->role->title);
-    trail_note(cx, &t, S("classification"), tier_name(g->tiers, old->tier_id), tier_name(g->tiers, tier));
+    trail_note(cx, &t, S("classification"), tier_name(g->tiers, old->tier_id),
+               tier_name(g->tiers, tier));
     return record(cx, EV_CLIENT_USER_UPDATED, g->client, g->user,
-                  arena_fmt(cx->arena, "%.*s changed the access of %.*s to client %.*s", STR_ARG(who), STR_ARG(whom),
-                            STR_ARG(g->client->name)),
+                  arena_fmt(cx->arena, "%.*s changed the access of %.*s to client %.*s",
+                            STR_ARG(who), STR_ARG(whom), STR_ARG(g->client->name)),
                   &t);
 }
 
@@ -188,20 +195,22 @@ client_user_put(struct cx *cx, const struct client_grant *g)
 /* ---- removing ---- */
 
 enum err
-member_record_removed(struct cx *cx, const struct client *c, const struct member *m, const char *how)
+member_record_removed(struct cx *cx, const struct client *c, const struct member *m,
+                      const char *how)
 {
     struct str who = trail_actor(cx), whom = user_label(cx->arena, &m->user);
     struct trail t = {0};
 
     trail_note(cx, &t, S("role"), m->role_title, STR_NULL);
     return record(cx, EV_CLIENT_USER_REMOVED, c, &m->user,
-                  arena_fmt(cx->arena, "%.*s removed %.*s from client %.*s%s", STR_ARG(who), STR_ARG(whom),
-                            STR_ARG(c->name), how),
+                  arena_fmt(cx->arena, "%.*s removed %.*s from client %.*s%s", STR_ARG(who),
+                            STR_ARG(whom), STR_ARG(c->name), how),
                   &t);
 }
 
-static const struct sql DELETE = SQL_WRITE(
-    "client_user", "DELETE FROM client_user WHERE tenant_id = $1 AND client_id = $2 AND user_id = $3");
+static const struct sql DELETE =
+    SQL_WRITE("client_user",
+              "DELETE FROM client_user WHERE tenant_id = $1 AND client_id = $2 AND user_id = $3");
 
 enum err
 client_user_drop(struct cx *cx, const struct client *c, const struct user *u)
@@ -209,6 +218,7 @@ client_user_drop(struct cx *cx, const struct client *c, const struct user *u)
     struct member old;
 
     TRY(read_one(cx, c->id, u->user_id, &old));
-    TRY(db_exec(cx->tx, &DELETE, ARGS(V_INT(cx->tenant.id), V_INT(c->id), V_INT(u->user_id)), NULL));
+    TRY(db_exec(cx->tx, &DELETE, ARGS(V_INT(cx->tenant.id), V_INT(c->id), V_INT(u->user_id)),
+                NULL));
     return member_record_removed(cx, c, &old, "");
 }

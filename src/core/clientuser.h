@@ -34,17 +34,17 @@ struct client_grant {
     const struct client_rights *his; /* the caller's; NULL: not bound by them (Default Group) */
     const struct user *user;
     const struct role *role;
-    bool has_tier;            /* false: a present classification stays */
-    const struct tier *tier;  /* NULL: none */
+    bool has_tier;           /* false: a present classification stays */
+    const struct tier *tier; /* NULL: none */
     const struct tiers *tiers;
-    const char *how;          /* ends the sentence, e.g. " (Default Group)" */
+    const char *how; /* ends the sentence, e.g. " (Default Group)" */
 };
 /* Assigns the user or changes role and classification. */
 MUST_CHECK enum err client_user_put(struct cx *cx, const struct client_grant *g);
 /* ERR_NOT_FOUND, without words, when he is not assigned. */
 MUST_CHECK enum err client_user_drop(struct cx *cx, const struct client *c, const struct user *u);
-MUST_CHECK enum err member_record_removed(struct cx *cx, const struct client *c, const struct member *m,
-                                          const char *how);
+MUST_CHECK enum err member_record_removed(struct cx *cx, const struct client *c,
+                                          const struct member *m, const char *how);
 
 /* ---- Default Group ---- */
 
@@ -53,7 +53,8 @@ MUST_CHECK enum err member_record_removed(struct cx *cx, const struct client *c,
 struct granted {
     struct str assigned, rejected;
 };
-MUST_CHECK enum err client_grant_default_group(struct cx *cx, const struct client *c, struct granted *out);
+MUST_CHECK enum err client_grant_default_group(struct cx *cx, const struct client *c,
+                                               struct granted *out);
 /* Joins: access to all present clients, and to each new one. Leaves: only future grants stop. */
 MUST_CHECK enum err default_group_set(struct cx *cx, const struct user *u, bool member);
 

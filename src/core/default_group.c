@@ -7,7 +7,8 @@
 
 /* One row per (user, role); a user without a role has one row with NULL. */
 static const struct sql CANDIDATES = SQL_READ(
-    "SELECT " TRAIL_USER ", ur.role_cuid FROM user_account u LEFT JOIN user_role ur ON ur.tenant_id = u.tenant_id AND "
+    "SELECT " TRAIL_USER
+    ", ur.role_cuid FROM user_account u LEFT JOIN user_role ur ON ur.tenant_id = u.tenant_id AND "
     "ur.user_id = u.user_id WHERE u.tenant_id = $1 AND (u.default_group = 1 OR u.user_id = $2) ORDER BY u.user_id");
 
 struct candidate {
@@ -57,7 +58,8 @@ grant(struct cx *cx, const struct client *c, const struct candidate *k)
 enum err
 client_grant_default_group(struct cx *cx, const struct client *c, struct granted *out)
 {
-    struct buf *yes = buf_in(cx->arena, (size_t)16 << 20), *no = buf_in(cx->arena, (size_t)16 << 20);
+    struct buf *yes = buf_in(cx->arena, (size_t)16 << 20),
+               *no = buf_in(cx->arena, (size_t)16 << 20);
     struct json_writer assigned, rejected;
     struct candidate *k;
     struct roles all;
@@ -82,8 +84,9 @@ client_grant_default_group(struct cx *cx, const struct client *c, struct granted
 /* ---- joining and leaving ---- */
 
 static const struct sql SET_MEMBER = SQL_WRITE(
-    "user_account", "UPDATE user_account SET default_group = $3, updated_at = $4 WHERE tenant_id = $1 AND user_id = $2 "
-                    "AND default_group <> $3");
+    "user_account",
+    "UPDATE user_account SET default_group = $3, updated_at = $4 WHERE tenant_id = $1 AND user_id = $2 "
+    "AND default_group <> $3");
 static const struct sql MISSING = SQL_READ(
     "SELECT c.client_id, c.cuid, c.name FROM client c WHERE c.tenant_id = $1 AND NOT EXISTS (SELECT 1 FROM client_user cu "
     "WHERE cu.tenant_id = c.tenant_id AND cu.client_id = c.client_id AND cu.user_id = $2) ORDER BY c.client_id");
@@ -138,7 +141,8 @@ default_group_set(struct cx *cx, const struct user *u, bool member)
     int64_t changed;
 
     TRY(db_exec(cx->tx, &SET_MEMBER,
-                ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT(member), V_INT(cx->now)), &changed));
+                ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT(member), V_INT(cx->now)),
+                &changed));
     if (!changed)
         return OK;
     e = user_entry(cx, u, member ? EV_DEFAULT_GROUP_ADDED : EV_DEFAULT_GROUP_REMOVED,

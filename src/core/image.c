@@ -20,17 +20,21 @@ tenant_image_name(enum tenant_image i)
     return IMAGES[i].name;
 }
 
-static const struct sql GET = SQL_READ("SELECT value FROM setting WHERE tenant_id = $1 AND name = $2");
+static const struct sql GET =
+    SQL_READ("SELECT value FROM setting WHERE tenant_id = $1 AND name = $2");
 static const struct sql PUT = SQL_WRITE(
-    "setting", "INSERT INTO setting (tenant_id, name, value) VALUES ($1, $2, $3) ON CONFLICT (tenant_id, name) "
-               "DO UPDATE SET value = excluded.value");
-static const struct sql DROP = SQL_WRITE("setting", "DELETE FROM setting WHERE tenant_id = $1 AND name = $2");
+    "setting",
+    "INSERT INTO setting (tenant_id, name, value) VALUES ($1, $2, $3) ON CONFLICT (tenant_id, name) "
+    "DO UPDATE SET value = excluded.value");
+static const struct sql DROP =
+    SQL_WRITE("setting", "DELETE FROM setting WHERE tenant_id = $1 AND name = $2");
 
 enum err
 tenant_image_get(struct cx *cx, enum tenant_image i, struct str *data_url)
 {
     struct db_rows *r;
-    enum err e = db_query_one(cx->tx, &GET, ARGS(V_INT(cx->tenant.id), V_STR(str_of(IMAGES[i].row))), &r);
+    enum err e =
+        db_query_one(cx->tx, &GET, ARGS(V_INT(cx->tenant.id), V_STR(str_of(IMAGES[i].row))), &r);
 
     if (e == ERR_NOT_FOUND) {
         *data_url = STR_NULL;
@@ -43,8 +47,8 @@ tenant_image_get(struct cx *cx, enum tenant_image i, struct str *data_url)
     return OK;
 }
 
-static const struct sql ALL =
-    SQL_READ("SELECT name, value FROM setting WHERE tenant_id = $1 AND name >= 'image.' AND name < 'image/'");
+static const struct sql ALL = SQL_READ(
+    "SELECT name, value FROM setting WHERE tenant_id = $1 AND name >= 'image.' AND name < 'image/'");
 
 enum err
 tenant_images(struct cx *cx, struct str out[IMAGE_COUNT])
@@ -75,8 +79,8 @@ tenant_image_set(struct cx *cx, enum tenant_image i, struct str data_url, struct
         .kind = S("tenant"),
         .id = cx->tenant.cuid,
         .name = str_of(IMAGES[i].title),
-        .text = arena_fmt(cx->arena, "%.*s %s the %s of the workspace", STR_ARG(who), gone ? "removed" : "set",
-                          IMAGES[i].title),
+        .text = arena_fmt(cx->arena, "%.*s %s the %s of the workspace", STR_ARG(who),
+                          gone ? "removed" : "set", IMAGES[i].title),
     };
 
     TRY(tenant_image_get(cx, i, &old));
@@ -85,7 +89,9 @@ tenant_image_set(struct cx *cx, enum tenant_image i, struct str data_url, struct
     if (gone)
         TRY(db_exec(cx->tx, &DROP, ARGS(V_INT(cx->tenant.id), V_STR(str_of(IMAGES[i].row))), NULL));
     else
-        TRY(db_exec(cx->tx, &PUT, ARGS(V_INT(cx->tenant.id), V_STR(str_of(IMAGES[i].row)), V_STR(data_url)), NULL));
+        TRY(db_exec(cx->tx, &PUT,
+                    ARGS(V_INT(cx->tenant.id), V_STR(str_of(IMAGES[i].row)), V_STR(data_url)),
+                    NULL));
     trail_note(cx, &t, str_of(IMAGES[i].name), str_is_null(old) ? STR_NULL : S("an image"), what);
     return trail_record(cx, &thing, &t);
 }
@@ -121,7 +127,8 @@ image_bytes(struct cx *cx, struct str data_url, struct str *type, struct str *by
     struct str rest = data_url, head;
     struct buf *b = buf_in(cx->arena, IMAGE_MAX + 16);
 
-    if (!str_cut(&rest, ',', &head) || !str_has_prefix(head, S("data:")) || !str_has_suffix(head, S(";base64")))
+    if (!str_cut(&rest, ',', &head) || !str_has_prefix(head, S("data:")) ||
+        !str_has_suffix(head, S(";base64")))
         return ERR_INVALID;
     TRY(base64_get(rest, b));
     *type = str_sub(head, 5, head.n - 5 - 7);

@@ -5,8 +5,14 @@
 
 static const struct permission_info TABLE[PERMISSION_COUNT] = {
 #define PERMISSION(id, k, c, s, t, sc, std, ana, aud)                                              \
-    [PERM_##id] = {.key = (k), .category = (c), .section = (s), .title = (t), .scope = (sc),       \
-                   .std_user = (std) != 0, .analyst = (ana) != 0, .auditor = (aud) != 0},
+    [PERM_##id] = {.key = (k),                                                                     \
+                   .category = (c),                                                                \
+                   .section = (s),                                                                 \
+                   .title = (t),                                                                   \
+                   .scope = (sc),                                                                  \
+                   .std_user = (std) != 0,                                                         \
+                   .analyst = (ana) != 0,                                                          \
+                   .auditor = (aud) != 0},
 #include "core/permission.def"
 #undef PERMISSION
 };
@@ -144,6 +150,7 @@ cx_may_client(struct cx *cx, int64_t client_id, enum permission p)
     if (!r.visible)
         return fail(cx, ERR_NOT_FOUND, "Client not found");
     if (!permission_has(&r.set, p))
-        return fail(cx, ERR_FORBIDDEN, "Not permitted on this client: %s", permission_info(p)->title);
+        return fail(cx, ERR_FORBIDDEN, "Not permitted on this client: %s",
+                    permission_info(p)->title);
     return OK;
 }

@@ -12,8 +12,8 @@ static const struct sql ROLES = SQL_READ(
     "LEFT JOIN user_role ur ON ur.tenant_id = r.tenant_id AND ur.role_cuid = r.cuid WHERE r.tenant_id = $1 "
     "GROUP BY r.cuid, r.key, r.title, r.description, r.enabled, r.builtin, r.created_at "
     "ORDER BY r.builtin DESC, CASE WHEN r.builtin > 0 THEN r.created_at ELSE 0 END, r.title, r.cuid");
-static const struct sql RIGHTS =
-    SQL_READ("SELECT role_cuid, permission FROM role_permission WHERE tenant_id = $1 ORDER BY role_cuid");
+static const struct sql RIGHTS = SQL_READ(
+    "SELECT role_cuid, permission FROM role_permission WHERE tenant_id = $1 ORDER BY role_cuid");
 
 static struct role
 role_of_row(struct cx *cx, const struct db_rows *r)
@@ -133,7 +133,8 @@ role_grantable(struct cx *cx, const struct role *r)
     if (str_eq(r->key, S("ADMIN")))
         ok = ok && cx->grants->is_admin;
     return ok ? OK
-              : fail(cx, ERR_FORBIDDEN, "The role %.*s holds rights you do not have yourself", STR_ARG(r->title));
+              : fail(cx, ERR_FORBIDDEN, "The role %.*s holds rights you do not have yourself",
+                     STR_ARG(r->title));
 }
 
 enum err
@@ -143,14 +144,16 @@ role_grantable_on(struct cx *cx, const struct client_rights *his, const struct r
 
     if (cx_is_process(cx) || permission_contains(&his->set, &there))
         return OK;
-    return fail(cx, ERR_FORBIDDEN, "The role %.*s holds rights you do not have on this client", STR_ARG(r->title));
+    return fail(cx, ERR_FORBIDDEN, "The role %.*s holds rights you do not have on this client",
+                STR_ARG(r->title));
 }
 
 static enum err
 changeable(struct cx *cx, const struct role *r)
 {
     if (r->builtin)
-        return fail(cx, ERR_CONFLICT, "The role %.*s is built in and can not be changed", STR_ARG(r->title));
+        return fail(cx, ERR_CONFLICT, "The role %.*s is built in and can not be changed",
+                    STR_ARG(r->title));
     return role_grantable(cx, r);
 }
 
@@ -214,10 +217,12 @@ free_title(struct cx *cx, const struct roles *all)
 }
 
 static const struct sql INSERT_ROLE = SQL_WRITE(
-    "role", "INSERT INTO role (tenant_id, cuid, key, title, description, enabled, builtin, created_at) "
-            "VALUES ($1, $2, $3, $4, $5, 1, $6, $7)");
+    "role",
+    "INSERT INTO role (tenant_id, cuid, key, title, description, enabled, builtin, created_at) "
+    "VALUES ($1, $2, $3, $4, $5, 1, $6, $7)");
 static const struct sql INSERT_RIGHT =
-    SQL_WRITE("role_permission", "INSERT INTO role_permission (tenant_id, role_cuid, permission) VALUES ($1, $2, $3)");
+    SQL_WRITE("role_permission",
+              "INSERT INTO role_permission (tenant_id, role_cuid, permission) VALUES ($1, $2, $3)");
 
 static enum err
 insert_role(struct cx *cx, const struct role *r, int64_t at)
@@ -228,8 +233,10 @@ insert_role(struct cx *cx, const struct role *r, int64_t at)
                 NULL));
     for (enum permission p = PERMISSION_NONE + 1; p < PERMISSION_COUNT; p++) {
         if (permission_has(&r->rights, p))
-            TRY(db_exec(cx->tx, &INSERT_RIGHT,
-                        ARGS(V_INT(cx->tenant.id), V_STR(r->cuid), V_STR(str_of(permission_info(p)->key))), NULL));
+            TRY(db_exec(
+                cx->tx, &INSERT_RIGHT,
+                ARGS(V_INT(cx->tenant.id), V_STR(r->cuid), V_STR(str_of(permission_info(p)->key))),
+                NULL));
     }
     return OK;
 }
@@ -243,15 +250,16 @@ record(struct cx *cx, enum event ev, const struct role *r, const char *verb, con
         .kind = S("role"),
         .id = r->cuid,
         .name = r->title,
-        .text = arena_fmt(cx->arena, "%.*s %s the role %.*s", STR_ARG(who), verb, STR_ARG(r->title)),
+        .text =
+            arena_fmt(cx->arena, "%.*s %s the role %.*s", STR_ARG(who), verb, STR_ARG(r->title)),
     };
 
     return trail_record(cx, &thing, t);
 }
 
 enum err
-role_create(struct cx *cx, struct str title, struct str description, const struct permission_set *rights,
-            struct role *out)
+role_create(struct cx *cx, struct str title, struct str description,
+            const struct permission_set *rights, struct role *out)
 {
     struct role r = {.enabled = true};
     struct trail t = {0};
@@ -281,10 +289,12 @@ role_create(struct cx *cx, struct str title, struct str description, const struc
 /* ---- changing ---- */
 
 static const struct sql UPDATE_ROLE = SQL_WRITE(
-    "role", "UPDATE role SET title = $3, description = $4, enabled = $5 WHERE tenant_id = $1 AND cuid = $2");
+    "role",
+    "UPDATE role SET title = $3, description = $4, enabled = $5 WHERE tenant_id = $1 AND cuid = $2");
 
 enum err
-role_update(struct cx *cx, const struct role *r, struct str title, struct str description, bool enabled)
+role_update(struct cx *cx, const struct role *r, struct str title, struct str description,
+            bool enabled)
 {
     struct trail t = {0};
     struct roles all;
@@ -301,12 +311,15 @@ role_update(struct cx *cx, const struct role *r, struct str title, struct str de
     if (title_taken(cx, &all, title, r))
         return fail(cx, ERR_CONFLICT, "There is a role of this name already");
     TRY(db_exec(cx->tx, &UPDATE_ROLE,
-                ARGS(V_INT(cx->tenant.id), V_STR(r->cuid), V_STR(title), V_STR(description), V_INT(enabled)), NULL));
+                ARGS(V_INT(cx->tenant.id), V_STR(r->cuid), V_STR(title), V_STR(description),
+                     V_INT(enabled)),
+                NULL));
     return record(cx, EV_ROLE_UPDATED, r, "changed", &t);
 }
 
 static const struct sql DELETE_RIGHT = SQL_WRITE(
-    "role_permission", "DELETE FROM role_permission WHERE tenant_id = $1 AND role_cuid = $2 AND permission = $3");
+    "role_permission",
+    "DELETE FROM role_permission WHERE tenant_id = $1 AND role_cuid = $2 AND permission = $3");
 
 enum err
 role_set_rights(struct cx *cx, const struct role *r, const struct permission_set *rights)
@@ -320,14 +333,16 @@ role_set_rights(struct cx *cx, const struct role *r, const struct permission_set
     TRY(role_grantable(cx, &wanted));
     for (enum permission p = PERMISSION_NONE + 1; p < PERMISSION_COUNT; p++) {
         bool had = permission_has(&r->rights, p), has = permission_has(rights, p);
-        struct db_args args = ARGS(V_INT(cx->tenant.id), V_STR(r->cuid), V_STR(str_of(permission_info(p)->key)));
+        struct db_args args =
+            ARGS(V_INT(cx->tenant.id), V_STR(r->cuid), V_STR(str_of(permission_info(p)->key)));
 
         if (had == has)
             continue;
         permission_add(has ? &added : &removed, p);
         TRY(db_exec(cx->tx, has ? &INSERT_RIGHT : &DELETE_RIGHT, args, NULL));
     }
-    trail_note(cx, &t, S("permissions"), role_rights_text(cx, &r->rights), role_rights_text(cx, rights));
+    trail_note(cx, &t, S("permissions"), role_rights_text(cx, &r->rights),
+               role_rights_text(cx, rights));
     if (t.n == 0)
         return OK;
     if (permission_count(&added))
@@ -342,11 +357,11 @@ role_set_rights(struct cx *cx, const struct role *r, const struct permission_set
 static const struct sql MEMBERS = SQL_READ(
     "SELECT " TRAIL_USER " FROM user_role ur JOIN user_account u ON u.tenant_id = ur.tenant_id AND "
     "u.user_id = ur.user_id WHERE ur.tenant_id = $1 AND ur.role_cuid = $2 ORDER BY u.user_id");
-static const struct sql CLIENT_MEMBERS = SQL_READ(
-    "SELECT " TRAIL_USER ", c.client_id, c.name FROM client_user cu "
-    "JOIN user_account u ON u.tenant_id = cu.tenant_id AND u.user_id = cu.user_id "
-    "JOIN client c ON c.tenant_id = cu.tenant_id AND c.client_id = cu.client_id "
-    "WHERE cu.tenant_id = $1 AND cu.role_cuid = $2 ORDER BY c.client_id, u.user_id");
+static const struct sql CLIENT_MEMBERS =
+    SQL_READ("SELECT " TRAIL_USER ", c.client_id, c.name FROM client_user cu "
+             "JOIN user_account u ON u.tenant_id = cu.tenant_id AND u.user_id = cu.user_id "
+             "JOIN client c ON c.tenant_id = cu.tenant_id AND c.client_id = cu.client_id "
+             "WHERE cu.tenant_id = $1 AND cu.role_cuid = $2 ORDER BY c.client_id, u.user_id");
 
 static enum err
 record_member_lost(struct cx *cx, const struct role *r, const struct user *u)
@@ -356,8 +371,8 @@ record_member_lost(struct cx *cx, const struct role *r, const struct user *u)
     struct audit_entry e;
 
     e = user_entry(cx, u, EV_ROLE_REMOVED,
-                   arena_fmt(cx->arena, "%.*s took the role %.*s from %.*s by deleting the role", STR_ARG(who),
-                             STR_ARG(r->title), STR_ARG(whom)));
+                   arena_fmt(cx->arena, "%.*s took the role %.*s from %.*s by deleting the role",
+                             STR_ARG(who), STR_ARG(r->title), STR_ARG(whom)));
     trail_note(cx, &t, S("role"), r->title, STR_NULL);
     e.changes = t.v;
     e.n_changes = t.n;
@@ -365,15 +380,17 @@ record_member_lost(struct cx *cx, const struct role *r, const struct user *u)
 }
 
 static enum err
-record_client_lost(struct cx *cx, const struct role *r, const struct user *u, int64_t client_id, struct str client)
+record_client_lost(struct cx *cx, const struct role *r, const struct user *u, int64_t client_id,
+                   struct str client)
 {
     struct str who = trail_actor(cx), whom = user_label(cx->arena, u);
     struct trail t = {0};
     struct audit_entry e;
 
     e = user_entry(cx, u, EV_CLIENT_USER_REMOVED,
-                   arena_fmt(cx->arena, "%.*s removed %.*s from client %.*s by deleting the role %.*s", STR_ARG(who),
-                             STR_ARG(whom), STR_ARG(client), STR_ARG(r->title)));
+                   arena_fmt(cx->arena,
+                             "%.*s removed %.*s from client %.*s by deleting the role %.*s",
+                             STR_ARG(who), STR_ARG(whom), STR_ARG(client), STR_ARG(r->title)));
     trail_note(cx, &t, S("role"), r->title, STR_NULL);
     e.client_id = client_id;
     e.client_name = client;
@@ -417,14 +434,16 @@ static const struct sql DROP_MEMBERS =
     SQL_WRITE("user_role", "DELETE FROM user_role WHERE tenant_id = $1 AND role_cuid = $2");
 static const struct sql DROP_CLIENT_MEMBERS =
     SQL_WRITE("client_user", "DELETE FROM client_user WHERE tenant_id = $1 AND role_cuid = $2");
-static const struct sql DROP_RIGHTS =
-    SQL_WRITE("role_permission", "DELETE FROM role_permission WHERE tenant_id = $1 AND role_cuid = $2");
-static const struct sql DROP_ROLE = SQL_WRITE("role", "DELETE FROM role WHERE tenant_id = $1 AND cuid = $2");
+static const struct sql DROP_RIGHTS = SQL_WRITE(
+    "role_permission", "DELETE FROM role_permission WHERE tenant_id = $1 AND role_cuid = $2");
+static const struct sql DROP_ROLE =
+    SQL_WRITE("role", "DELETE FROM role WHERE tenant_id = $1 AND cuid = $2");
 
 enum err
 role_delete(struct cx *cx, const struct role *r)
 {
-    static const struct sql *const drops[] = {&DROP_MEMBERS, &DROP_CLIENT_MEMBERS, &DROP_RIGHTS, &DROP_ROLE};
+    static const struct sql *const drops[] = {&DROP_MEMBERS, &DROP_CLIENT_MEMBERS, &DROP_RIGHTS,
+                                              &DROP_ROLE};
     struct lost *members, *there;
     struct trail t = {0};
 
@@ -466,7 +485,8 @@ role_seed(struct cx *cx)
         for (enum permission p = PERMISSION_NONE + 1; p < PERMISSION_COUNT; p++) {
             const struct permission_info *info = permission_info(p);
 
-            if (i == 0 || (i == 1 && info->std_user) || (i == 2 && info->analyst) || (i == 3 && info->auditor))
+            if (i == 0 || (i == 1 && info->std_user) || (i == 2 && info->analyst) ||
+                (i == 3 && info->auditor))
                 permission_add(&r.rights, p);
         }
         TRY(insert_role(cx, &r, cx->now + i)); /* the order they are listed in */

@@ -13,7 +13,7 @@
 #include "core/user.h"
 #include "run/cx.h"
 
-#define ROLE_TITLE_MAX 100       /* bytes */
+#define ROLE_TITLE_MAX       100  /* bytes */
 #define ROLE_DESCRIPTION_MAX 2000 /* bytes */
 
 struct role {
@@ -37,10 +37,12 @@ MUST_CHECK enum err role_find(struct cx *cx, struct str name, struct role *out);
 /* The caller holds all that the role holds, tenant-wide (ADMIN needs ADMIN). ERR_FORBIDDEN. */
 MUST_CHECK enum err role_grantable(struct cx *cx, const struct role *r);
 /* The same for giving it on a client, where only permissions of scope 'C' count. */
-MUST_CHECK enum err role_grantable_on(struct cx *cx, const struct client_rights *his, const struct role *r);
+MUST_CHECK enum err role_grantable_on(struct cx *cx, const struct client_rights *his,
+                                      const struct role *r);
 
 /* The enabled tenant role of the user with most rights on a client, NULL when he has none. */
-MUST_CHECK enum err role_best(struct cx *cx, const struct roles *all, int64_t user_id, const struct role **out);
+MUST_CHECK enum err role_best(struct cx *cx, const struct roles *all, int64_t user_id,
+                              const struct role **out);
 /* The better of two for a client; either may be NULL. */
 const struct role *role_better(const struct role *a, const struct role *b);
 
@@ -49,9 +51,10 @@ MUST_CHECK enum err role_create(struct cx *cx, struct str title, struct str desc
                                 const struct permission_set *rights, struct role *out);
 /* TENANT_<t>_ROLE_<NAME>: upper case, what is no letter or digit becomes '_'. */
 struct str role_key_of(struct cx *cx, struct str title);
-MUST_CHECK enum err role_update(struct cx *cx, const struct role *r, struct str title, struct str description,
-                                bool enabled);
-MUST_CHECK enum err role_set_rights(struct cx *cx, const struct role *r, const struct permission_set *rights);
+MUST_CHECK enum err role_update(struct cx *cx, const struct role *r, struct str title,
+                                struct str description, bool enabled);
+MUST_CHECK enum err role_set_rights(struct cx *cx, const struct role *r,
+                                    const struct permission_set *rights);
 /* Removes it from everyone, tenant-wide and on clients, with an event for each. */
 MUST_CHECK enum err role_delete(struct cx *cx, const struct role *r);
 

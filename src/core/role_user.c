@@ -5,7 +5,8 @@
 #include "core/trail.h"
 
 static const struct sql INSERT_HOLDER = SQL_WRITE(
-    "user_role", "INSERT INTO user_role (tenant_id, user_id, role_cuid) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING");
+    "user_role",
+    "INSERT INTO user_role (tenant_id, user_id, role_cuid) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING");
 static const struct sql DELETE_HOLDER = SQL_WRITE(
     "user_role", "DELETE FROM user_role WHERE tenant_id = $1 AND user_id = $2 AND role_cuid = $3");
 
@@ -18,8 +19,9 @@ record(struct cx *cx, enum event ev, const struct role *r, const struct user *u)
     struct audit_entry e;
 
     e = user_entry(cx, u, ev,
-                   arena_fmt(cx->arena, "%.*s %s the role %.*s %s %.*s", STR_ARG(who), given ? "gave" : "took",
-                             STR_ARG(r->title), given ? "to" : "from", STR_ARG(whom)));
+                   arena_fmt(cx->arena, "%.*s %s the role %.*s %s %.*s", STR_ARG(who),
+                             given ? "gave" : "took", STR_ARG(r->title), given ? "to" : "from",
+                             STR_ARG(whom)));
     trail_note(cx, &t, S("role"), given ? STR_NULL : r->title, given ? r->title : STR_NULL);
     e.changes = t.v;
     e.n_changes = t.n;
@@ -34,7 +36,8 @@ role_assign(struct cx *cx, int64_t user_id, const struct role *r)
 
     TRY(role_grantable(cx, r));
     TRY(user_get(cx, user_id, &u));
-    TRY(db_exec(cx->tx, &INSERT_HOLDER, ARGS(V_INT(cx->tenant.id), V_INT(user_id), V_STR(r->cuid)), &changed));
+    TRY(db_exec(cx->tx, &INSERT_HOLDER, ARGS(V_INT(cx->tenant.id), V_INT(user_id), V_STR(r->cuid)),
+                &changed));
     return changed ? record(cx, EV_ROLE_ASSIGNED, r, &u) : OK;
 }
 
@@ -46,7 +49,8 @@ role_remove(struct cx *cx, int64_t user_id, const struct role *r)
 
     TRY(role_grantable(cx, r));
     TRY(user_get(cx, user_id, &u));
-    TRY(db_exec(cx->tx, &DELETE_HOLDER, ARGS(V_INT(cx->tenant.id), V_INT(user_id), V_STR(r->cuid)), &changed));
+    TRY(db_exec(cx->tx, &DELETE_HOLDER, ARGS(V_INT(cx->tenant.id), V_INT(user_id), V_STR(r->cuid)),
+                &changed));
     if (!changed)
         return OK;
     if (str_eq(r->key, S("ADMIN")))
@@ -83,7 +87,8 @@ admin_must_remain(struct cx *cx)
 
 /* ---- which of his roles a user brings to a client ---- */
 
-static const struct sql HELD = SQL_READ("SELECT role_cuid FROM user_role WHERE tenant_id = $1 AND user_id = $2");
+static const struct sql HELD =
+    SQL_READ("SELECT role_cuid FROM user_role WHERE tenant_id = $1 AND user_id = $2");
 
 enum err
 role_best(struct cx *cx, const struct roles *all, int64_t user_id, const struct role **out)

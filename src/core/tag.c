@@ -26,7 +26,8 @@ like_part(struct cx *cx, struct str part)
 #define TAG_WHERE                                                                                  \
     "FROM tag WHERE tenant_id = $1 AND (CAST($2 AS TEXT) IS NULL OR lower(name) LIKE CAST($2 AS TEXT) ESCAPE '\\') "
 static const struct sql COUNT_TAGS = SQL_READ("SELECT COUNT(*) " TAG_WHERE);
-static const struct sql TAGS = SQL_READ("SELECT id, name " TAG_WHERE "ORDER BY name, id LIMIT $3 OFFSET $4");
+static const struct sql TAGS =
+    SQL_READ("SELECT id, name " TAG_WHERE "ORDER BY name, id LIMIT $3 OFFSET $4");
 
 enum err
 tag_list(struct cx *cx, struct str text, int64_t limit, int64_t offset, struct tags *out)
@@ -38,7 +39,8 @@ tag_list(struct cx *cx, struct str text, int64_t limit, int64_t offset, struct t
     enum err e;
 
     TRY(db_query_int(cx->tx, &COUNT_TAGS, ARGS(V_INT(cx->tenant.id), V_STR(like)), &all.total));
-    TRY(db_query(cx->tx, &TAGS, ARGS(V_INT(cx->tenant.id), V_STR(like), V_INT(limit), V_INT(offset)), &rows));
+    TRY(db_query(cx->tx, &TAGS,
+                 ARGS(V_INT(cx->tenant.id), V_STR(like), V_INT(limit), V_INT(offset)), &rows));
     while ((e = db_next(rows)) == OK) {
         if (all.n == cap) {
             struct tag *v = arena_array(cx->arena, struct tag, cap = cap ? cap * 2 : 64);
@@ -47,7 +49,8 @@ tag_list(struct cx *cx, struct str text, int64_t limit, int64_t offset, struct t
                 memcpy(v, all.v, all.n * sizeof *v);
             all.v = v;
         }
-        all.v[all.n++] = (struct tag){arena_str(cx->arena, db_text(rows, 0)), arena_str(cx->arena, db_text(rows, 1))};
+        all.v[all.n++] = (struct tag){arena_str(cx->arena, db_text(rows, 0)),
+                                      arena_str(cx->arena, db_text(rows, 1))};
     }
     if (e != ERR_END)
         return e;
@@ -55,8 +58,10 @@ tag_list(struct cx *cx, struct str text, int64_t limit, int64_t offset, struct t
     return OK;
 }
 
-static const struct sql BY_NAME = SQL_READ("SELECT id, name FROM tag WHERE tenant_id = $1 AND name = $2");
-static const struct sql BY_ID = SQL_READ("SELECT id, name FROM tag WHERE tenant_id = $1 AND id = $2");
+static const struct sql BY_NAME =
+    SQL_READ("SELECT id, name FROM tag WHERE tenant_id = $1 AND name = $2");
+static const struct sql BY_ID =
+    SQL_READ("SELECT id, name FROM tag WHERE tenant_id = $1 AND id = $2");
 
 static enum err
 read_one(struct cx *cx, const struct sql *q, struct str key, struct tag *out)
@@ -64,7 +69,8 @@ read_one(struct cx *cx, const struct sql *q, struct str key, struct tag *out)
     struct db_rows *rows;
 
     TRY(db_query_one(cx->tx, q, ARGS(V_INT(cx->tenant.id), V_STR(key)), &rows));
-    *out = (struct tag){arena_str(cx->arena, db_text(rows, 0)), arena_str(cx->arena, db_text(rows, 1))};
+    *out = (struct tag){arena_str(cx->arena, db_text(rows, 0)),
+                        arena_str(cx->arena, db_text(rows, 1))};
     db_rows_end(rows);
     return OK;
 }
@@ -94,8 +100,10 @@ record(struct cx *cx, enum event ev, const struct tag *t, const char *verb)
 }
 
 static const struct sql INSERT_TAG = SQL_WRITE(
-    "tag", "INSERT INTO tag (tenant_id, id, name, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING");
-static const struct sql DELETE_TAG = SQL_WRITE("tag", "DELETE FROM tag WHERE tenant_id = $1 AND id = $2");
+    "tag",
+    "INSERT INTO tag (tenant_id, id, name, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING");
+static const struct sql DELETE_TAG =
+    SQL_WRITE("tag", "DELETE FROM tag WHERE tenant_id = $1 AND id = $2");
 
 enum err
 tag_create(struct cx *cx, struct str name, struct tag *out)
@@ -106,7 +114,8 @@ tag_create(struct cx *cx, struct str name, struct tag *out)
     if (str_index(t.name, '/') != SIZE_MAX)
         return fail_field(cx, S("/name"), "must not contain a slash: tags are named in addresses");
     t.id = arena_fmt(cx->arena, "tag_tenant_%lld_%.*s", (long long)cx->tenant.id, STR_ARG(t.name));
-    TRY(db_exec(cx->tx, &INSERT_TAG, ARGS(V_INT(cx->tenant.id), V_STR(t.id), V_STR(t.name), V_INT(cx->now)), &changed));
+    TRY(db_exec(cx->tx, &INSERT_TAG,
+                ARGS(V_INT(cx->tenant.id), V_STR(t.id), V_STR(t.name), V_INT(cx->now)), &changed));
     if (!changed)
         return fail(cx, ERR_CONFLICT, "The tag exists already");
     TRY(record(cx, EV_TAG_CREATED, &t, "created"));

@@ -17,7 +17,8 @@ struct tags {
     int64_t total;
 };
 /* Part of the list by name; `text` (null: all) is part of the name, ASCII case ignored. */
-MUST_CHECK enum err tag_list(struct cx *cx, struct str text, int64_t limit, int64_t offset, struct tags *out);
+MUST_CHECK enum err tag_list(struct cx *cx, struct str text, int64_t limit, int64_t offset,
+                             struct tags *out);
 /* ERR_NOT_FOUND, without words, when there is none of exactly this name. */
 MUST_CHECK enum err tag_find(struct cx *cx, struct str name, struct tag *out);
 /* Id "tag_tenant_<t>_<name>"; ERR_CONFLICT when it exists. */

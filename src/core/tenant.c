@@ -6,7 +6,8 @@
 #include "core/trail.h"
 
 static const struct sql INSERT = SQL_WRITE(
-    "tenant", "INSERT INTO tenant (tenant_id, cuid, name, demo, created_at) VALUES ($1, $2, $3, $4, $5)");
+    "tenant",
+    "INSERT INTO tenant (tenant_id, cuid, name, demo, created_at) VALUES ($1, $2, $3, $4, $5)");
 
 static enum err
 record(struct cx *cx, enum event ev, struct str name, struct str text, const struct trail *t)
@@ -25,7 +26,9 @@ fill(struct cx *cx, struct str name, bool demo)
     struct trail t = {0};
 
     TRY(db_exec(cx->tx, &INSERT,
-                ARGS(V_INT(cx->tenant.id), V_STR(cx->tenant.cuid), V_STR(name), V_INT(demo), V_INT(cx->now)), NULL));
+                ARGS(V_INT(cx->tenant.id), V_STR(cx->tenant.cuid), V_STR(name), V_INT(demo),
+                     V_INT(cx->now)),
+                NULL));
     TRY(role_seed(cx));
     TRY(tier_seed(cx));
     trail_note(cx, &t, S("name"), STR_NULL, name);
@@ -60,7 +63,8 @@ tenant_create(struct cx *cx, struct str name, bool demo, struct tenant_ref *out)
     return e;
 }
 
-static const struct sql GET = SQL_READ("SELECT cuid, name, address, poc, demo, created_at FROM tenant WHERE tenant_id = $1");
+static const struct sql GET =
+    SQL_READ("SELECT cuid, name, address, poc, demo, created_at FROM tenant WHERE tenant_id = $1");
 
 enum err
 tenant_get(struct cx *cx, struct tenant *out)

@@ -8,13 +8,14 @@
 
 #include "run/cx.h"
 
-#define TENANT_NAME_MAX 255    /* bytes */
+#define TENANT_NAME_MAX    255 /* bytes */
 #define TENANT_ADDRESS_MAX 1000
-#define IMAGE_MAX ((size_t)1 << 20) /* bytes of a logo or icon */
+#define IMAGE_MAX          ((size_t)1 << 20) /* bytes of a logo or icon */
 
 /* The row, the roles ADMIN, STD_USER, ANALYST, AUDITOR with their permissions, three tiers; records
  * TENANT_CREATED in the new tenant's log. The first tenant has id 0. cx->tenant is left alone. */
-MUST_CHECK enum err tenant_create(struct cx *cx, struct str name, bool demo, struct tenant_ref *out);
+MUST_CHECK enum err tenant_create(struct cx *cx, struct str name, bool demo,
+                                  struct tenant_ref *out);
 
 struct tenant {
     int64_t id;
@@ -34,12 +35,15 @@ const char *tenant_image_name(enum tenant_image i); /* "logo", "logoDark", "icon
 MUST_CHECK enum err tenant_image_get(struct cx *cx, enum tenant_image i, struct str *data_url);
 MUST_CHECK enum err tenant_images(struct cx *cx, struct str out[IMAGE_COUNT]);
 /* Null: removes it. `what` describes it for the event. */
-MUST_CHECK enum err tenant_image_set(struct cx *cx, enum tenant_image i, struct str data_url, struct str what);
+MUST_CHECK enum err tenant_image_set(struct cx *cx, enum tenant_image i, struct str data_url,
+                                     struct str what);
 
 /* "data:image/png;base64,…" of a file that begins as JPEG or PNG do; ERR_MEDIA_TYPE or ERR_TOO_LARGE
  * with words. Pictures are never decoded here. *what: "image/png, 812 bytes". */
-MUST_CHECK enum err image_data_url(struct cx *cx, struct str bytes, struct str *out, struct str *what);
+MUST_CHECK enum err image_data_url(struct cx *cx, struct str bytes, struct str *out,
+                                   struct str *what);
 /* Back to bytes and type; ERR_INVALID when it is no data URL of ours. */
-MUST_CHECK enum err image_bytes(struct cx *cx, struct str data_url, struct str *type, struct str *bytes);
+MUST_CHECK enum err image_bytes(struct cx *cx, struct str data_url, struct str *type,
+                                struct str *bytes);
 
 #endif

@@ -68,13 +68,15 @@ static const struct sql OWN = SQL_READ(
     "SELECT tier_id FROM user_account WHERE tenant_id = $1 AND user_id = $2 AND tier_id IS NOT NULL");
 
 enum err
-tier_grantable(struct cx *cx, const struct tiers *all, const struct tier *t, const struct client_rights *his)
+tier_grantable(struct cx *cx, const struct tiers *all, const struct tier *t,
+               const struct client_rights *his)
 {
     const struct tier *own = NULL;
     int64_t id;
     enum err e;
 
-    if (!t || cx_is_process(cx) || cx_may(cx, PERM_TIERS_MANAGE) || (his->member && his->level >= t->level))
+    if (!t || cx_is_process(cx) || cx_may(cx, PERM_TIERS_MANAGE) ||
+        (his->member && his->level >= t->level))
         return OK;
     e = db_query_int(cx->tx, &OWN, ARGS(V_INT(cx->tenant.id), V_INT(cx->actor.user_id)), &id);
     if (e == OK)
@@ -89,7 +91,8 @@ tier_grantable(struct cx *cx, const struct tiers *all, const struct tier *t, con
 /* ---- changing ---- */
 
 static enum err
-record(struct cx *cx, enum event ev, const struct tier *t, const char *verb, const struct trail *changes)
+record(struct cx *cx, enum event ev, const struct tier *t, const char *verb,
+       const struct trail *changes)
 {
     struct str who = trail_actor(cx);
     struct trail_thing thing = {
@@ -97,7 +100,8 @@ record(struct cx *cx, enum event ev, const struct tier *t, const char *verb, con
         .kind = S("tier"),
         .id = t->cuid,
         .name = t->name,
-        .text = arena_fmt(cx->arena, "%.*s %s the classification tier %.*s", STR_ARG(who), verb, STR_ARG(t->name)),
+        .text = arena_fmt(cx->arena, "%.*s %s the classification tier %.*s", STR_ARG(who), verb,
+                          STR_ARG(t->name)),
     };
 
     return trail_record(cx, &thing, changes);
@@ -115,9 +119,10 @@ name_free(struct cx *cx, const struct tiers *all, struct str name, int64_t but)
 
 /* The casts give PostgreSQL the types that a SELECT list does not. */
 static const struct sql INSERT_TIER = SQL_WRITE(
-    "tier", "INSERT INTO tier (tenant_id, tier_id, cuid, name, description, level, enabled) "
-            "SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT), "
-            "COALESCE(MAX(level), 0) + 1, CAST($6 AS BIGINT) FROM tier WHERE tenant_id = $1");
+    "tier",
+    "INSERT INTO tier (tenant_id, tier_id, cuid, name, description, level, enabled) "
+    "SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT), "
+    "COALESCE(MAX(level), 0) + 1, CAST($6 AS BIGINT) FROM tier WHERE tenant_id = $1");
 
 static enum err
 insert_tier(struct cx *cx, struct tier *t)
@@ -126,8 +131,8 @@ insert_tier(struct cx *cx, struct tier *t)
     TRY(db_sequence(cx->tx, "tier", &t->id));
     t->cuid = cuid_in(cx->arena, cx->now);
     return db_exec(cx->tx, &INSERT_TIER,
-                   ARGS(V_INT(cx->tenant.id), V_INT(t->id), V_STR(t->cuid), V_STR(t->name), V_STR(t->description),
-                        V_INT(t->enabled)),
+                   ARGS(V_INT(cx->tenant.id), V_INT(t->id), V_STR(t->cuid), V_STR(t->name),
+                        V_STR(t->description), V_INT(t->enabled)),
                    NULL);
 }
 
@@ -145,18 +150,20 @@ tier_create(struct cx *cx, struct str name, struct str description, bool enabled
     t.level = (int64_t)all.n + 1;
     trail_note(cx, &changes, S("name"), STR_NULL, t.name);
     trail_note(cx, &changes, S("description"), S(""), t.description);
-    trail_note(cx, &changes, S("level"), STR_NULL, arena_fmt(cx->arena, "%lld", (long long)t.level));
+    trail_note(cx, &changes, S("level"), STR_NULL,
+               arena_fmt(cx->arena, "%lld", (long long)t.level));
     TRY(record(cx, EV_TIER_CREATED, &t, "created", &changes));
     *out = t;
     return OK;
 }
 
 static const struct sql UPDATE_TIER = SQL_WRITE(
-    "tier", "UPDATE tier SET name = $3, description = $4, enabled = $5 WHERE tenant_id = $1 AND tier_id = $2");
+    "tier",
+    "UPDATE tier SET name = $3, description = $4, enabled = $5 WHERE tenant_id = $1 AND tier_id = $2");
 
 enum err
-tier_update(struct cx *cx, const struct tiers *all, const struct tier *t, struct str name, struct str description,
-            bool enabled)
+tier_update(struct cx *cx, const struct tiers *all, const struct tier *t, struct str name,
+            struct str description, bool enabled)
 {
     struct trail changes = {0};
 
@@ -168,8 +175,10 @@ tier_update(struct cx *cx, const struct tiers *all, const struct tier *t, struct
     if (changes.n == 0)
         return OK;
     TRY(name_free(cx, all, name, t->id));
-    TRY(db_exec(cx->tx, &UPDATE_TIER,
-                ARGS(V_INT(cx->tenant.id), V_INT(t->id), V_STR(name), V_STR(description), V_INT(enabled)), NULL));
+    TRY(db_exec(
+        cx->tx, &UPDATE_TIER,
+        ARGS(V_INT(cx->tenant.id), V_INT(t->id), V_STR(name), V_STR(description), V_INT(enabled)),
+        NULL));
     return record(cx, EV_TIER_UPDATED, t, "changed", &changes);
 }
 
@@ -204,7 +213,8 @@ tier_reorder(struct cx *cx, const struct tiers *all, const int64_t *ids, size_t 
                 t = NULL;
         }
         if (!t)
-            return fail_field(cx, S("/ids"), "names tier %lld, which is unknown or stands there twice",
+            return fail_field(cx, S("/ids"),
+                              "names tier %lld, which is unknown or stands there twice",
                               (long long)ids[i]);
         changed = changed || t->level != (int64_t)i + 1;
     }
@@ -218,14 +228,16 @@ tier_reorder(struct cx *cx, const struct tiers *all, const int64_t *ids, size_t 
 /* ---- deleting ---- */
 
 static const struct sql AFFECTED = SQL_READ(
-    "SELECT " TRAIL_USER " FROM user_account u WHERE u.tenant_id = $1 AND (u.tier_id = $2 OR EXISTS ("
+    "SELECT " TRAIL_USER
+    " FROM user_account u WHERE u.tenant_id = $1 AND (u.tier_id = $2 OR EXISTS ("
     "SELECT 1 FROM client_user cu WHERE cu.tenant_id = u.tenant_id AND cu.user_id = u.user_id AND cu.tier_id = $2)) "
     "ORDER BY u.user_id");
-static const struct sql CLEAR_USERS =
-    SQL_WRITE("user_account", "UPDATE user_account SET tier_id = NULL WHERE tenant_id = $1 AND tier_id = $2");
-static const struct sql CLEAR_CLIENTS =
-    SQL_WRITE("client_user", "UPDATE client_user SET tier_id = NULL WHERE tenant_id = $1 AND tier_id = $2");
-static const struct sql DELETE_TIER = SQL_WRITE("tier", "DELETE FROM tier WHERE tenant_id = $1 AND tier_id = $2");
+static const struct sql CLEAR_USERS = SQL_WRITE(
+    "user_account", "UPDATE user_account SET tier_id = NULL WHERE tenant_id = $1 AND tier_id = $2");
+static const struct sql CLEAR_CLIENTS = SQL_WRITE(
+    "client_user", "UPDATE client_user SET tier_id = NULL WHERE tenant_id = $1 AND tier_id = $2");
+static const struct sql DELETE_TIER =
+    SQL_WRITE("tier", "DELETE FROM tier WHERE tenant_id = $1 AND tier_id = $2");
 
 struct affected {
     struct user user;
@@ -257,7 +269,8 @@ record_affected(struct cx *cx, const struct tier *t, const struct user *u)
     struct audit_entry e;
 
     e = user_entry(cx, u, EV_USER_TIER_CHANGED,
-                   arena_fmt(cx->arena, "%.*s took the classification %.*s from %.*s by deleting the tier",
+                   arena_fmt(cx->arena,
+                             "%.*s took the classification %.*s from %.*s by deleting the tier",
                              STR_ARG(who), STR_ARG(t->name), STR_ARG(whom)));
     trail_note(cx, &changes, S("classification"), t->name, STR_NULL);
     e.changes = changes.v;

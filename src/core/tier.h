@@ -10,7 +10,7 @@
 #include "core/permission.h"
 #include "run/cx.h"
 
-#define TIER_NAME_MAX 100
+#define TIER_NAME_MAX        100
 #define TIER_DESCRIPTION_MAX 2000
 
 struct tier {
@@ -32,15 +32,16 @@ MUST_CHECK enum err tier_grantable(struct cx *cx, const struct tiers *all, const
                                    const struct client_rights *his);
 
 /* Lands on top. ERR_CONFLICT: the name is taken. */
-MUST_CHECK enum err tier_create(struct cx *cx, struct str name, struct str description, bool enabled,
-                                struct tier *out);
+MUST_CHECK enum err tier_create(struct cx *cx, struct str name, struct str description,
+                                bool enabled, struct tier *out);
 /* Null texts stay as they are. */
-MUST_CHECK enum err tier_update(struct cx *cx, const struct tiers *all, const struct tier *t, struct str name,
-                                struct str description, bool enabled);
+MUST_CHECK enum err tier_update(struct cx *cx, const struct tiers *all, const struct tier *t,
+                                struct str name, struct str description, bool enabled);
 /* Takes it from every user and client membership: one event per affected user. */
 MUST_CHECK enum err tier_delete(struct cx *cx, const struct tier *t);
 /* ids: all tiers, lowest first. One event per tier whose level changes. */
-MUST_CHECK enum err tier_reorder(struct cx *cx, const struct tiers *all, const int64_t *ids, size_t n);
+MUST_CHECK enum err tier_reorder(struct cx *cx, const struct tiers *all, const int64_t *ids,
+                                 size_t n);
 /* Tier 1 … 3 of a new tenant; covered by TENANT_CREATED. */
 MUST_CHECK enum err tier_seed(struct cx *cx);
 

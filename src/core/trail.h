@@ -15,7 +15,8 @@ struct trail {
     size_t n, cap;
 };
 /* Notes the change when before and after differ (null: absent). */
-void trail_note(struct cx *cx, struct trail *t, struct str field, struct str before, struct str after);
+void trail_note(struct cx *cx, struct trail *t, struct str field, struct str before,
+                struct str after);
 void trail_note_bool(struct cx *cx, struct trail *t, struct str field, bool before, bool after);
 /* "Ann Archer (ann@example.org)", or the name of the process. */
 struct str trail_actor(struct cx *cx);
@@ -30,6 +31,7 @@ struct trail_thing {
     int64_t client_id;         /* 0: none */
     struct str text;
 };
-MUST_CHECK enum err trail_record(struct cx *cx, const struct trail_thing *t, const struct trail *changes);
+MUST_CHECK enum err trail_record(struct cx *cx, const struct trail_thing *t,
+                                 const struct trail *changes);
 
 #endif

@@ -67,7 +67,8 @@ static enum err
 make_user(struct cx *cx, void *arg)
 {
     struct user *u = arg;
-    struct user_spec s = {.email = u->email, .first = u->first, .last = u->last, .role = u->language};
+    struct user_spec s = {
+        .email = u->email, .first = u->first, .last = u->last, .role = u->language};
 
     return user_create(cx, &s, u);
 }
@@ -76,7 +77,10 @@ __attribute__((unused)) static struct user
 new_user(const char *email, const char *first, const char *role)
 {
     struct cx cx = as_process();
-    struct user u = {.email = str_of(email), .first = str_of(first), .last = S("Example"), .language = str_of(role)};
+    struct user u = {.email = str_of(email),
+                     .first = str_of(first),
+                     .last = S("Example"),
+                     .language = str_of(role)};
     enum err e = cx_write(&cx, make_user, &u);
 
     if (e != OK)
@@ -139,8 +143,8 @@ newest(enum event ev)
     do {                                                                                           \
         enum err run_e_ = cx_write((cx), (body), (arg));                                           \
         if (run_e_ != (want))                                                                      \
-            fail_msg("%s: got %s, wanted %s: %.*s / %.*s", #body, err_name(run_e_), err_name(want), \
-                     STR_ARG((cx)->failure.message), STR_ARG(db_last_error()));                    \
+            fail_msg("%s: got %s, wanted %s: %.*s / %.*s", #body, err_name(run_e_),                \
+                     err_name(want), STR_ARG((cx)->failure.message), STR_ARG(db_last_error()));    \
     } while (0)
 
 #endif

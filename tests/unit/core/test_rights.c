@@ -162,9 +162,11 @@ rights_change_with_a_list(void **state)
 static void
 nobody_grants_what_he_does_not_hold(void **state)
 {
-    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"), bob = new_user("bob@example.org", "Bob", "STD_USER");
+    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"),
+                bob = new_user("bob@example.org", "Bob", "STD_USER");
     struct cx cx = as_user(&ann, "ADMIN");
-    struct step manager = {.title = S("Role manager")}, admin = {.title = S("ADMIN"), .user_id = bob.user_id};
+    struct step manager = {.title = S("Role manager")},
+                admin = {.title = S("ADMIN"), .user_id = bob.user_id};
 
     permission_add(&manager.rights, PERM_ROLES_MANAGE);
     RUN(&cx, create_role, &manager, OK);
@@ -178,15 +180,17 @@ nobody_grants_what_he_does_not_hold(void **state)
     manager.user_id = bob.user_id;
     permission_drop(&manager.rights, PERM_AUDIT_ERASE);
     RUN(&cx, assign_role, &manager, OK);
-    assert_int_equal(ask(t.app.db, "SELECT count(*) FROM user_role ur JOIN role r ON r.cuid = ur.role_cuid "
-                                   "WHERE r.key = 'ADMIN'"),
+    assert_int_equal(ask(t.app.db,
+                         "SELECT count(*) FROM user_role ur JOIN role r ON r.cuid = ur.role_cuid "
+                         "WHERE r.key = 'ADMIN'"),
                      1);
 }
 
 static void
 the_last_administrator_stays(void **state)
 {
-    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"), eve = new_user("eve@example.org", "Eve", "ADMIN");
+    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"),
+                eve = new_user("eve@example.org", "Eve", "ADMIN");
     struct cx cx = as_user(&ann, "ADMIN");
     struct step s = {.title = S("ADMIN"), .user_id = eve.user_id};
 
@@ -232,7 +236,8 @@ race(void *arg)
 static void
 two_racing_removals_leave_an_administrator(void **state)
 {
-    struct user u[2] = {new_user("ann@example.org", "Ann", "ADMIN"), new_user("eve@example.org", "Eve", "ADMIN")};
+    struct user u[2] = {new_user("ann@example.org", "Ann", "ADMIN"),
+                        new_user("eve@example.org", "Eve", "ADMIN")};
     struct cx cx = as_process();
     struct step s = {.title = S("ADMIN")};
 
@@ -294,7 +299,8 @@ put_user(struct cx *cx, void *arg)
     struct client_rights his;
     struct tiers tiers;
     struct role r;
-    struct client_grant g = {.client = &w->client, .his = &his, .user = &w->user, .role = &r, .tiers = &tiers};
+    struct client_grant g = {
+        .client = &w->client, .his = &his, .user = &w->user, .role = &r, .tiers = &tiers};
 
     TRY(client_rights(cx, w->client.id, &his));
     TRY(role_find(cx, w->role, &r));
@@ -350,9 +356,11 @@ try_may(struct cx *cx, int64_t id, enum permission p)
 static void
 a_new_client_goes_to_creator_and_default_group(void **state)
 {
-    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"), bob = new_user("bob@example.org", "Bob", "STD_USER");
+    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"),
+                bob = new_user("bob@example.org", "Bob", "STD_USER");
     struct cx cx = as_user(&ann, "ADMIN");
-    struct work w = {.user = bob, .member = true}, c = {.client = {.name = S("Acme"), .tags = S("[\"x\"]")}};
+    struct work w = {.user = bob, .member = true},
+                c = {.client = {.name = S("Acme"), .tags = S("[\"x\"]")}};
     struct audit_event e;
 
     RUN(&cx, join, &w, OK);
@@ -363,8 +371,10 @@ a_new_client_goes_to_creator_and_default_group(void **state)
     assert_true(str_eq(c.granted.rejected, S("[]")));
     assert_int_equal(events(EV_CLIENT_USER_ASSIGNED), 2);
     e = newest(EV_CLIENT_USER_ASSIGNED);
-    assert_true(str_eq(e.text, S("Ann Example (ann@example.org) assigned Bob Example (bob@example.org) to client Acme "
-                                 "as Standard User (Default Group)")));
+    assert_true(str_eq(
+        e.text,
+        S("Ann Example (ann@example.org) assigned Bob Example (bob@example.org) to client Acme "
+          "as Standard User (Default Group)")));
     assert_true(str_eq(e.request_id, newest(EV_CLIENT_CREATED).request_id));
     assert_int_equal(e.client_id, c.client.id);
     RUN(&cx, delete_client, &c, OK);
@@ -376,9 +386,11 @@ a_new_client_goes_to_creator_and_default_group(void **state)
 static void
 joining_gives_the_present_clients_and_leaving_takes_none(void **state)
 {
-    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"), bob = new_user("bob@example.org", "Bob", "ANALYST");
+    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"),
+                bob = new_user("bob@example.org", "Bob", "ANALYST");
     struct cx cx = as_user(&ann, "ADMIN");
-    struct work a = {.client = {.name = S("A")}}, b = {.client = {.name = S("B")}}, w = {.user = bob, .member = true};
+    struct work a = {.client = {.name = S("A")}}, b = {.client = {.name = S("B")}},
+                w = {.user = bob, .member = true};
 
     RUN(&cx, create_client, &a, OK);
     RUN(&cx, create_client, &b, OK);
@@ -394,9 +406,11 @@ joining_gives_the_present_clients_and_leaving_takes_none(void **state)
 static void
 a_client_is_seen_by_its_users_alone(void **state)
 {
-    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"), bob = new_user("bob@example.org", "Bob", "ANALYST");
+    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"),
+                bob = new_user("bob@example.org", "Bob", "ANALYST");
     struct cx cx = as_user(&ann, "ADMIN");
-    struct work a = {.client = {.name = S("Alpha"), .tags = S("[\"red\",\"blue\"]")}}, b = {.client = {.name = S("Beta")}};
+    struct work a = {.client = {.name = S("Alpha"), .tags = S("[\"red\",\"blue\"]")}},
+                b = {.client = {.name = S("Beta")}};
     struct work q = {.query = {.limit = 10}};
 
     RUN(&cx, create_client, &a, OK);
@@ -428,9 +442,11 @@ a_client_is_seen_by_its_users_alone(void **state)
 static void
 a_token_holds_its_scopes_alone(void **state)
 {
-    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"), bob = new_user("bob@example.org", "Bob", "AUDITOR");
+    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"),
+                bob = new_user("bob@example.org", "Bob", "AUDITOR");
     struct cx cx = as_user(&ann, "ADMIN");
-    struct work w = {.client = {.name = S("Acme")}, .user = bob, .role = S("STD_USER")}, q = {.query = {.limit = 10}};
+    struct work w = {.client = {.name = S("Acme")}, .user = bob, .role = S("STD_USER")},
+                q = {.query = {.limit = 10}};
 
     RUN(&cx, create_client, &w, OK);
     RUN(&cx, put_user, &w, OK);
@@ -447,10 +463,12 @@ a_token_holds_its_scopes_alone(void **state)
 static void
 client_roles_are_granted_within_ones_own(void **state)
 {
-    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"), bob = new_user("bob@example.org", "Bob", "STD_USER"),
+    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"),
+                bob = new_user("bob@example.org", "Bob", "STD_USER"),
                 cid = new_user("cid@example.org", "Cid", "ANALYST");
     struct cx cx = as_user(&ann, "ADMIN");
-    struct work w = {.client = {.name = S("Acme")}, .user = bob, .role = S("STD_USER"), .tier = S("Tier 2")};
+    struct work w = {
+        .client = {.name = S("Acme")}, .user = bob, .role = S("STD_USER"), .tier = S("Tier 2")};
 
     RUN(&cx, create_client, &w, OK);
     RUN(&cx, put_user, &w, OK);
@@ -478,7 +496,8 @@ client_roles_are_granted_within_ones_own(void **state)
 static void
 a_deleted_role_is_gone_everywhere(void **state)
 {
-    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"), bob = new_user("bob@example.org", "Bob", "STD_USER");
+    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"),
+                bob = new_user("bob@example.org", "Bob", "STD_USER");
     struct cx cx = as_user(&ann, "ADMIN");
     struct step s = {.title = S("Reader"), .user_id = bob.user_id};
     struct work w = {.client = {.name = S("Acme")}, .user = bob, .role = S("Reader")};
@@ -536,9 +555,11 @@ delete_second(struct cx *cx, void *arg)
 static void
 tiers_move_and_go(void **state)
 {
-    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"), bob = new_user("bob@example.org", "Bob", "STD_USER");
+    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"),
+                bob = new_user("bob@example.org", "Bob", "STD_USER");
     struct cx cx = as_user(&ann, "ADMIN");
-    struct work w = {.client = {.name = S("Acme")}, .user = bob, .role = S("STD_USER"), .tier = S("Tier 2")};
+    struct work w = {
+        .client = {.name = S("Acme")}, .user = bob, .role = S("STD_USER"), .tier = S("Tier 2")};
     struct tiering x;
 
     RUN(&cx, create_client, &w, OK);
@@ -549,19 +570,29 @@ tiers_move_and_go(void **state)
     RUN(&cx, delete_second, &x, OK);
     assert_int_equal(events(EV_USER_TIER_CHANGED), 1);
     assert_int_equal(events(EV_TIER_DELETED), 1);
-    assert_int_equal(ask(t.app.db, "SELECT count(*) FROM client_user WHERE tier_id IS NOT NULL"), 0);
+    assert_int_equal(ask(t.app.db, "SELECT count(*) FROM client_user WHERE tier_id IS NOT NULL"),
+                     0);
 }
 
-#define ON(b, f) {"sqlite " #f, f, b##_sqlite, end, NULL}
-#define PG(b, f) {"postgres " #f, f, b##_postgres, end, NULL}
+#define ON(b, f)                                                                                   \
+    {                                                                                              \
+        "sqlite " #f, f, b##_sqlite, end, NULL                                                     \
+    }
+#define PG(b, f)                                                                                   \
+    {                                                                                              \
+        "postgres " #f, f, b##_postgres, end, NULL                                                 \
+    }
 #define TESTS(X)                                                                                   \
-    X(begin_core, the_first_workspace_is_number_0), X(begin_core, new_roles_get_names_of_their_own),                 \
-        X(begin_core, rights_change_with_a_list), X(begin_core, nobody_grants_what_he_does_not_hold),                \
-        X(begin_core, the_last_administrator_stays), X(begin_core, two_racing_removals_leave_an_administrator),      \
-        X(begin_core, a_new_client_goes_to_creator_and_default_group),                                               \
-        X(begin_core, joining_gives_the_present_clients_and_leaving_takes_none),                                     \
-        X(begin_core, a_client_is_seen_by_its_users_alone), X(begin_core, a_token_holds_its_scopes_alone),           \
-        X(begin_core, client_roles_are_granted_within_ones_own), \
+    X(begin_core, the_first_workspace_is_number_0),                                                \
+        X(begin_core, new_roles_get_names_of_their_own), X(begin_core, rights_change_with_a_list), \
+        X(begin_core, nobody_grants_what_he_does_not_hold),                                        \
+        X(begin_core, the_last_administrator_stays),                                               \
+        X(begin_core, two_racing_removals_leave_an_administrator),                                 \
+        X(begin_core, a_new_client_goes_to_creator_and_default_group),                             \
+        X(begin_core, joining_gives_the_present_clients_and_leaving_takes_none),                   \
+        X(begin_core, a_client_is_seen_by_its_users_alone),                                        \
+        X(begin_core, a_token_holds_its_scopes_alone),                                             \
+        X(begin_core, client_roles_are_granted_within_ones_own),                                   \
         X(begin_core, a_deleted_role_is_gone_everywhere), X(begin_core, tiers_move_and_go)
 
 int
