@@ -16,6 +16,7 @@ enum route_tx { TX_NONE, TX_READ, TX_WRITE };
 /* Who may call. */
 enum route_who {
     WHO_PUBLIC,     /* anyone, no token read */
+    WHO_UPLOAD,     /* the cookie `token` of a sign-in answer, nothing else: inline images */
     WHO_SIGNED_IN,  /* any valid session or access token (tokens: GET only) */
     WHO_SESSION,    /* a person's session, not an access token */
     WHO_PERMISSION, /* signed in, and holding route.permission tenant-wide */

@@ -91,6 +91,17 @@ api_find(const struct http_request *rq, struct str param[6], bool *path_known)
     return r;
 }
 
+/* One number, one spelling: "00" and "007" name nothing. −1: not a number. */
+static int64_t
+path_number(struct str s)
+{
+    int64_t n;
+
+    if (str_int64(s, &n) != OK || n < 0 || (s.n > 1 && s.p[0] == '0'))
+        return -1;
+    return n;
+}
+
 /* ---- answers ---- */
 
 static void
@@ -167,11 +178,13 @@ struct credential {
 
 /* Bearer or bare token of the header first; else the browser's cookie. */
 static struct credential
-credential_of(const struct http_request *rq)
+credential_of(const struct route *r, const struct http_request *rq)
 {
     struct str h = str_trim(http_header(rq, S("authorization")));
     struct str c;
 
+    if (r->who == WHO_UPLOAD)
+        return (struct credential){http_cookie(rq, S("token")), SESSION_UPLOAD_COOKIE};
     if (h.n > 7 && str_ieq(str_sub(h, 0, 7), S("bearer ")))
         h = str_trim(str_sub(h, 7, h.n));
     if (!str_is_empty(h))
@@ -207,7 +220,7 @@ note_refusal(struct cx *cx, const struct http_request *rq)
 static enum err
 authenticate(struct cx *cx, const struct route *r, const struct http_request *rq)
 {
-    struct credential c = credential_of(rq);
+    struct credential c = credential_of(r, rq);
     enum err e;
 
     if (r->who == WHO_PUBLIC)
@@ -293,6 +306,7 @@ check_tenant(struct api_request *rq)
     return fail(rq->cx, ERR_NOT_FOUND, "Workspace not found");
 }
 
+/* Asked again inside the transaction that uses the right (apply_body). */
 static enum err
 check_client(struct cx *cx, void *arg)
 {
@@ -328,8 +342,6 @@ run(struct api_request *rq)
 
     buf_clear(rq->out_buf);
     json_writer_init(&rq->out, rq->out_buf);
-    if (r->who == WHO_CLIENT && r->prepare)
-        TRY(cx_read(cx, check_client, rq));
     if (r->prepare)
         TRY(r->prepare(rq));
     if (r->apply) {
@@ -360,6 +372,8 @@ serve(struct api_request *rq)
     TRY(authenticate(rq->cx, rq->route, rq->http));
     TRY(check_tenant(rq));
     e = check_right(rq->cx, rq->route);
+    if (e == OK && rq->route->who == WHO_CLIENT && (rq->route->body != BODY_NONE || rq->route->prepare))
+        e = cx_read(rq->cx, check_client, rq); /* nothing of the body is told to who has no right */
     if (e == OK)
         e = api_read_body(rq);
     if (e == OK)
@@ -415,8 +429,7 @@ api_handle(void *arg, struct http_request *http, struct http_response *rs)
     rq.out_buf = buf_in(http->arena, ANSWER_MAX);
     rq.route = api_find(http, rq.param, &path_known);
     for (int i = 0; i < 6; i++) {
-        if (str_int64(rq.param[i], &rq.param_id[i]) != OK)
-            rq.param_id[i] = -1;
+        rq.param_id[i] = path_number(rq.param[i]);
     }
     if (!rq.route)
         e = path_known ? fail(&cx, ERR_METHOD, "This address does not take %.*s", STR_ARG(http->method_name))
@@ -463,8 +476,7 @@ api_before_upload(void *arg, struct http_request *http, struct http_limits *limi
     if (!rq.route)
         return;
     for (int i = 0; i < 6; i++) {
-        if (str_int64(rq.param[i], &rq.param_id[i]) != OK)
-            rq.param_id[i] = -1;
+        rq.param_id[i] = path_number(rq.param[i]);
     }
     e = authenticate(&cx, rq.route, http);
     if (e == OK)

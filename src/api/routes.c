@@ -3,7 +3,7 @@
 
 #define TABLES(X)                                                                                  \
     X(health) X(auth) X(session) X(setup) X(profile) X(user) X(settings) X(tenant) X(role) X(tier) \
-    X(tag) X(client) X(clientuser) X(authorization) X(dashboard) X(audit)
+    X(tag) X(client) X(clientuser) X(authorization) X(dashboard) X(audit) X(uploads)
 
 #define DECLARE(name) extern const struct route name##_routes[];
 TABLES(DECLARE)

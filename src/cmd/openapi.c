@@ -13,6 +13,7 @@ who_text(enum route_who w)
 {
     switch (w) {
     case WHO_PUBLIC: return "public";
+    case WHO_UPLOAD: return "upload-cookie";
     case WHO_SIGNED_IN: return "signed-in";
     case WHO_SESSION: return "session";
     case WHO_PERMISSION: return "permission";
