@@ -125,8 +125,8 @@ def check_routes():
     """Each row of a route table says who may call, and which permission where one is needed."""
     for path in sources("src/api", ".c"):
         text = without_comments(read(path))
-        for name, value in re.findall(r"^#define (\w+) (.*WHO_.*)$", text, re.M):
-            text = re.sub(rf"(?<!#define )\b{name}\b", lambda _m, v=value: v, text)
+        for name, value in re.findall(r"^#define (\w+)(?:\([^)]*\))?[ ]+((?:.*\\\n)*.*WHO_.*(?:\\\n.*)*)$", text, re.M):
+            text = re.sub(rf"(?<!#define )\b{name}\b", lambda _m, v=value: v.replace("perm)", "PERM_)").replace("= perm", "= PERM_").replace("\n", " "), text)
         for table in re.finditer(r"const struct route \w+\[\]\s*=\s*\{", text):
             depth, start = 1, None
             for i in range(table.end(), len(text)):
@@ -154,7 +154,7 @@ def check_doubled_routes():
     seen = {}
     for path in sources("src/api", ".c"):
         text = without_comments(read(path))
-        words = dict(re.findall(r'^#define (\w+) ((?:"[^"]*"\s*|\w+\s*)+)$', text, re.M))
+        words = dict(re.findall(r'^#define (\w+)[ ]+((?:"[^"]*"\s*|\w+\s*)+)$', text, re.M))
 
         def spell(expression):
             out = ""

@@ -110,19 +110,19 @@ place(struct batch *b, struct item *i, size_t log)
 #define EVENT_COLS "tenant_id, epoch, idx, cuid, type, outcome, at, logged, client_id, public, leaf"
 static const struct sql put_event =
     SQL_WRITE2("audit_event",
-               "INSERT INTO audit_event (" EVENT_COLS ") SELECT $2, $3, $4, $5, $6, $7, $8, $9,"
+               "INSERT OR FAIL INTO audit_event (" EVENT_COLS ") SELECT $2, $3, $4, $5, $6, $7, $8, $9,"
                " $10, $11, $12 WHERE $1 IS NOT NULL",
                "INSERT INTO audit_event (month, " EVENT_COLS ") VALUES ($1, $2, $3, $4, $5, $6,"
                " $7, $8, $9, $10, $11, $12)");
 static const struct sql put_personal =
     SQL_WRITE2("audit_personal",
-               "INSERT INTO audit_personal (tenant_id, epoch, idx, salt, personal)"
+               "INSERT OR FAIL INTO audit_personal (tenant_id, epoch, idx, salt, personal)"
                " SELECT $2, $3, $4, $5, $6 WHERE $1 IS NOT NULL",
                "INSERT INTO audit_personal (month, tenant_id, epoch, idx, salt, personal)"
                " VALUES ($1, $2, $3, $4, $5, $6)");
 static const struct sql put_party =
     SQL_WRITE2("audit_party",
-               "INSERT INTO audit_party (tenant_id, epoch, user_id, idx)"
+               "INSERT OR FAIL INTO audit_party (tenant_id, epoch, user_id, idx)"
                " SELECT $2, $3, $4, $5 WHERE $1 IS NOT NULL",
                "INSERT INTO audit_party (month, tenant_id, epoch, user_id, idx)"
                " VALUES ($1, $2, $3, $4, $5)");

@@ -1,7 +1,10 @@
 /* The schema of a SQLite segment's two files, as text. */
 #include "audit/segment_schema.h"
 
-#define REFUSE "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;\n"
+/* FAIL, not ABORT (and INSERT OR FAIL where the log is written): a statement that may abort half-way
+ * keeps a journal of its own, which under a savepoint costs more than the insert itself. Nothing is
+ * written before the refusal, and the transaction around it is rolled back. */
+#define REFUSE "BEGIN SELECT RAISE(FAIL, 'the audit log is append-only'); END;\n"
 /* INSERT OR REPLACE removes rows without firing delete triggers, hence the check before inserts. */
 #define APPEND_ONLY(table)                                                                         \
     "CREATE TRIGGER " table "_update BEFORE UPDATE ON " table " " REFUSE

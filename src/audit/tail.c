@@ -99,8 +99,11 @@ fill(struct cx *cx, const struct audit_entry *en, struct record *r)
 }
 
 static const struct sql insert_tail =
-    SQL_WRITE("audit_tail", "INSERT INTO audit_tail (tenant_id, public, personal, salt)"
-                            " VALUES ($1, $2, $3, $4)");
+    SQL_WRITE2("audit_tail",
+               "INSERT OR FAIL INTO audit_tail (tenant_id, public, personal, salt)"
+               " VALUES ($1, $2, $3, $4)",
+               "INSERT INTO audit_tail (tenant_id, public, personal, salt)"
+               " VALUES ($1, $2, $3, $4)");
 
 static enum err
 append(struct cx *cx, int64_t log, const struct record *r)

@@ -151,6 +151,22 @@ settings_secret(struct cx *cx, const struct settings *all, enum setting s)
     return unseal(cx, all->value[s]);
 }
 
+static enum err
+load_first(struct cx *cx, void *arg)
+{
+    return settings_load(cx, 0, arg);
+}
+
+enum err
+settings_apply_installation(struct cx *cx)
+{
+    struct settings *all = arena_new(cx->arena, struct settings);
+
+    TRY(cx_read(cx, load_first, all));
+    audit_set_months_kept(cx->app, (int)settings_int(all, SET_AUDIT_MONTHS));
+    return OK;
+}
+
 /* ---- changing ---- */
 
 static bool

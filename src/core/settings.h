@@ -45,6 +45,10 @@ int64_t settings_int(const struct settings *all, enum setting s);
 bool settings_bool(const struct settings *all, enum setting s);
 struct str settings_secret(struct cx *cx, const struct settings *all, enum setting s);
 
+/* At start, before audit_start(): hands what holds for the whole installation (months of the log
+ * that are kept) to whom it concerns. Own read transaction; an empty store has the defaults. */
+MUST_CHECK enum err settings_apply_installation(struct cx *cx);
+
 /* ---- changing ---- */
 struct settings_change {
     struct audit_change v[SETTING_COUNT + 4];

@@ -15,6 +15,7 @@
 
 #define ADDRESS_WINDOW USEC_PER_MIN
 #define TYPED_MAX 254   /* bytes of a typed name kept in an event, when it has the form of an e-mail */
+#define FAILURE_COMMITS 2 /* of every failure behind a hash: see pad_body */
 #define UNKNOWN_FOLDS 8 /* buckets of unknown names: a flood of one network does not hide the others */
 
 struct attempt {
@@ -106,9 +107,21 @@ typed_name(struct cx *cx, const struct attempt *t)
                      utf8_count(t->typed));
 }
 
-static void
+/* Records apart and says whether that took a commit, which a folded event does not. */
+static int
+apart(struct cx *cx, const struct audit_entry *e, struct str fold)
+{
+    uint64_t before = db_statement_count();
+
+    audit_record_apart(cx, e, fold);
+    return db_statement_count() != before;
+}
+
+/* Both give the number of commits they made. */
+static int
 record_unknown(struct cx *cx, const struct attempt *t, enum event ev, const char *why)
 {
+    int commits = 0;
     struct cx c = *cx;
     struct str name = typed_name(cx, t);
     struct audit_entry e = {.event = ev, .outcome = OUTCOME_FAILURE, .target_kind = S("unknown name")};
@@ -122,13 +135,13 @@ record_unknown(struct cx *cx, const struct attempt *t, enum event ev, const char
     c.actor = (struct actor){.kind = ACTOR_ANONYMOUS, .name = S("Someone not signed in")};
     c.tenant = t->only;
     if (t->tenants == 1)
-        audit_record_apart(&c, &e, fold);
+        commits += apart(&c, &e, fold);
     e.instance = true;
     c.tenant = (struct tenant_ref){0};
-    audit_record_apart(&c, &e, fold);
+    return commits + apart(&c, &e, fold);
 }
 
-static void
+static int
 record_known(struct cx *cx, const struct user *u, enum event ev, const char *what, const char *why)
 {
     struct cx c = *cx;
@@ -141,16 +154,39 @@ record_known(struct cx *cx, const struct user *u, enum event ev, const char *wha
     c.tenant = (struct tenant_ref){true, u->tenant_id, u->tenant_cuid};
     if (c.actor.kind != ACTOR_USER || c.actor.user_id != u->user_id)
         c.actor = (struct actor){.kind = ACTOR_ANONYMOUS, .name = S("Someone not signed in")};
-    audit_record_apart(&c, &e, arena_fmt(cx->arena, "user %.*s %s", STR_ARG(u->cuid), why));
+    return apart(&c, &e, arena_fmt(cx->arena, "user %.*s %s", STR_ARG(u->cuid), why));
+}
+
+static int
+record_failure(struct cx *cx, const struct attempt *t, enum event ev, const char *what, const char *why)
+{
+    return t->found ? record_known(cx, &t->user, ev, what, why) : record_unknown(cx, t, ev, why);
+}
+
+/* An existing name is recorded by one commit, an unknown one by two or, folded, by none: the clock
+ * would tell them apart. So each failure behind a hash makes the same number of commits; hashing
+ * bounds how many there can be. The row counts failures of its share of names. */
+static enum err
+pad_body(struct cx *cx, void *arg)
+{
+    static const struct sql q = SQL_WRITE(
+        "login_counter", "INSERT INTO login_counter (key, failures, first_at, last_at) VALUES ($1, 1, $2, $2) "
+                         "ON CONFLICT (key) DO UPDATE SET failures = login_counter.failures + 1, last_at = $2");
+    const struct attempt *t = arg;
+
+    audit_cover(cx, REASON_LOGIN_COUNTER);
+    return db_exec(cx->tx, &q, ARGS(V_STR(str_sub(t->key, 0, 2)), V_INT(cx->now)), NULL);
 }
 
 static void
-record_failure(struct cx *cx, const struct attempt *t, enum event ev, const char *what, const char *why)
+record_hashed_failure(struct cx *cx, struct attempt *t, const char *why)
 {
-    if (t->found)
-        record_known(cx, &t->user, ev, what, why);
-    else
-        record_unknown(cx, t, ev, why);
+    struct cx c = *cx;
+
+    for (int n = record_failure(cx, t, EV_LOGIN_FAIL, "Sign-in failed", why); n < FAILURE_COMMITS; n++) {
+        c.failure = (struct failure){0};
+        (void)(cx_write(&c, pad_body, t) == OK);
+    }
 }
 
 /* ---- lockout ---- */
@@ -480,7 +516,7 @@ signin_password(struct cx *cx, const struct signin_input *in, struct signin_resu
     }
     why = why_not(cx, t, match);
     if (why) {
-        record_failure(cx, t, EV_LOGIN_FAIL, "Sign-in failed", why);
+        record_hashed_failure(cx, t, why);
         count_failure(cx, t);
         return refused(cx);
     }

@@ -15,7 +15,7 @@ const store = (k: string, v?: string) => { try { if (v === undefined) return loc
 export function Frame() {
   const s = useSession(), [folded, setFolded] = useState(store("recount-nav") === "folded"), [nav, setNav] = useState(false), [jump, setJump] = useState(false);
   const where = useLocation(), main = useRef<HTMLElement>(null), admin = mayAdmin(s.can), client = useQueryClient(), go = useNavigate();
-  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const { colorScheme, setColorScheme } = useMantineColorScheme({ keepTransitions: true });
   useKeepAlive(s.idle_minutes);
   useHotkeys([["mod+K", () => setJump(true)]], []);
   useEffect(() => { setNav(false); main.current?.scrollTo(0, 0); }, [where.pathname]);

@@ -46,7 +46,7 @@ const client = new QueryClient({ defaultOptions: { queries: { retry: (n, e) => (
 
 /** Nobody passes without a session; the address is kept. */
 function Inside() {
-  const q = useSessionQuery(), cache = useQueryClient(), where = useLocation(), { setColorScheme } = useMantineColorScheme();
+  const q = useSessionQuery(), cache = useQueryClient(), where = useLocation(), { setColorScheme } = useMantineColorScheme({ keepTransitions: true });
   const setup = useQuery({ queryKey: ["setup"], enabled: q.data === null, queryFn: () => api<{ needed: boolean }>("GET", "/api/v2/setup", undefined, { quiet: true }).catch(() => ({ needed: false })) });
   const wish = q.data?.user.theme;
   useEffect(() => { if (wish === "light" || wish === "dark" || wish === "auto") setColorScheme(wish); }, [wish, setColorScheme]);

@@ -24,7 +24,7 @@ export function Profile() {
 }
 
 function Name() {
-  const s = useSession(), cache = useQueryClient(), { colorScheme, setColorScheme } = useMantineColorScheme(), [f, setF] = useState({ first: s.user.first, last: s.user.last }), dirty = f.first !== s.user.first || f.last !== s.user.last;
+  const s = useSession(), cache = useQueryClient(), { colorScheme, setColorScheme } = useMantineColorScheme({ keepTransitions: true }), [f, setF] = useState({ first: s.user.first, last: s.user.last }), dirty = f.first !== s.user.first || f.last !== s.user.last;
   const save = useMutation({ mutationFn: (x: object) => put("/api/v1/user/update", x), onSuccess: () => { toast("Saved"); void cache.invalidateQueries({ queryKey: ["session"] }); }, onError: toastError });
   const prefer = useMutation({ mutationFn: (x: object) => put("/api/v2/user/preferences", x), onSuccess: () => void cache.invalidateQueries({ queryKey: ["session"] }), onError: toastError });
   return (

@@ -12,7 +12,7 @@ import { ADMIN, Avatar, Badge, confirm, Empty, Failed, Notice, Page, Panel, Skel
 import { Table, useUrl, type Column } from "../ui/table";
 
 const usePermissions = () => { const s = useSession(); return useQuery({ queryKey: ["permissions"], staleTime: 60_000, queryFn: ({ signal }) => get<{ data: Permission[] }>(`${s.base}/security/permissions`, signal) }); };
-const bySection = (list: Permission[]) => { const m = new Map<string, Permission[]>(); for (const p of list) { const k = p.section && p.section !== p.category ? `${p.category} · ${p.section}` : p.category; m.set(k, [...(m.get(k) ?? []), p]); } return [...m]; };
+const byCategory = (list: Permission[]) => { const m = new Map<string, Permission[]>(); for (const p of list) { const k = p.category; m.set(k, [...(m.get(k) ?? []), p]); } return [...m]; };
 
 export function RolesPage() {
   const s = useSession(), url = useUrl(), go = useNavigate(), roles = useRoles(), cache = useQueryClient(), [make, setMake] = useState(false), may = s.can("SECURITY.MANAGE_ROLES");
@@ -37,7 +37,7 @@ function Matrix({ roles }: { roles?: Role[] }) {
   const keys = roles?.map((r) => r.key) ?? Object.keys(q.data.data[0]?.roles ?? {}), title = (k: string) => roles?.find((r) => r.key === k)?.title ?? k;
   return (
     <div className="table-box matrix" tabIndex={0} role="region" aria-label="Permission matrix"><table className="t"><thead><tr><th scope="col">Permission</th>{keys.map((k) => <th key={k} scope="col">{title(k)}</th>)}</tr></thead>
-      <tbody>{bySection(q.data.data).map(([name, list]) => <Fragment key={name}><tr className="group"><th colSpan={keys.length + 1} scope="colgroup">{name}</th></tr>{list.map((p) => <tr key={p.key}><td title={p.key}>{p.title}</td>{keys.map((k) => { const on = p.roles?.[k] ?? roles?.find((r) => r.key === k)?.permissions?.includes(p.key); return <td key={k}>{on ? <IconCheck size={15} color="var(--ok)" aria-label="Yes" role="img" /> : <IconMinus size={13} color="var(--faint)" opacity={0.5} aria-label="No" role="img" />}</td>; })}</tr>)}</Fragment>)}</tbody></table></div>
+      <tbody>{byCategory(q.data.data).map(([name, list]) => <Fragment key={name}><tr className="group"><th colSpan={keys.length + 1} scope="colgroup">{name}</th></tr>{list.map((p) => <tr key={p.key}><td title={p.key}>{p.title}</td>{keys.map((k) => { const on = p.roles?.[k] ?? roles?.find((r) => r.key === k)?.permissions?.includes(p.key); return <td key={k}>{on ? <IconCheck size={15} color="var(--ok)" aria-label="Yes" role="img" /> : <IconMinus size={13} color="var(--faint)" opacity={0.5} aria-label="No" role="img" />}</td>; })}</tr>)}</Fragment>)}</tbody></table></div>
   );
 }
 function Create({ close, roles }: { close: () => void; roles: Role[] }) {
@@ -80,7 +80,7 @@ function Permissions({ r, may, again }: { r: Role; may: boolean; again: () => vo
   return (
     <form className="stack" style={{ maxWidth: 760 }} onSubmit={(e) => { e.preventDefault(); save.mutate(); }}>
       {!r.editable && <Notice>This role is built in; its permissions are fixed. Create a role from it to change them.</Notice>}{save.error && <Notice kind="bad">{save.error.message}</Notice>}
-      {bySection(q.data.data).map(([name, list]) => { const n = list.filter((p) => on.has(p.key)).length, mine = list.filter((p) => s.permissions.includes(p.key)).map((p) => p.key); return (
+      {byCategory(q.data.data).map(([name, list]) => { const n = list.filter((p) => on.has(p.key)).length, mine = list.filter((p) => s.permissions.includes(p.key)).map((p) => p.key); return (
         <Panel key={name} title={name} body={false} acts={may ? <Checkbox size="xs" labelPosition="left" label={`${n} of ${list.length}`} aria-label={`All of ${name}`} checked={n === list.length} indeterminate={n > 0 && n < list.length} onChange={() => flip(mine, n < list.length)} /> : <span className="dim small num">{n} of {list.length}</span>}>
           <ul className="list">{list.map((p) => <li key={p.key}><Checkbox size="xs" label={p.title} checked={on.has(p.key)} disabled={!may || (!s.permissions.includes(p.key) && !on.has(p.key))} onChange={(e) => flip([p.key], e.currentTarget.checked)} /><span className="grow" /><code className="mono dim cut">{p.key}</code></li>)}</ul></Panel>); })}
       {may && <div className="save"><Button type="submit" disabled={!dirty} loading={save.isPending}>Save</Button>{dirty ? <><Button variant="subtle" color="gray" onClick={() => setOn(new Set(r.permissions))}>Discard</Button><span className="dim small">Changes not saved</span></> : <span className="dim small">All saved. You can only give permissions you hold.</span>}</div>}

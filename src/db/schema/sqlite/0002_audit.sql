@@ -32,29 +32,30 @@ CREATE TABLE audit_drop (
     at    INTEGER NOT NULL
 ) STRICT;
 
+-- FAIL, not ABORT: see audit/segment_schema.c.
 CREATE TRIGGER audit_tail_update BEFORE UPDATE ON audit_tail
-BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+BEGIN SELECT RAISE(FAIL, 'the audit log is append-only'); END;
 CREATE TRIGGER audit_tail_delete BEFORE DELETE ON audit_tail
 WHEN old.seq > (SELECT moved_to FROM audit_mark)
-BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+BEGIN SELECT RAISE(FAIL, 'the audit log is append-only'); END;
 CREATE TRIGGER audit_tail_replace BEFORE INSERT ON audit_tail
 WHEN EXISTS (SELECT 1 FROM audit_tail WHERE seq = new.seq)
-BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+BEGIN SELECT RAISE(FAIL, 'the audit log is append-only'); END;
 CREATE TRIGGER audit_mark_update BEFORE UPDATE ON audit_mark
 WHEN new.moved_to < old.moved_to OR new.id <> 1
-BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+BEGIN SELECT RAISE(FAIL, 'the audit log is append-only'); END;
 CREATE TRIGGER audit_mark_delete BEFORE DELETE ON audit_mark
-BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+BEGIN SELECT RAISE(FAIL, 'the audit log is append-only'); END;
 CREATE TRIGGER audit_mark_replace BEFORE INSERT ON audit_mark
 WHEN EXISTS (SELECT 1 FROM audit_mark)
-BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+BEGIN SELECT RAISE(FAIL, 'the audit log is append-only'); END;
 CREATE TRIGGER audit_log_update BEFORE UPDATE ON audit_log
 WHEN new.size < old.size OR new.last_logged < old.last_logged OR new.tenant_id <> old.tenant_id
      OR new.epoch <> old.epoch
-BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+BEGIN SELECT RAISE(FAIL, 'the audit log is append-only'); END;
 CREATE TRIGGER audit_log_delete BEFORE DELETE ON audit_log
-BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+BEGIN SELECT RAISE(FAIL, 'the audit log is append-only'); END;
 CREATE TRIGGER audit_drop_update BEFORE UPDATE ON audit_drop
-BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+BEGIN SELECT RAISE(FAIL, 'the audit log is append-only'); END;
 CREATE TRIGGER audit_drop_delete BEFORE DELETE ON audit_drop
-BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+BEGIN SELECT RAISE(FAIL, 'the audit log is append-only'); END;
