@@ -58,6 +58,7 @@ struct route {
     api_fn prepare;             /* no transaction; may be NULL */
     api_fn apply;               /* inside the transaction (or none for TX_NONE): SQL and answer */
     api_fn after;               /* after the commit, before answering: cookies, signals; may be NULL */
+    bool reserve;               /* also while the disk is all but full: what an administrator then needs */
     bool upload_file;           /* multipart body of up to upload_max goes to a file */
     int64_t upload_max;
 };

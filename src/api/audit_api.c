@@ -709,7 +709,7 @@ const struct route audit_routes[] = {
      .tx = TX_NONE, .events = "AuditLogViewed", .summary = "New events as they happen (server-sent events)",
      .apply = stream_apply},
     {.method = HTTP_GET, .path = "/api/v2/auditlog/export", .who = WHO_PERMISSION, .permission = PERM_AUDIT_EXPORT,
-     .tx = TX_WRITE, .rate = RATE_HEAVY, .events = "AuditLogExported", .summary = "Export what a query shows",
+     .tx = TX_WRITE, .reserve = true, .rate = RATE_HEAVY, .events = "AuditLogExported", .summary = "Export what a query shows",
      .prepare = export_prepare, .apply = export_apply, .after = export_after},
     {.method = HTTP_GET, .path = "/api/v2/auditlog/{cuid}", .who = WHO_PERMISSION, .permission = PERM_AUDIT_VIEW,
      .tx = TX_READ, .summary = "One event", .apply = get_apply},

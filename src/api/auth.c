@@ -36,12 +36,26 @@ auth_clear_session_cookies(struct api_request *rq)
     auth_set_cookie(rq, "token", S(""), "/api/v1/uploads", 0);
 }
 
+/* Is the origin ours: the address the page was asked for by, or the configured public one? */
+static bool
+is_own_origin(struct api_request *rq, struct str origin)
+{
+    struct str host = http_header(rq->http, S("host")), own = rq->cx->app->config.public_url;
+    size_t scheme = str_has_prefix(origin, S("https://")) ? 8 : str_has_prefix(origin, S("http://")) ? 7 : 0;
+
+    if (str_has_prefix(own, origin) && (own.n == origin.n || own.p[origin.n] == '/'))
+        return true;
+    return scheme > 0 && str_ieq(str_sub(origin, scheme, origin.n), host);
+}
+
+/* Browsers send Sec-Fetch-Site by TLS and to loopback only, Origin with every POST. */
 enum err
 auth_same_site(struct api_request *rq)
 {
-    struct str site = http_header(rq->http, S("sec-fetch-site"));
+    struct str site = http_header(rq->http, S("sec-fetch-site")), origin = http_header(rq->http, S("origin"));
 
-    if (str_is_null(site) || str_eq(site, S("same-origin")) || str_eq(site, S("none")))
+    if (str_eq(site, S("same-origin")) || str_eq(site, S("none")) ||
+        (str_is_null(site) && (str_is_null(origin) || is_own_origin(rq, origin))))
         return OK;
     return fail_word(rq->cx, ERR_FORBIDDEN, S("cross_site"), "Another site may not sign in here");
 }
@@ -221,15 +235,15 @@ configure_user(struct api_request *rq)
 }
 
 const struct route auth_routes[] = {
-    {.method = HTTP_POST, .path = "/api/v1/authenticate", .who = WHO_PUBLIC, .tx = TX_NONE,
+    {.method = HTTP_POST, .path = "/api/v1/authenticate", .who = WHO_PUBLIC, .tx = TX_NONE, .reserve = true,
      .body = BODY_JSON_OR_FORM, .rate = RATE_AUTH, .fields = "username:string* password:string* code:string",
      .events = "LoginSuccess LoginFail LoginLockout MfaFail RecoveryCodeUsed",
      .summary = "Sign in with name and password", .prepare = prepare_password, .apply = write_result},
     {.method = HTTP_PUT, .path = "/api/v1/authenticate", .who = WHO_SESSION, .tx = TX_NONE, .body = BODY_OPTIONAL,
-     .summary = "Renew the token", .prepare = prepare_refresh, .apply = write_result},
+     .reserve = true, .summary = "Renew the token", .prepare = prepare_refresh, .apply = write_result},
     {.method = HTTP_PUT, .path = "/api/v1/token/refresh", .who = WHO_SESSION, .tx = TX_NONE, .body = BODY_OPTIONAL,
-     .summary = "Renew the token", .prepare = prepare_refresh, .apply = write_result},
-    {.method = HTTP_POST, .path = "/api/v1/authenticate/mfa", .who = WHO_PUBLIC, .tx = TX_NONE,
+     .reserve = true, .summary = "Renew the token", .prepare = prepare_refresh, .apply = write_result},
+    {.method = HTTP_POST, .path = "/api/v1/authenticate/mfa", .who = WHO_PUBLIC, .tx = TX_NONE, .reserve = true,
      .body = BODY_JSON_OR_FORM, .rate = RATE_AUTH, .fields = "code:string* token:string*",
      .events = "LoginSuccess MfaFail RecoveryCodeUsed LoginLockout", .summary = "Second step of a sign-in",
      .prepare = prepare_mfa, .apply = write_result},

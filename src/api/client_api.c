@@ -14,7 +14,7 @@
 static enum err
 list_v1_apply(struct api_request *rq)
 {
-    struct client_query q = {.limit = INT32_MAX};
+    struct client_query q = {.limit = INT32_MAX, .names_only = true};
     struct json_writer *w = &rq->out;
     struct clients all;
 

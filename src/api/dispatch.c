@@ -255,13 +255,23 @@ note_denial(struct cx *cx, const struct route *r, const struct http_request *rq)
     cx->failure = kept;
 }
 
+/* What is open to someone who has yet to set up a second factor: his own, and signing out. Routes
+ * that need a right are others' business, whatever their path says. */
+static bool
+serves_enrolment(const struct route *r)
+{
+    struct str path = str_of(r->path);
+
+    return (r->who == WHO_SESSION || r->who == WHO_SIGNED_IN) &&
+           (str_contains(path, S("/mfa")) || str_contains(path, S("/session")) || str_contains(path, S("whoami")));
+}
+
 static enum err
 check_right(struct cx *cx, const struct route *r)
 {
     if (r->who == WHO_PUBLIC)
         return OK;
-    if (cx->grants && cx->grants->must_enroll_mfa && !str_contains(str_of(r->path), S("/mfa")) &&
-        !str_contains(str_of(r->path), S("/session")) && !str_contains(str_of(r->path), S("whoami")))
+    if (cx->grants && cx->grants->must_enroll_mfa && !serves_enrolment(r))
         return fail_word(cx, ERR_FORBIDDEN, S("mfa_required"), "Set up a second factor first");
     if (cx->actor.kind == ACTOR_TOKEN) {
         if (r->who == WHO_SESSION)
@@ -364,6 +374,18 @@ run(struct api_request *rq)
     return OK;
 }
 
+/* On a full disk a change is refused before it begins; reads and what the reserve is for go on. */
+static enum err
+check_store(struct cx *cx, const struct route *r)
+{
+    bool changes = r->tx == TX_WRITE || (r->tx == TX_NONE && r->method != HTTP_GET);
+
+    if (!changes || audit_may_change(cx->app, r->reserve))
+        return OK;
+    return fail_word(cx, ERR_UNAVAILABLE, S("log_unwritable"),
+                     "The disk of the server is full. Nothing can be changed until there is room again.");
+}
+
 static enum err
 serve(struct api_request *rq)
 {
@@ -374,6 +396,8 @@ serve(struct api_request *rq)
     e = check_right(rq->cx, rq->route);
     if (e == OK && rq->route->who == WHO_CLIENT && (rq->route->body != BODY_NONE || rq->route->prepare))
         e = cx_read(rq->cx, check_client, rq); /* nothing of the body is told to who has no right */
+    if (e == OK)
+        e = check_store(rq->cx, rq->route);
     if (e == OK)
         e = api_read_body(rq);
     if (e == OK)
@@ -442,7 +466,7 @@ api_handle(void *arg, struct http_request *http, struct http_response *rs)
         answer_success(&rq);
     else
         answer_failure(&cx, rs, e);
-    if (e == OK && session_touch_due(&cx))
+    if (e == OK && session_touch_due(&cx) && !audit_is_tight(app))
         session_touch(&cx);
 }
 
@@ -485,6 +509,8 @@ api_before_upload(void *arg, struct http_request *http, struct http_limits *limi
         e = check_right(&cx, rq.route);
     if (e == OK && rq.route->who == WHO_CLIENT)
         e = cx_read(&cx, check_client, &rq);
+    if (e == OK)
+        e = check_store(&cx, rq.route);
     if (e == OK)
         return;
     limits->refuse = e;

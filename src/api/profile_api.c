@@ -143,7 +143,7 @@ apply_changepass(struct api_request *rq)
     TRY(user_get(rq->cx, rq->cx->actor.user_id, &now));
     if (!str_eq(now.password_hash, c->user.password_hash))
         return fail(rq->cx, ERR_CONFLICT, "The password was changed a moment ago");
-    TRY(user_set_password(rq->cx, &now, c->hash, false, rq->cx->actor.session, "changed the own password"));
+    TRY(user_set_password(rq->cx, &now, c->hash, false, rq->cx->actor.session, "changed their own password"));
     return api_ok(rq, S("The password was changed"));
 }
 
@@ -296,7 +296,7 @@ apply_link(struct api_request *rq)
     TRY(open_link(rq->cx, c));
     if (link_use(rq->cx, c->token) != OK)
         return fail(rq->cx, ERR_FORBIDDEN, "The link is not valid any more. Ask for a new one.");
-    TRY(user_set_password(rq->cx, &c->user, c->hash, false, STR_NULL, "set the own password by a one-time link"));
+    TRY(user_set_password(rq->cx, &c->user, c->hash, false, STR_NULL, "set their own password by a one-time link"));
     return api_ok(rq, S("The password is set"));
 }
 
@@ -452,6 +452,22 @@ typed_code(struct api_request *rq, struct str *code)
     return OK;
 }
 
+/* Who replaces a second factor that counts already types the password too: a session alone, stolen
+ * or left open, must not be enough. rq->state tells activate() that it was right. */
+static enum err
+prepare_activate(struct api_request *rq)
+{
+    static const bool confirmed = true;
+    struct str password;
+
+    TRY(body_str(rq, rq->body, "password", false, PASSWORD_MAX, &password));
+    if (str_is_empty(password))
+        return OK;
+    TRY(signin_confirm(rq->cx, password, EV_LOGIN_FAIL, "Confirmation failed"));
+    rq->state = (void *)(uintptr_t)&confirmed;
+    return OK;
+}
+
 static enum err
 activate(struct api_request *rq)
 {
@@ -471,6 +487,8 @@ activate(struct api_request *rq)
         return fail(cx, ERR_CONFLICT, "Ask for a new secret first");
     if (keys_unseal(cx->arena, cx->app->keys, u.mfa_pending, &secret) != OK)
         return fail(cx, ERR_CONFLICT, "Ask for a new secret first");
+    if (u.mfa_enabled && !rq->state)
+        return fail_field(cx, S("/password"), "is required to replace a second factor");
     if (!mfa_totp_ok(secret, str_trim(code), cx->now, 0, &step))
         return fail_field(cx, S("/token"), "is not the code shown now");
     c.before = u.mfa_enabled ? S("true (other device)") : S("false");
@@ -634,7 +652,7 @@ const struct route profile_routes[] = {
      .summary = "Change the own name", .apply = update_self},
     {.method = HTTP_PUT, .path = "/api/v1/user/changepass", .who = WHO_SESSION, .tx = TX_WRITE, .body = BODY_JSON,
      .rate = RATE_AUTH, .fields = "currentPassword:string* newPassword:string*",
-     .events = "PasswordChanged PasswordChangeRefused LoginLockout", .summary = "Change the own password",
+     .events = "PasswordChanged PasswordChangeRefused LoginLockout", .summary = "Change their own password",
      .prepare = prepare_changepass, .apply = apply_changepass, .after = tell_sessions},
     {.method = HTTP_POST, .path = "/api/v1/user/forgotpass", .who = WHO_PUBLIC, .tx = TX_NONE,
      .body = BODY_JSON_OR_FORM, .rate = RATE_AUTH, .fields = "email:string*", .events = "PasswordResetRequested",
@@ -645,27 +663,29 @@ const struct route profile_routes[] = {
      .prepare = prepare_link, .apply = apply_link, .after = tell_sessions},
     {.method = HTTP_GET, .path = "/api/v2/user/sessions", .who = WHO_SESSION, .tx = TX_READ,
      .summary = "Own sessions", .apply = list_sessions},
-    {.method = HTTP_DELETE, .path = "/api/v2/user/sessions", .who = WHO_SESSION, .tx = TX_WRITE,
+    {.method = HTTP_DELETE, .path = "/api/v2/user/sessions", .who = WHO_SESSION, .tx = TX_WRITE, .reserve = true,
      .events = "SessionEnded", .summary = "End all own sessions but this one", .apply = end_others,
      .after = tell_sessions},
-    {.method = HTTP_DELETE, .path = "/api/v2/user/sessions/{cuid}", .who = WHO_SESSION, .tx = TX_WRITE,
+    {.method = HTTP_DELETE, .path = "/api/v2/user/sessions/{cuid}", .who = WHO_SESSION, .tx = TX_WRITE, .reserve = true,
      .events = "SessionEnded", .summary = "End one of the own sessions", .apply = end_one, .after = tell_sessions},
     {.method = HTTP_GET, .path = "/api/v2/user/tokens", .who = WHO_SESSION, .tx = TX_READ,
      .summary = "Own access tokens", .apply = list_tokens},
     {.method = HTTP_POST, .path = "/api/v2/user/tokens", .who = WHO_SESSION, .tx = TX_WRITE, .body = BODY_JSON,
      .fields = "name:string* expires_days:integer scopes:array*", .events = "AccessTokenCreated",
      .summary = "Make an access token", .apply = new_token},
-    {.method = HTTP_DELETE, .path = "/api/v2/user/tokens/{cuid}", .who = WHO_SESSION, .tx = TX_WRITE,
+    {.method = HTTP_DELETE, .path = "/api/v2/user/tokens/{cuid}", .who = WHO_SESSION, .tx = TX_WRITE, .reserve = true,
      .events = "AccessTokenRevoked", .summary = "Revoke an access token", .apply = drop_token,
      .after = tell_sessions},
     {.method = HTTP_GET, .path = "/api/v2/user/mfa/qr", .who = WHO_SESSION, .tx = TX_WRITE,
      .summary = "A new secret for the second factor", .apply = draft_secret},
     {.method = HTTP_POST, .path = "/api/v2/user/mfa/qr/activate", .who = WHO_SESSION, .tx = TX_WRITE,
-     .body = BODY_JSON, .fields = "token:string code:string", .events = "MfaEnabled",
-     .summary = "Switch the second factor on", .apply = activate},
+     .body = BODY_JSON, .rate = RATE_AUTH, .fields = "token:string code:string password:string",
+     .events = "MfaEnabled LoginFail", .summary = "Switch the second factor on", .prepare = prepare_activate,
+     .apply = activate},
     {.method = HTTP_PUT, .path = "/api/v1/user/mfa/token", .who = WHO_SESSION, .tx = TX_WRITE,
-     .body = BODY_OPTIONAL, .fields = "token:string code:string", .events = "MfaEnabled",
-     .summary = "Confirm or renew the second factor", .apply = token_reset},
+     .body = BODY_OPTIONAL, .rate = RATE_AUTH, .fields = "token:string code:string password:string",
+     .events = "MfaEnabled LoginFail", .summary = "Confirm or renew the second factor", .prepare = prepare_activate,
+     .apply = token_reset},
     {.method = HTTP_PUT, .path = "/api/v1/user/mfa/token/disable", .who = WHO_SESSION, .tx = TX_WRITE,
      .body = BODY_OPTIONAL, .rate = RATE_AUTH, .fields = "password:string*", .events = "MfaDisabled LoginFail",
      .summary = "Switch the second factor off", .prepare = prepare_confirm, .apply = switch_off},

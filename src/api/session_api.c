@@ -165,14 +165,14 @@ get_session(struct api_request *rq)
 
 const struct route session_routes[] = {
     {.method = HTTP_POST, .path = "/api/v2/session", .who = WHO_PUBLIC, .tx = TX_NONE, .body = BODY_JSON,
-     .rate = RATE_AUTH, .fields = "username:string* password:string*",
+     .reserve = true, .rate = RATE_AUTH, .fields = "username:string* password:string*",
      .events = "LoginSuccess LoginFail LoginLockout", .summary = "Sign in with a browser",
      .prepare = prepare_signin, .apply = write_state, .after = give_cookies},
     {.method = HTTP_POST, .path = "/api/v2/session/mfa", .who = WHO_PUBLIC, .tx = TX_NONE, .body = BODY_JSON,
-     .rate = RATE_AUTH, .fields = "code:string* token:string*",
+     .reserve = true, .rate = RATE_AUTH, .fields = "code:string* token:string*",
      .events = "LoginSuccess MfaFail RecoveryCodeUsed LoginLockout", .summary = "Second step with a browser",
      .prepare = prepare_second, .apply = write_state, .after = give_cookies},
-    {.method = HTTP_DELETE, .path = "/api/v2/session", .who = WHO_SESSION, .tx = TX_WRITE, .events = "Logout",
+    {.method = HTTP_DELETE, .path = "/api/v2/session", .who = WHO_SESSION, .tx = TX_WRITE, .reserve = true, .events = "Logout",
      .summary = "Sign out", .apply = sign_out, .after = drop_cookies},
     {.method = HTTP_GET, .path = "/api/v2/session", .who = WHO_SIGNED_IN, .tx = TX_READ,
      .summary = "Who is signed in, and what he may do", .apply = get_session},

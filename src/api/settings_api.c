@@ -158,6 +158,31 @@ put_page(struct api_request *rq)
     return api_ok(rq, S("Saved"));
 }
 
+/* The stored password was typed for one server: whoever may change the settings without knowing it
+ * must not have it sent to another one, or in the open. */
+static enum err
+keep_password_here(struct api_request *rq)
+{
+    static const struct field bound[] = {
+        {"host", SET_EMAIL_HOST}, {"port", SET_EMAIL_PORT}, {"security", SET_EMAIL_SECURITY}};
+    const struct json *typed = json_get(rq->body, S("password"));
+    struct settings all;
+    bool moves = false;
+
+    if (typed && typed->type != JSON_NULL)
+        return OK;
+    TRY(settings_load(rq->cx, rq->cx->tenant.id, &all));
+    if (str_is_empty(all.value[SET_EMAIL_PASSWORD]))
+        return OK;
+    for (size_t i = 0; i < sizeof bound / sizeof bound[0]; i++) {
+        struct str value;
+
+        TRY(member_text(rq, bound[i].member, &value));
+        moves = moves || (!str_is_null(value) && !str_eq(str_trim(value), all.value[bound[i].setting]));
+    }
+    return moves ? fail_field(rq->cx, S("/password"), "has to be typed again for another server, port or security") : OK;
+}
+
 /* The sender must be an address, and a server needs a sender. */
 static enum err
 put_email(struct api_request *rq)
@@ -172,6 +197,7 @@ put_email(struct api_request *rq)
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]", host.p[i]))
             return fail_field(rq->cx, S("/host"), "must be a host name or address");
     }
+    TRY(keep_password_here(rq));
     return put_page(rq);
 }
 

@@ -107,7 +107,7 @@ apply_setup(struct api_request *rq)
     TRY(tenant_create(cx, str_trim(s->tenant_name), false, &cx->tenant));
     TRY(user_create(cx, &spec, &u));
     e = user_entry(cx, &u, EV_PASSWORD_CHANGED,
-                   arena_fmt(cx->arena, "%.*s set the own password at set-up", STR_ARG(user_label(cx->arena, &u))));
+                   arena_fmt(cx->arena, "%.*s set their own password at set-up", STR_ARG(user_label(cx->arena, &u))));
     TRY(audit_record(cx, &e, NULL));
     TRY(set_months(cx, s->months));
     return api_ok(rq, S("The workspace is ready"));

@@ -8,7 +8,7 @@
 
 /* Script, style and data from this origin only; nothing may frame the page. */
 #define POLICY                                                                                     \
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "          \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "          \
     "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 static const struct asset *

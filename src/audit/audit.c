@@ -29,6 +29,8 @@ static void
 free_audit(struct audit *au)
 {
     segments_close(au);
+    mover_lock_close(au);
+    reserve_close(au);
     fold_free(au->fold);
     pthread_cond_destroy(&au->index_wake);
     pthread_cond_destroy(&au->wake);
@@ -61,6 +63,8 @@ audit_open(struct app *app, const struct audit_options *o, struct str *why)
     audit_coverage_abort(app->coverage_abort);
     init_locks(au);
     enum err e = segments_open(au, why);
+    if (e == OK)
+        e = mover_lock_open(au, why);
     if (e != OK) {
         free_audit(au);
         return e;
@@ -83,6 +87,7 @@ audit_start(struct app *app)
     if (au->options.read_only || au->started)
         return;
     au->started = true;
+    reserve_open(au);
     start_thread(&au->mover_thread, mover_main, au);
     start_thread(&au->index_thread, index_main, au);
     start_thread(&au->keeper_thread, keeper_main, au);
@@ -103,6 +108,21 @@ stop_threads(struct audit *au)
     atomic_store(&au->stop, false);
 }
 
+/* Another process may have the mover's lock for a moment. */
+static enum err
+move_patiently(struct audit *au)
+{
+    enum err e = ERR_CONFLICT;
+    for (int i = 0; i < 400 && e == ERR_CONFLICT; i++) {
+        struct timespec nap = {0, i ? 5000000 : 0};
+        (void)nanosleep(&nap, NULL);
+        e = mover_drain(au);
+        if (e == OK)
+            e = mover_trim(au);
+    }
+    return e;
+}
+
 void
 audit_stop(struct app *app)
 {
@@ -112,7 +132,7 @@ audit_stop(struct app *app)
     fold_flush(au, true);
     if (au->started)
         stop_threads(au);
-    if (mover_drain(au) != OK || mover_trim(au) != OK)
+    if (move_patiently(au) != OK)
         log_warn("audit.tail_left", LOG_STR("store", db_last_error()));
 }
 
@@ -121,6 +141,8 @@ audit_close(struct app *app)
 {
     if (app->audit == NULL)
         return;
+    if (app->audit->started)
+        stop_threads(app->audit);
     free_audit(app->audit);
     app->audit = NULL;
 }
@@ -211,29 +233,22 @@ audit_settle(struct app *app, int timeout_ms)
 enum err
 audit_move_now(struct app *app)
 {
-    struct audit *au = app->audit;
-    enum err e = OK;
-    for (int i = 0; i < 400; i++) { /* another server may hold the lock for a moment */
-        struct timespec nap = {0, 5000000};
-        e = mover_drain(au);
-        if (e != ERR_CONFLICT)
-            break;
-        (void)nanosleep(&nap, NULL);
-    }
-    TRY(e);
-    TRY(mover_trim(au));
-    return index_all(au);
+    TRY(move_patiently(app->audit));
+    return index_all(app->audit);
 }
 
 void
 audit_hold(struct app *app)
 {
     pthread_mutex_lock(&app->audit->mover);
+    if (mover_lock_wait(app->audit) != OK)
+        log_warn("audit.hold", LOG_STR("detail", S("the mover's lock can not be taken")));
 }
 
 void
 audit_release(struct app *app)
 {
+    mover_lock_give(app->audit);
     pthread_mutex_unlock(&app->audit->mover);
 }
 
@@ -339,6 +354,6 @@ audit_stats(struct app *app, struct audit_stats *out)
         .indexed_lag = unindexed(au),
         .folded = atomic_load(&au->n_folded),
         .oldest_tail_age_us = t.oldest ? app_now(app) - t.oldest : 0,
-        .writable = readable && atomic_load(&au->writable),
+        .writable = readable && atomic_load(&au->writable) && !reserve_is_tight(au),
     };
 }

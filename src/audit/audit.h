@@ -195,6 +195,11 @@ void audit_format_line(struct arena *scratch, struct buf *b, enum audit_format f
 /* The catalogue as JSON. */
 void audit_catalogue_json(struct json_writer *w);
 
+/* Whether a change may begin: false while the disk is all but full, except for what the reserve is
+ * kept for (reserve.c). Counts the refusal. */
+bool audit_may_change(struct app *app, bool reserve);
+bool audit_is_tight(struct app *app);
+
 /* Numbers for metrics and health. */
 struct audit_stats {
     int64_t tail, moved, indexed_lag, folded, oldest_tail_age_us;

@@ -246,7 +246,8 @@ audit_record_apart(struct cx *cx, const struct audit_entry *e, struct str fold_k
         BUG("audit_record_apart inside a transaction: %s", event_type(e->event)->name);
     pthread_mutex_lock(&f->lock);
     struct counter *c = counter_of(f, cx, e, fold_key);
-    bool singly = c->seen++ < FIRST_SINGLY;
+    /* On a full disk all are counted: the reserve is for changes. */
+    bool singly = c->seen++ < FIRST_SINGLY && !reserve_is_tight(au);
     if (!singly)
         count(c, cx, e);
     pthread_mutex_unlock(&f->lock);
@@ -349,6 +350,8 @@ void
 fold_flush(struct audit *au, bool all)
 {
     struct fold *f = au->fold;
+    if (!all && reserve_is_tight(au))
+        return;
     pthread_mutex_lock(&f->lock);
     bool due = all || clock_monotonic() - f->window >= WINDOW_US;
     struct counter *list = due ? take_all(f) : NULL;

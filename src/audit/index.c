@@ -415,13 +415,18 @@ index_month(struct audit *au, struct arena *a, int32_t month, bool closed)
 enum err
 index_all(struct audit *au)
 {
-    struct arena *a = arena_create("audit.months", INDEX_ARENA);
     int32_t *months = NULL;
     size_t n = 0;
     pthread_mutex_lock(&au->indexer);
+    if (!index_lock_take(au)) { /* another process indexes now; what it leaves out is scanned */
+        pthread_mutex_unlock(&au->indexer);
+        return OK;
+    }
+    struct arena *a = arena_create("audit.months", INDEX_ARENA);
     enum err e = segment_months(au, a, &months, &n);
     for (size_t i = 0; i < n && e == OK; i++)
         e = index_month(au, a, months[i], i + 1 < n);
+    index_lock_give(au);
     pthread_mutex_unlock(&au->indexer);
     arena_free(a);
     return e == ERR_CONFLICT ? OK : e; /* another server indexes now */
@@ -441,7 +446,7 @@ index_main(void *arg)
         bool due = au->index_due;
         au->index_due = false;
         pthread_mutex_unlock(&au->wake_lock);
-        if (due && index_all(au) != OK)
+        if (due && !reserve_is_tight(au) && index_all(au) != OK)
             log_warn("audit.index", LOG_STR("store", db_last_error()));
     }
     return NULL;

@@ -271,6 +271,7 @@ keeper_main(void *arg)
     while (!atomic_load(&au->stop)) {
         struct timespec t = {KEEPER_MS / 1000 / 4, 250000000L};
         (void)nanosleep(&t, NULL);
+        reserve_watch(au);
         fold_flush(au, false);
         if (looked == 0 || clock_monotonic() - looked > MONTH_CHECK_US) {
             month_check(au);

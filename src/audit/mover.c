@@ -14,7 +14,7 @@
 
 #define MOVE_ARENA ((size_t)256 << 20)
 #define GATHER_US 2000     /* wait for more commits before a move, unless a reader waits */
-#define POLL_MS 1000       /* look at the tail at least this often */
+#define POLL_MS 200        /* look at least this often: other processes write to the tail, too */
 #define TRIM_ROWS 512      /* moved rows the tail may keep before it is trimmed */
 
 /* One event on its way. */
@@ -31,6 +31,7 @@ struct batch {
     int64_t after; /* SQLite: rows up to here were moved before */
     struct item *v;
     size_t n;
+    bool foreign;  /* another process has moved since our last look */
     int32_t month;
     int64_t logged;
     struct segment *segment;
@@ -231,7 +232,7 @@ publish_lite(struct audit *au, const struct batch *b)
 }
 
 static enum err
-step_lite(struct audit *au, struct batch *b)
+move_lite(struct audit *au, struct batch *b)
 {
     b->after = au->moved_to;
     TRY(db_read(au->app->db, b->a, read_batch, b));
@@ -242,10 +243,24 @@ step_lite(struct audit *au, struct batch *b)
     b->month = month_ordinal(b->logged);
     for (size_t i = 0; i < b->n; i++)
         place(b, &b->v[i], batch_log(b, log_find(au, b->v[i].tenant_id), b->v[i].tenant_id));
-    TRY(segment_make(au, b->month, &b->segment));
-    TRY(db_write(b->segment->db, b->a, write_segment, b));
-    publish_lite(au, b);
-    return OK;
+    TRY(mover_lock_changing(au));
+    enum err e = segment_make(au, b->month, &b->segment);
+    if (e == OK)
+        e = db_write(b->segment->db, b->a, write_segment, b);
+    if (e == OK)
+        publish_lite(au, b);
+    else
+        mover_lock_doubt(au);
+    return e;
+}
+
+static enum err
+step_lite(struct audit *au, struct batch *b)
+{
+    TRY(mover_lock_take(au, &b->foreign));
+    enum err e = move_lite(au, b);
+    mover_lock_give(au);
+    return e;
 }
 
 /* ---- trimming ---- */
@@ -297,11 +312,14 @@ collect_dirty(struct audit *au, struct arena *a, struct trim *t)
     pthread_mutex_unlock(&au->lock);
 }
 
+/* Under the lock of the processes: another one's newer sizes must not be overwritten by ours. */
 static enum err
 trim_locked(struct audit *au)
 {
+    bool foreign = false;
     if (au->pg || au->moved_to == au->trimmed_to)
         return OK;
+    TRY(mover_lock_take(au, &foreign));
     struct arena *a = arena_create("audit.trim", MOVE_ARENA);
     struct trim t = {0};
     collect_dirty(au, a, &t);
@@ -313,7 +331,10 @@ trim_locked(struct audit *au)
         au->trimmed_to = t.to;
         pthread_mutex_unlock(&au->lock);
     }
+    mover_lock_give(au);
     arena_free(a);
+    if (foreign && au->app->bus != NULL)
+        bus_publish(au->app->bus, BUS_AUDIT);
     return e;
 }
 
@@ -404,21 +425,41 @@ move_pg(struct db_tx *tx, void *arg)
     return db_notify(tx, S("audit"), S(""));
 }
 
-static const struct sql tail_any = SQL_READ("SELECT count(*) FROM (SELECT 1 FROM audit_tail LIMIT 1) t");
+static const struct sql tail_any =
+    SQL_READ("SELECT m.moved_to, (SELECT count(*) FROM (SELECT 1 FROM audit_tail LIMIT 1) t)"
+             " FROM audit_mark m WHERE m.id = 1");
+
+struct glance {
+    int64_t moved_to, any;
+};
 
 static enum err
 read_any(struct db_tx *tx, void *arg)
 {
-    return db_query_int(tx, &tail_any, NO_ARGS, arg);
+    struct glance *g = arg;
+    struct db_rows *q = NULL;
+    TRY(db_query_one(tx, &tail_any, NO_ARGS, &q));
+    g->moved_to = db_int(q, 0);
+    g->any = db_int(q, 1);
+    db_rows_end(q);
+    return OK;
 }
 
-/* An empty tail costs a read only: a commit of ours would wake us again, for ever. */
+/* An empty tail costs a read only: a commit of ours would wake us again, for ever. The mark tells
+ * what another server or a command moved. */
 static enum err
 step_pg(struct audit *au, struct batch *b)
 {
-    int64_t any = 0;
-    TRY(db_read(au->app->db, b->a, read_any, &any));
-    return any ? db_write(au->app->db, b->a, move_pg, b) : OK;
+    struct glance g = {0};
+    TRY(db_read(au->app->db, b->a, read_any, &g));
+    b->foreign = g.moved_to != au->moved_to;
+    au->moved_to = g.moved_to;
+    if (!g.any)
+        return OK;
+    TRY(db_write(au->app->db, b->a, move_pg, b));
+    if (b->n > 0 && b->v[b->n - 1].seq > au->moved_to)
+        au->moved_to = b->v[b->n - 1].seq;
+    return OK;
 }
 
 /* ---- one step ---- */
@@ -441,18 +482,20 @@ mover_step(struct audit *au, int64_t *moved)
     struct arena *a = arena_create("audit.move", MOVE_ARENA);
     struct batch *b = batch_new(au, a);
     pthread_mutex_lock(&au->mover);
-    enum err e = au->pg ? step_pg(au, b) : step_lite(au, b);
+    enum err e = au->pg ? step_pg(au, b) : step_lite(au, b), trimmed = OK;
     if (e == OK && au->moved_to - au->trimmed_to >= TRIM_ROWS)
-        e = trim_locked(au);
+        trimmed = trim_locked(au);
     pthread_mutex_unlock(&au->mover);
+    bool news = b->foreign;
     if (e == OK) {
         *moved = (int64_t)b->n;
+        news = news || b->n > 0;
         atomic_fetch_add(&au->n_moved, (long long)b->n);
     }
     arena_free(a);
-    if (e == OK && *moved > 0 && au->app->bus != NULL)
+    if (news && au->app->bus != NULL)
         bus_publish(au->app->bus, BUS_AUDIT);
-    return e;
+    return e == OK && trimmed != ERR_CONFLICT ? trimmed : e; /* trimming can wait */
 }
 
 enum err

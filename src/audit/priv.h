@@ -59,6 +59,8 @@ struct log_state {
 };
 
 struct fold;
+struct mover_lock;
+struct reserve;
 
 struct audit {
     struct app *app;
@@ -94,6 +96,8 @@ struct audit {
     int64_t seen_wall, seen_mono;
 
     struct fold *fold;
+    struct mover_lock *shared; /* SQLite: the mover among processes; NULL: reading only */
+    struct reserve *reserve;   /* SQLite, and only where threads run; else NULL */
     atomic_llong n_moved, n_folded;
     atomic_bool writable;
 };
@@ -152,6 +156,33 @@ MUST_CHECK enum err regions_of(struct audit *au, struct db_tx *tx, struct arena 
 /* All regions of all logs in a month. */
 MUST_CHECK enum err regions_in(struct audit *au, struct arena *a, int32_t month,
                                struct region **out, size_t *n);
+
+/* What another process moved (SQLite); under the mover's lock. */
+MUST_CHECK enum err segments_refresh(struct audit *au);
+
+/* ---- mover_lock.c: one mover among the processes of a SQLite folder; NULL is allowed ---- */
+MUST_CHECK enum err mover_lock_open(struct audit *au, struct str *why);
+void mover_lock_close(struct audit *au);
+/* Takes the lock, or ERR_CONFLICT when another process has it. *foreign: another process has moved
+ * since we had it, and what we know of the segments was read again. */
+MUST_CHECK enum err mover_lock_take(struct audit *au, bool *foreign);
+/* Waits for it (backups). */
+MUST_CHECK enum err mover_lock_wait(struct audit *au);
+/* Before a commit: the others will look again, even if this process dies in the middle. */
+MUST_CHECK enum err mover_lock_changing(struct audit *au);
+/* The commit's fate is not known: look again ourselves. */
+void mover_lock_doubt(struct audit *au);
+void mover_lock_give(struct audit *au);
+/* The same for the text index, without waiting. */
+bool index_lock_take(struct audit *au);
+void index_lock_give(struct audit *au);
+
+/* ---- reserve.c ---- */
+void reserve_open(struct audit *au);
+void reserve_close(struct audit *au);
+/* Looks at the disk and at the mover; closes and opens the gate. */
+void reserve_watch(struct audit *au);
+bool reserve_is_tight(const struct audit *au);
 
 /* ---- mover.c ---- */
 void *mover_main(void *arg);

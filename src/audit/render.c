@@ -239,7 +239,7 @@ audit_catalogue_json(struct json_writer *w)
     for (int i = 1; i < EVENT_COUNT; i++) {
         const struct event_type *t = event_type((enum event)i);
         json_begin_object(w);
-        json_kv_str(w, "event_type", str_of(t->name));
+        json_kv_str(w, "name", str_of(t->name));
         json_kv_str(w, "title", str_of(t->title));
         json_kv_str(w, "category", str_of(t->category));
         json_kv_str(w, "owasp", str_of(t->owasp));

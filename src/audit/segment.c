@@ -116,12 +116,6 @@ file_path(struct arena *a, const struct audit *au, int32_t month, const char *su
                      (int)(month % 12 + 1), suffix);
 }
 
-static enum err
-run_script(struct db_tx *tx, void *arg)
-{
-    return db_script(tx, arg);
-}
-
 static const struct sql has_table =
     SQL_READ("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = $1");
 
@@ -132,20 +126,32 @@ read_has_table(struct db_tx *tx, void *arg)
     return db_query_int(tx, &has_table, ARGS(*v), &v->i);
 }
 
+struct laying {
+    struct db_val table;
+    const char *text;
+};
+
+/* Asked again inside the write: another process may have laid it down meanwhile. */
+static enum err
+lay_schema(struct db_tx *tx, void *arg)
+{
+    struct laying *l = arg;
+    TRY(read_has_table(tx, &l->table));
+    return l->table.i > 0 ? OK : db_script(tx, l->text);
+}
+
 /* Opens one file and lays its schema down when it is new. */
 static enum err
 open_file(struct audit *au, struct arena *a, struct str path, struct str table, const char *schema,
           struct db **out, struct str *why)
 {
     struct db *db = NULL;
-    struct db_val v = V_STR(table);
+    struct laying l = {V_STR(table), schema};
     TRY(db_open_file(a, path, au->options.vfs, au->options.read_only, au->options.readers, &db,
                      why));
-    enum err e = db_read(db, a, read_has_table, &v);
-    if (e == OK && v.i == 0) {
-        char *text = arena_cstr(a, str_of(schema));
-        e = au->options.read_only ? ERR_DB : db_write(db, a, run_script, text);
-    }
+    enum err e = db_read(db, a, read_has_table, &l.table);
+    if (e == OK && l.table.i == 0)
+        e = au->options.read_only ? ERR_DB : db_write(db, a, lay_schema, &l);
     if (e != OK) {
         db_close(db);
         *why = arena_fmt(au->arena, "the audit segment %.*s cannot be used", STR_ARG(path));
@@ -161,49 +167,72 @@ static const struct sql get_ranges =
     SQL_READ("SELECT tenant_id, epoch, first, next, last_logged, min_lag, max_lag FROM audit_range"
              " ORDER BY tenant_id, epoch");
 
+/* What a segment says of itself, read without the lock and taken over under it. */
 struct loading {
     struct audit *au;
     struct segment *s;
+    struct ranges found;
+    int64_t moved_to;
 };
-
-static enum err
-load_ranges(struct audit *au, struct segment *s, struct db_tx *tx)
-{
-    struct db_rows *q = NULL;
-    enum err e;
-    TRY(db_query(tx, &get_ranges, NO_ARGS, &q));
-    while ((e = db_next(q)) == OK) {
-        struct range *r = ranges_add(&s->ranges, db_int(q, 0), db_int(q, 1));
-        *r = (struct range){db_int(q, 0), db_int(q, 1), db_int(q, 2), db_int(q, 3),
-                            db_int(q, 4), db_int(q, 5), db_int(q, 6), 0};
-        struct log_state *l = log_add(au, r->tenant_id);
-        if (r->epoch > l->epoch)
-            *l = (struct log_state){.tenant_id = r->tenant_id, .epoch = r->epoch};
-        if (r->epoch == l->epoch && r->next > l->size) {
-            l->size = r->next;
-            l->dirty = true;
-        }
-        if (r->last_logged > l->last_logged)
-            l->last_logged = r->last_logged;
-        if (r->last_logged > au->last_logged)
-            au->last_logged = r->last_logged;
-    }
-    return e == ERR_END ? OK : e;
-}
 
 static enum err
 load_segment(struct db_tx *tx, void *arg)
 {
     struct loading *l = arg;
     struct db_rows *q = NULL;
+    enum err e;
     TRY(db_query_one(tx, &get_state, NO_ARGS, &q));
-    int64_t format = db_int(q, 0), moved_to = db_int(q, 1);
+    int64_t format = db_int(q, 0);
+    l->moved_to = db_int(q, 1);
     db_rows_end(q);
     if (format != SEGMENT_FORMAT)
         return ERR_INVALID;
-    if (moved_to > l->au->moved_to)
-        l->au->moved_to = moved_to;
-    return load_ranges(l->au, l->s, tx);
+    l->found.n = 0;
+    TRY(db_query(tx, &get_ranges, NO_ARGS, &q));
+    while ((e = db_next(q)) == OK) {
+        struct range *r = ranges_add(&l->found, db_int(q, 0), db_int(q, 1));
+        *r = (struct range){db_int(q, 0), db_int(q, 1), db_int(q, 2), db_int(q, 3),
+                            db_int(q, 4), db_int(q, 5), db_int(q, 6), 0};
+    }
+    return e == ERR_END ? OK : e;
+}
+
+static void
+take_range(struct loading *l, const struct range *from)
+{
+    struct audit *au = l->au;
+    struct range *r = ranges_add(&l->s->ranges, from->tenant_id, from->epoch);
+    int64_t indexed = r->indexed;
+    *r = *from;
+    r->indexed = indexed;
+    struct log_state *g = log_add(au, r->tenant_id);
+    if (r->epoch > g->epoch)
+        *g = (struct log_state){.tenant_id = r->tenant_id, .epoch = r->epoch};
+    if (r->epoch == g->epoch && r->next > g->size) {
+        g->size = r->next;
+        g->dirty = true;
+    }
+    if (r->last_logged > g->last_logged)
+        g->last_logged = r->last_logged;
+    if (r->last_logged > au->last_logged)
+        au->last_logged = r->last_logged;
+}
+
+static enum err
+load(struct audit *au, struct segment *s, struct arena *a)
+{
+    struct loading l = {.au = au, .s = s};
+    enum err e = db_read(s->db, a, load_segment, &l);
+    if (e == OK) {
+        pthread_mutex_lock(&au->lock);
+        for (size_t i = 0; i < l.found.n; i++)
+            take_range(&l, &l.found.v[i]);
+        if (l.moved_to > au->moved_to)
+            au->moved_to = l.moved_to;
+        pthread_mutex_unlock(&au->lock);
+    }
+    free(l.found.v);
+    return e;
 }
 
 static void
@@ -230,8 +259,7 @@ open_segment(struct audit *au, int32_t month, struct segment **out, struct str *
         e = open_file(au, s->arena, file_path(s->arena, au, month, ".index.db"), S("audit_chunk"),
                       segment_text_sql, &s->text, why);
     if (e == OK) {
-        struct loading l = {au, s};
-        e = db_read(s->db, s->arena, load_segment, &l);
+        e = load(au, s, s->arena);
         if (e != OK)
             *why = arena_fmt(au->arena, "the audit segment of %04d-%02d cannot be read",
                              (int)(month / 12), (int)(month % 12 + 1));
@@ -275,6 +303,40 @@ month_of_name(const char *file, int32_t *month)
     return true;
 }
 
+/* Opens the months in the folder that are not open yet, from one month on. */
+static enum err
+open_months(struct audit *au, const char *path, int32_t from, struct str *why)
+{
+    DIR *d = opendir(path);
+    struct dirent *f;
+    int32_t month = 0;
+    enum err e = OK;
+    if (d == NULL) {
+        if (au->options.read_only)
+            return OK;
+        *why = arena_fmt(au->arena, "the folder %s cannot be read", path);
+        return ERR_IO;
+    }
+    while (e == OK && (f = readdir(d)) != NULL) {
+        struct segment *s = NULL;
+        if (!month_of_name(f->d_name, &month) || month < from)
+            continue;
+        s = segment_pin(au, month);
+        if (s != NULL) {
+            segment_unpin(au, s);
+            continue;
+        }
+        e = open_segment(au, month, &s, why);
+        if (e != OK)
+            break;
+        pthread_mutex_lock(&au->lock);
+        list_add(au, s);
+        pthread_mutex_unlock(&au->lock);
+    }
+    closedir(d);
+    return e;
+}
+
 static enum err
 open_dir(struct audit *au, struct str *why)
 {
@@ -284,24 +346,28 @@ open_dir(struct audit *au, struct str *why)
         *why = arena_fmt(au->arena, "the folder %s cannot be made", path);
         return ERR_IO;
     }
-    DIR *d = opendir(path);
-    if (d == NULL) {
-        if (au->options.read_only)
-            return OK;
-        *why = arena_fmt(au->arena, "the folder %s cannot be read", path);
-        return ERR_IO;
+    return open_months(au, path, 0, why);
+}
+
+/* Another process moved: events go to the newest month or a later one, never to an earlier one. */
+enum err
+segments_refresh(struct audit *au)
+{
+    struct arena *a = arena_create("audit.refresh", SEGMENT_ARENA);
+    struct str why = STR_NULL;
+    pthread_mutex_lock(&au->lock);
+    int32_t from = au->n_segments ? au->segments[au->n_segments - 1]->month : 0;
+    pthread_mutex_unlock(&au->lock);
+    char *path = arena_cstr(a, arena_fmt(a, "%.*s/audit", STR_ARG(au->options.dir)));
+    enum err e = open_months(au, path, from, &why);
+    struct segment *s = e == OK ? segment_pin(au, from) : NULL;
+    if (s != NULL) {
+        e = load(au, s, a);
+        segment_unpin(au, s);
     }
-    struct dirent *f;
-    int32_t month = 0;
-    enum err e = OK;
-    while (e == OK && (f = readdir(d)) != NULL)
-        if (month_of_name(f->d_name, &month)) {
-            struct segment *s = NULL;
-            e = open_segment(au, month, &s, why);
-            if (e == OK)
-                list_add(au, s);
-        }
-    closedir(d);
+    if (e != OK)
+        log_error("audit.segment", LOG_STR("detail", why), LOG_STR("store", db_last_error()));
+    arena_free(a);
     return e;
 }
 

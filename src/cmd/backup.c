@@ -1,7 +1,8 @@
 /* recount backup: one file with the store and the log's months, consistent with each other. Neither
- * keys nor head files are in it. While the copy is made no change commits (the writer is held), so
- * each event in the copy has its change and each change its event. SQLite only: on PostgreSQL
- * pg_dump or a standby does this (doc/operations.md). */
+ * keys nor head files are in it. While the copy is made no event is moved (the mover is held, in every
+ * process of the folder), but changes go on: the months are copied first, then the store as of one
+ * moment, so each change in it has its event, in a month or still in the tail. SQLite only: on
+ * PostgreSQL pg_dump or a standby does this (doc/operations.md). */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -65,18 +66,18 @@ copy_body(struct cx *cx, void *arg)
     return audit_record(cx, &e, NULL);
 }
 
-/* Runs with the writer held: what is committed stays as it is until both copies are made. */
+/* What is not in the months yet stays in the tail until both copies are made. */
 static enum err
-hold_and_copy(struct cx *cx, void *arg)
+hold_and_copy(struct cx *cx, struct copy *c)
 {
-    struct copy *c = arg;
+    enum err e;
 
-    c->n = 0;
-    audit_cover(cx, REASON_SEQUENCE);
-    int64_t ignored;
-    TRY(db_sequence(cx->tx, "job", &ignored)); /* takes the write lock */
-    TRY(copy_months(cx, c));
-    return db_copy_to(cx->app->db, cx->arena, join(cx->arena, c->dir, "recount.db"));
+    audit_hold(cx->app);
+    e = copy_months(cx, c);
+    if (e == OK)
+        e = db_copy_to(cx->app->db, cx->arena, join(cx->arena, c->dir, "recount.db"));
+    audit_release(cx->app);
+    return e;
 }
 
 static enum err
@@ -125,12 +126,13 @@ create(struct app *app, struct arena *a, struct str file)
         return refuse("%.*s can not be made", STR_ARG(c.dir));
     e = cx_write(&cx, copy_body, &c);
     if (e == OK)
-        e = cx_write(&cx, hold_and_copy, &c);
+        e = hold_and_copy(&cx, &c);
     if (e == OK)
         e = pack(a, &c);
     remove_copies(a, &c);
     if (e != OK || audit_move_now(app) != OK)
-        return refuse("the backup could not be made: %.*s", STR_ARG(cx.failure.message));
+        return refuse("the backup could not be made: %.*s",
+                      STR_ARG(cx.failure.code != OK ? cx.failure.message : db_last_error()));
     printf("Backed up to %.*s. The key folder %.*s is not in it: keep a copy of that elsewhere.\n", STR_ARG(file),
            STR_ARG(app->config.keys_dir));
     return 0;

@@ -158,9 +158,11 @@ do_note(struct cx *cx, void *arg)
 {
     const struct act *x = arg;
     const struct user *u = &x->d->user[x->whom];
+    struct str label = user_label(cx->arena, u);
     struct audit_entry e = user_entry(cx, u, x->event,
-                                      arena_fmt(cx->arena, x->text[0] == '%' ? "%.*s%s" : "%.*s %s",
-                                                STR_ARG(user_label(cx->arena, u)), x->text[0] == '%' ? "" : x->text));
+                                      x->event == EV_LOGIN_FAIL
+                                          ? arena_fmt(cx->arena, "Sign-in failed for %.*s: invalid credentials", STR_ARG(label))
+                                          : arena_fmt(cx->arena, "%.*s %s", STR_ARG(label), x->text));
 
     e.outcome = x->event == EV_LOGOUT ? OUTCOME_SUCCESS : x->event == EV_ACCESS_DENIED ? OUTCOME_DENIED : OUTCOME_FAILURE;
     return audit_record(cx, &e, NULL);
@@ -174,7 +176,7 @@ do_password(struct cx *cx, void *arg)
 
     TRY(user_get(cx, x->d->user[x->whom].user_id, &u));
     return user_set_password(cx, &u, x->d->hash, x->who != x->whom, STR_NULL,
-                             x->who == x->whom ? "changed the own password" : "changed the password of");
+                             x->who == x->whom ? "changed their own password" : "changed the password of");
 }
 
 static enum err
@@ -338,7 +340,7 @@ act(struct demo *d, int64_t when, int who, cx_body body, int whom, enum event ev
 static void
 stranger(struct demo *d, int64_t when, int whom)
 {
-    act(d, when, STRANGER - (int)roll(d, 3), do_note, whom, EV_LOGIN_FAIL, "failed to sign in: invalid credentials");
+    act(d, when, STRANGER - (int)roll(d, 3), do_note, whom, EV_LOGIN_FAIL, NULL);
 }
 
 static int
@@ -394,7 +396,7 @@ working_day(struct demo *d, int day, int64_t t)
         if (!d->made[i] || people[i].joined == day || (i == 7 && day > 130) || (int)roll(d, 100) >= people[i].signs)
             continue;
         if (roll(d, 100) < 9)
-            act(d, when - USEC_PER_MIN, STRANGER, do_note, i, EV_LOGIN_FAIL, "failed to sign in: invalid credentials");
+            act(d, when - USEC_PER_MIN, STRANGER, do_note, i, EV_LOGIN_FAIL, NULL);
         act(d, when, i, do_signin, i, EVENT_NONE, NULL);
         if (roll(d, 100) < 60)
             act(d, when + (int64_t)(7 + roll(d, 3)) * USEC_PER_HOUR, i, do_note, i, EV_LOGOUT, "signed out");

@@ -15,6 +15,7 @@
 #include "core/limits.h"
 #include "core/link.h"
 #include "core/session.h"
+#include "core/settings.h"
 #include "core/signin.h"
 #include "out/mail.h"
 #include "run/bus.h"
@@ -177,6 +178,30 @@ upkeep_loop(void *arg)
     return NULL;
 }
 
+/* ---- the other servers on the same PostgreSQL ---- */
+
+#define NOTICE_WAIT_MS 500
+
+/* A notice is a hint: the bus says "look again", the cursors of the readers do the rest. */
+static void *
+notice_loop(void *arg)
+{
+    struct app *app = arg;
+
+    while (!atomic_load(&app->stopping)) {
+        struct arena *a = arena_create("notice", (size_t)1 << 20);
+        struct str channel, payload;
+        enum err e = db_wait_notice(app->db, NOTICE_WAIT_MS, a, &channel, &payload);
+
+        if (e == OK && str_eq(channel, S("audit")))
+            bus_publish(app->bus, BUS_AUDIT);
+        else if (e != OK && e != ERR_END)
+            usleep(NOTICE_WAIT_MS * 1000); /* the store is away: do not spin */
+        arena_free(a);
+    }
+    return NULL;
+}
+
 /* ---- start and stop ---- */
 
 /* The listening threads hand everything to sigwait(): a signal is an ordinary event here. */
@@ -239,7 +264,12 @@ run_server(struct app *app, const sigset_t *set, const struct demo_people *demo)
 {
     struct upkeep u = {.app = app};
     struct str why = S("the server can not listen");
+    struct cx cx = cx_system(app, app->arena, "server", NULL);
+    pthread_t notices;
 
+    /* How long the log is kept must be known before the month end looks at it. */
+    if (settings_apply_installation(&cx) != OK)
+        return refuse("%.*s", STR_ARG(cx.failure.message));
     audit_start(app);
     if (server_start(app, &why) != OK) {
         audit_stop(app);
@@ -251,6 +281,8 @@ run_server(struct app *app, const sigset_t *set, const struct demo_people *demo)
     jobs_start(app->jobs);
     if (pthread_create(&u.thread, NULL, upkeep_loop, &u) != 0)
         BUG("no thread for upkeep");
+    if (pthread_create(&notices, NULL, notice_loop, app) != 0)
+        BUG("no thread for notices");
     log_info("http.listening", LOG_STR("address", app->config.listen_host), LOG_INT("port", server_port()));
     greet(app, demo);
     offer_setup(app);
@@ -260,6 +292,7 @@ run_server(struct app *app, const sigset_t *set, const struct demo_people *demo)
     server_stop(DRAIN_MS);
     jobs_stop(app->jobs);
     pthread_join(u.thread, NULL);
+    pthread_join(notices, NULL);
     own_event(app, "server", record_stop, NULL);
     audit_stop(app);
     log_info("server.stopped", LOG_INT("uptime_s", (clock_now() - app->started) / USEC_PER_SEC));

@@ -47,6 +47,7 @@ struct client_query {
     struct str tags; /* JSON array: any of these; null: any */
     bool untagged;   /* only clients without tags */
     bool none;       /* a filter nothing can match */
+    bool names_only; /* the long texts stay empty: any number of clients is listed */
 };
 struct clients {
     struct client *v;

@@ -3,6 +3,8 @@
 
 #include "core/tag.h"
 
+#define PAGE_BYTES_MAX ((size_t)64 << 20) /* a client may hold half a megabyte of text */
+
 /* $2 the caller, $3 sees all clients, $4 holds CLIENT_VIEW tenant-wide, $5 name pattern, $6 tags. */
 #define CLIENT_VISIBLE                                                                                              \
     "FROM client c WHERE c.tenant_id = $1 AND (CAST($3 AS BIGINT) = 1 OR EXISTS (SELECT 1 FROM client_user cu "     \
@@ -18,9 +20,10 @@
 #define TAGS_PG                                                                                                       \
     "AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM json_array_elements_text(CAST(c.tags AS json)) h(value) " \
     "JOIN json_array_elements_text(CAST(CAST($6 AS TEXT) AS json)) w(value) ON h.value = w.value)) "
+#define LONG(column) "CASE WHEN CAST($11 AS BIGINT) = 1 THEN '' ELSE c." column " END"
 #define CLIENT_COLUMNS                                                                                \
-    "SELECT c.client_id, c.cuid, c.name, c.description, c.poc, c.poc_email, c.tags, c.custom_field, " \
-    "CASE WHEN c.logo = '' THEN '' ELSE '1' END, c.extra, c.created_at, c.updated_at "
+    "SELECT c.client_id, c.cuid, c.name, " LONG("description") ", c.poc, c.poc_email, " LONG("tags") ", "  \
+    LONG("custom_field") ", CASE WHEN c.logo = '' THEN '' ELSE '1' END, " LONG("extra") ", c.created_at, c.updated_at "
 #define PAGE(order)                                                                                \
     SQL_READ2(CLIENT_COLUMNS CLIENT_VISIBLE TAGS_LITE "ORDER BY " order " LIMIT $9 OFFSET $10",    \
               CLIENT_COLUMNS CLIENT_VISIBLE TAGS_PG "ORDER BY " order " LIMIT $9 OFFSET $10")
@@ -75,7 +78,7 @@ row(struct cx *cx, const struct db_rows *r)
 static enum err
 read_page(struct cx *cx, struct db_rows *rows, struct clients *all)
 {
-    size_t cap = 0;
+    size_t cap = 0, before = arena_used(cx->arena);
     enum err e;
 
     while ((e = db_next(rows)) == OK) {
@@ -87,6 +90,10 @@ read_page(struct cx *cx, struct db_rows *rows, struct clients *all)
             all->v = v;
         }
         all->v[all->n++] = row(cx, rows);
+        if (arena_used(cx->arena) - before > PAGE_BYTES_MAX) {
+            db_rows_end(rows);
+            return fail(cx, ERR_FULL, "The answer is too large; ask for fewer rows");
+        }
     }
     return e == ERR_END ? OK : e;
 }
@@ -104,7 +111,7 @@ client_list(struct cx *cx, const struct client_query *q, struct clients *out)
     const struct sql *page = order_of(q);
     struct clients all = {0};
     struct db_rows *rows;
-    struct db_val v[10] = {
+    struct db_val v[11] = {
         V_INT(cx->tenant.id),
         V_INT(cx->actor.user_id),
         V_INT(cx_may(cx, PERM_AUTHORIZATION_MANAGE)),
@@ -115,12 +122,13 @@ client_list(struct cx *cx, const struct client_query *q, struct clients *out)
         V_INT(q->none || beyond_scope(cx)),
         V_INT(q->limit),
         V_INT(q->offset),
+        V_INT(q->names_only),
     };
 
     if (!page)
         return fail_field(cx, S("/sort/0/by"), "must be name, asset, createdAt or updatedAt");
     TRY(db_query_int(cx->tx, &COUNT, (struct db_args){v, 8}, &all.total));
-    TRY(db_query(cx->tx, page, (struct db_args){v, 10}, &rows));
+    TRY(db_query(cx->tx, page, (struct db_args){v, 11}, &rows));
     TRY(read_page(cx, rows, &all));
     *out = all;
     return OK;

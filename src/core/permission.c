@@ -102,9 +102,12 @@ cx_is_process(const struct cx *cx)
 
 /* ---- the rights on a client ---- */
 
-/* One row per permission of the caller's role there; one row in any case when the client exists. */
+/* One row per permission of the caller's role there; one row in any case when the client exists. The
+ * level is the rank, as tier_load() counts it: the stored numbers keep the gaps of deleted tiers. */
 static const struct sql CLIENT_RIGHTS = SQL_READ(
-    "SELECT CASE WHEN cu.user_id IS NULL THEN 0 ELSE 1 END, r.key, rp.permission, t.level FROM client c "
+    "SELECT CASE WHEN cu.user_id IS NULL THEN 0 ELSE 1 END, r.key, rp.permission, "
+    "CASE WHEN t.tier_id IS NULL THEN 0 ELSE (SELECT COUNT(*) FROM tier x WHERE x.tenant_id = t.tenant_id AND "
+    "(x.level < t.level OR (x.level = t.level AND x.tier_id <= t.tier_id))) END FROM client c "
     "LEFT JOIN client_user cu ON cu.tenant_id = c.tenant_id AND cu.client_id = c.client_id AND cu.user_id = $3 "
     "LEFT JOIN role r ON r.tenant_id = cu.tenant_id AND r.cuid = cu.role_cuid AND r.enabled = 1 "
     "LEFT JOIN role_permission rp ON rp.tenant_id = r.tenant_id AND rp.role_cuid = r.cuid "

@@ -49,6 +49,7 @@ role_remove(struct cx *cx, int64_t user_id, const struct role *r)
 
     TRY(role_grantable(cx, r));
     TRY(user_get(cx, user_id, &u));
+    TRY(user_actable(cx, &u));
     TRY(db_exec(cx->tx, &DELETE_HOLDER, ARGS(V_INT(cx->tenant.id), V_INT(user_id), V_STR(r->cuid)),
                 &changed));
     if (!changed)
@@ -65,7 +66,7 @@ role_remove(struct cx *cx, int64_t user_id, const struct role *r)
 static const struct sql ADMINS = SQL_READ(
     "SELECT COUNT(*) FROM user_account u JOIN user_role ur ON ur.tenant_id = u.tenant_id AND ur.user_id = u.user_id "
     "JOIN role r ON r.tenant_id = ur.tenant_id AND r.cuid = ur.role_cuid "
-    "WHERE u.tenant_id = $1 AND u.disabled = 0 AND r.key = 'ADMIN' AND r.enabled = 1");
+    "WHERE u.tenant_id = $1 AND u.disabled = 0 AND u.provider = 'plextrac' AND r.key = 'ADMIN' AND r.enabled = 1");
 
 enum err
 admin_count(struct cx *cx, int64_t *out)

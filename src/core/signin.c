@@ -581,7 +581,7 @@ signin_mfa(struct cx *cx, struct str challenge, struct str token, bool browser, 
     return second_step(cx, &g);
 }
 
-/* ---- confirming the own password ---- */
+/* ---- confirming their own password ---- */
 
 enum err
 signin_confirm(struct cx *cx, struct str password, enum event event, const char *text)

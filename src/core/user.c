@@ -4,6 +4,7 @@
 #include "core/user.h"
 
 #include "base/text.h"
+#include "core/clientuser.h"
 #include "core/role.h"
 #include "core/session.h"
 #include "core/signin.h"
@@ -250,17 +251,23 @@ spec_roles(struct cx *cx, const struct user_spec *s, struct role *roles, size_t 
 {
     struct str p = s->pointer.p ? s->pointer : S("");
     struct str at = arena_fmt(cx->arena, "%.*s/role", STR_ARG(p));
+    const struct roles *all = s->all;
+    struct roles read;
 
     *n = 0;
+    if (!all) {
+        TRY(role_load(cx, &read));
+        all = &read;
+    }
     if (json_is(s->roles, JSON_ARRAY)) {
         for (const struct json *j = s->roles->first; j; j = j->next) {
             if (*n == USER_ROLES_MAX || !json_is(j, JSON_STRING))
                 return fail_field(cx, at, "must be at most %d names of roles", USER_ROLES_MAX);
-            TRY(user_role_find(cx, j->text, at, &roles[(*n)++]));
+            TRY(user_role_pick(cx, all, j->text, at, &roles[(*n)++]));
         }
     }
     if (*n == 0)
-        TRY(user_role_find(cx, str_is_empty(s->role) ? S("STD_USER") : s->role, at, &roles[(*n)++]));
+        TRY(user_role_pick(cx, all, str_is_empty(s->role) ? S("STD_USER") : s->role, at, &roles[(*n)++]));
     return OK;
 }
 
@@ -282,52 +289,14 @@ insert_user(struct cx *cx, const struct user *u)
                    NULL);
 }
 
-/* The Default Group: a mark on the user, and access to every present client with his first role. */
 static enum err
-join_default_group(struct cx *cx, struct user *u)
+set_default_group(struct cx *cx, struct user *u, bool member)
 {
-    static const struct sql mark = SQL_WRITE(
-        "user_account", "UPDATE user_account SET default_group = 1, updated_at = $3 "
-                        "WHERE tenant_id = $1 AND user_id = $2");
-    static const struct sql grant = SQL_WRITE(
-        "client_user",
-        "INSERT INTO client_user (tenant_id, client_id, user_id, role_cuid, tier_id) "
-        "SELECT c.tenant_id, c.client_id, CAST($2 AS BIGINT), "
-        "CAST($4 AS TEXT), CAST($3 AS BIGINT) FROM client c WHERE c.tenant_id = $1 AND NOT EXISTS (SELECT 1 FROM "
-        "client_user x WHERE x.tenant_id = c.tenant_id AND x.client_id = c.client_id AND x.user_id = $2)");
-    struct roles all;
-    const struct role *best = NULL;
-    struct audit_change c[2] = {{S("default_group"), S("false"), S("true")}, {S("clients granted"), STR_NULL, STR_NULL}};
-    int64_t n;
-
     if (!cx_is_process(cx) && !cx_may(cx, PERM_AUTHORIZATION_MANAGE))
         return fail(cx, ERR_FORBIDDEN, "Not permitted: authorize users for every client");
-    TRY(db_exec(cx->tx, &mark, ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT(cx->now)), NULL));
-    TRY(role_load(cx, &all));
-    TRY(role_best(cx, &all, u->user_id, &best));
-    n = 0;
-    if (best)
-        TRY(db_exec(cx->tx, &grant,
-                    ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT_OR_NULL(u->tier_id != 0, u->tier_id),
-                         V_STR(best->cuid)),
-                    &n));
-    c[1].after = arena_fmt(cx->arena, "%lld", (long long)n);
-    u->default_group = true;
-    return record(cx, u, EV_DEFAULT_GROUP_ADDED, "added", " to the Default Group", c, 2);
-}
-
-static enum err
-leave_default_group(struct cx *cx, struct user *u)
-{
-    static const struct sql q = SQL_WRITE(
-        "user_account", "UPDATE user_account SET default_group = 0, updated_at = $3 "
-                        "WHERE tenant_id = $1 AND user_id = $2");
-    static const struct audit_change c[] = {{S("default_group"), S("true"), S("false")}};
-
-    TRY(db_exec(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT(cx->now)), NULL));
-    u->default_group = false;
-    return record(cx, u, EV_DEFAULT_GROUP_REMOVED, "removed",
-                  " from the Default Group; access already given stays", c, 1);
+    TRY(default_group_set(cx, u, member));
+    u->default_group = member;
+    return OK;
 }
 
 enum err
@@ -350,7 +319,7 @@ user_create(struct cx *cx, const struct user_spec *s, struct user *out)
     TRY(check_provider(cx, u.provider, arena_fmt(cx->arena, "%.*s/authentication_provider", STR_ARG(p))));
     TRY(check_unused(cx, u.email_folded, u.email));
     TRY(spec_roles(cx, s, roles, &n));
-    TRY(user_tier_find(cx, s->tier, arena_fmt(cx->arena, "%.*s/tenantClassificationLevel", STR_ARG(p)), &u.tier_id));
+    TRY(user_tier_find(cx, s->tier, arena_fmt(cx->arena, "%.*s/tenantClassificationLevel", STR_ARG(p)), 0, &u.tier_id));
     TRY(db_sequence(cx->tx, "user", &u.user_id));
     u.cuid = cuid_in(cx->arena, cx->now);
     TRY(insert_user(cx, &u));
@@ -359,9 +328,10 @@ user_create(struct cx *cx, const struct user_spec *s, struct user *out)
     c[2] = (struct audit_change){S("last"), STR_NULL, u.last};
     c[3] = (struct audit_change){S("authentication_provider"), STR_NULL, u.provider};
     TRY(record(cx, &u, EV_USER_CREATED, "created the user", "", c, 4));
-    TRY(user_roles_set(cx, &u, roles, n));
+    for (size_t i = 0; i < n; i++)
+        TRY(role_assign(cx, u.user_id, &roles[i]));
     if (s->default_group)
-        TRY(join_default_group(cx, &u));
+        TRY(set_default_group(cx, &u, true));
     *out = u;
     return OK;
 }
@@ -399,6 +369,8 @@ change_details(struct cx *cx, struct user *u, const struct user_update *c)
                 ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_STR(after.first), V_STR(after.last),
                      V_STR(after.provider), V_INT(cx->now)),
                 NULL));
+    if (!str_eq(u->provider, after.provider))
+        TRY(admin_must_remain(cx)); /* only who signs in with a password can sign in at all yet */
     TRY(record(cx, u, EV_USER_UPDATED, "changed the user", "", v, n));
     *u = after;
     return OK;
@@ -413,7 +385,7 @@ change_tier(struct cx *cx, struct user *u, struct str tier)
     struct audit_change c = {.field = S("tenantClassificationLevel")};
     int64_t id;
 
-    TRY(user_tier_find(cx, tier, S("/tenantClassificationLevel"), &id));
+    TRY(user_tier_find(cx, tier, S("/tenantClassificationLevel"), u->tier_id, &id));
     if (id == u->tier_id)
         return OK;
     TRY(db_exec(cx->tx, &q,
@@ -441,10 +413,8 @@ user_change(struct cx *cx, struct user *u, const struct user_update *c)
     }
     if (c->has_tier)
         TRY(change_tier(cx, u, c->tier));
-    if (c->default_group == 1 && !u->default_group)
-        TRY(join_default_group(cx, u));
-    if (c->default_group == 0 && u->default_group)
-        TRY(leave_default_group(cx, u));
+    if (c->default_group >= 0 && (c->default_group == 1) != u->default_group)
+        TRY(set_default_group(cx, u, c->default_group == 1));
     return OK;
 }
 

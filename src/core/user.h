@@ -45,6 +45,8 @@ struct audit_entry user_entry(struct cx *cx, const struct user *u, enum event ev
 /* Acts as this user from here on (sign-in, one-time link): fills cx->tenant and cx->actor. */
 void user_act_as(struct cx *cx, const struct user *u);
 
+struct roles; /* core/role.h */
+
 /* ---- changing ---- */
 struct user_spec {
     struct str email, first, last;
@@ -55,6 +57,7 @@ struct user_spec {
     struct str password_hash; /* null: none yet, a link is to be sent */
     bool default_group;
     struct str pointer;     /* "/0" before field names in refusals */
+    const struct roles *all; /* read once for many users; NULL: read for this one */
 };
 MUST_CHECK enum err user_create(struct cx *cx, const struct user_spec *s, struct user *out);
 
@@ -78,6 +81,8 @@ MUST_CHECK enum err user_mfa_reset(struct cx *cx, struct user *u, bool by_other)
 
 /* ---- roles (user_role.c; the rules of granting are role.h's) ---- */
 struct role; /* core/role.h */
+MUST_CHECK enum err user_role_pick(struct cx *cx, const struct roles *all, struct str name, struct str pointer,
+                                   struct role *out);
 /* By key, cuid, title or the words of CSV files ("admin", "standard user"); ERR_INVALID at pointer. */
 MUST_CHECK enum err user_role_find(struct cx *cx, struct str name, struct str pointer, struct role *out);
 /* Gives and takes roles so that the user has exactly these; events for each; losing one ends the
@@ -85,8 +90,10 @@ MUST_CHECK enum err user_role_find(struct cx *cx, struct str name, struct str po
 MUST_CHECK enum err user_roles_set(struct cx *cx, struct user *u, const struct role *roles, size_t n);
 /* Keys of the user's roles joined by ','. */
 MUST_CHECK enum err user_role_keys(struct cx *cx, const struct user *u, struct str *out);
-/* A tier by id, cuid or name that the caller may give; 0 for an empty text. */
-MUST_CHECK enum err user_tier_find(struct cx *cx, struct str name, struct str pointer, int64_t *tier_id);
+/* A tier by id, cuid or name that the caller may give, or that the user has at present (0: none); 0
+ * for an empty text. */
+MUST_CHECK enum err user_tier_find(struct cx *cx, struct str name, struct str pointer, int64_t present,
+                                   int64_t *tier_id);
 /* Whether the caller may act on this user: no one acts on a user whose rights exceed his own. */
 MUST_CHECK enum err user_actable(struct cx *cx, const struct user *u);
 

@@ -26,10 +26,16 @@ enum err
 user_role_find(struct cx *cx, struct str name, struct str pointer, struct role *out)
 {
     struct roles all;
-    const struct role *r;
 
     TRY(role_load(cx, &all));
-    r = role_pick(&all, canonical(str_trim(name)));
+    return user_role_pick(cx, &all, name, pointer, out);
+}
+
+enum err
+user_role_pick(struct cx *cx, const struct roles *all, struct str name, struct str pointer, struct role *out)
+{
+    const struct role *r = role_pick(all, canonical(str_trim(name)));
+
     if (!r)
         return fail_field(cx, pointer, "is no role");
     if (!r->enabled)
@@ -110,20 +116,21 @@ user_role_keys(struct cx *cx, const struct user *u, struct str *out)
 }
 
 enum err
-user_tier_find(struct cx *cx, struct str name, struct str pointer, int64_t *tier_id)
+user_tier_find(struct cx *cx, struct str name, struct str pointer, int64_t present, int64_t *tier_id)
 {
+    static const struct client_rights nowhere;
     struct tiers all;
     const struct tier *t;
 
     *tier_id = 0;
     if (str_is_empty(str_trim(name)))
         return OK;
-    if (!cx_is_process(cx) && !cx_may(cx, PERM_TIERS_MANAGE) && !cx_may(cx, PERM_USERS_MANAGE))
-        return fail(cx, ERR_FORBIDDEN, "Not permitted: give a classification tier");
     TRY(tier_load(cx, &all));
     t = tier_pick(&all, str_trim(name));
     if (!t)
         return fail_field(cx, pointer, "is no classification tier");
+    if (t->id != present)
+        TRY(tier_grantable(cx, &all, t, &nowhere));
     *tier_id = t->id;
     return OK;
 }

@@ -153,11 +153,11 @@ precheck(struct cx *cx, struct usercsv_row *row)
     }
     if (e != ERR_NOT_FOUND)
         return e;
-    e = user_role_find(cx, str_is_empty(row->spec.role) ? S("STD_USER") : row->spec.role, S("role"), &role);
+    e = user_role_pick(cx, row->spec.all, str_is_empty(row->spec.role) ? S("STD_USER") : row->spec.role, S("role"), &role);
     if (e == OK)
         e = role_grantable(cx, &role);
     if (e == OK)
-        e = user_tier_find(cx, row->spec.tier, S("classification tier"), &tier);
+        e = user_tier_find(cx, row->spec.tier, S("classification tier"), 0, &tier);
     if (e == OK && row->spec.default_group && !cx_is_process(cx) && !cx_may(cx, PERM_AUTHORIZATION_MANAGE))
         e = fail(cx, ERR_FORBIDDEN, "Not permitted: authorize users for every client");
     if (e == ERR_INVALID || e == ERR_FORBIDDEN || e == ERR_NOT_FOUND) {
@@ -172,11 +172,14 @@ enum err
 usercsv_apply(struct cx *cx, struct usercsv *c, struct user **created, size_t *n)
 {
     struct user *made = arena_array(cx->arena, struct user, c->n + 1);
+    struct roles all;
     size_t count = 0;
 
+    TRY(role_load(cx, &all));
     for (size_t i = 0; i < c->n; i++) {
         struct usercsv_row *row = &c->rows[i];
 
+        row->spec.all = &all;
         if (str_is_null(row->reason))
             TRY(precheck(cx, row));
         if (str_is_null(row->reason))

@@ -5,6 +5,7 @@
  * end() runs on a stream thread, never on a loop. One lock guards all: it is held for copies of a
  * few kilobytes only, and never around a call of write(), end() or the library. */
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -185,17 +186,27 @@ take_fresh(struct stream *st, enum err rc)
     return wake;
 }
 
+/* A suspended connection is not watched by its loop, and a stream with nothing to say never writes:
+ * so a client that went away is noticed here. Only while suspended: then the socket is ours. */
+static bool
+is_gone(const struct stream *st)
+{
+    char c;
+
+    return st->suspended && recv(st->r->conn->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 /* With the lock; lets go of it meanwhile. */
 static void
 call_write(struct streams *p, struct stream *st)
 {
-    bool had, wake;
+    bool had, wake, gone = is_gone(st);
     enum err rc;
 
     st->woken = p->wakes;
     st->called = clock_monotonic();
     pthread_mutex_unlock(&p->mu);
-    rc = st->cb.write(st->cb.arg, &st->fresh);
+    rc = gone ? ERR_IO : st->cb.write(st->cb.arg, &st->fresh);
     had = st->fresh.n > 0;
     if (rc != OK)
         end_once(st);

@@ -1,97 +1,217 @@
-/** The documented example, in the page: Start date, Past 30 days, the word: three acts, no submit. */
+/** The audit log as a page. First the documented example: Start date, Past 30 days, the word: three acts, no submit. */
 import { test, after, before } from "node:test";
+import { readFileSync } from "node:fs";
 import { serve, assert, PASSWORD, ADMIN, until } from "../api/harness.mjs";
-import { browser, signIn, shot } from "./harness.mjs";
+import { browser, signIn, open, shot, axe } from "./harness.mjs";
 
-let s, b, admin, page;
-const expected = new Set(["PasswordChanged", "PasswordChangedByOther", "PasswordResetRequested", "PasswordChangeRefused", "SetPasswordLinkCreated"]);
+const ATTEMPTS = 1000;
+let s, b, admin, page, word = PASSWORD;
+// Written by hand: what someone means who types "password".
+const MEANT = new Set(["PasswordChanged", "PasswordChangedByOther", "PasswordResetRequested", "PasswordChangeRefused", "SetPasswordLinkCreated"]);
+
+const fail = (email, from) => s.client({ from }).post("/api/v1/authenticate", { username: email, password: "Wrong-Horse-9!" });
+const rows = () => page.locator(".log-row");
+const messages = () => page.locator(".log-row .what").allInnerTexts();
+const live = () => page.locator(".live.on").waitFor();
+const pill = (n) => page.getByRole("button", { name: n === 1 ? "1 new event" : `${n} new events` });
+
 before(async () => {
-  s = await serve({ proxy: true, users: [{ email: "pat@example.org", first: "Pat", last: "Park", role: "STD_USER" }] });
+  s = await serve({ proxy: true, users: [{ email: "pat@example.org", first: "Pat", last: "Park", role: "STD_USER" }, { email: "quinn@example.org", first: "Quinn", last: "Quist", role: "STD_USER" }] });
   admin = await s.as();
   await admin.events({ q: "password" });
   let n = 0;
   await Promise.all(Array.from({ length: 8 }, async () => {
-    while (n < 1000) {
+    while (n < ATTEMPTS) {
       const i = n++;
-      await s.client({ from: `10.${(i >> 8) & 255}.${i & 255}.9` }).post("/api/v1/authenticate", { username: `name${i % 40}@example.org`, password: `Wrong-${i}` });
+      await fail(`name${i % 40}@example.org`, `10.${(i >> 8) & 255}.${i & 255}.9`);
     }
   }));
   const pat = await s.as("pat@example.org");
-  await pat.ok("PUT", "/api/v1/user/changepass", { currentPassword: PASSWORD, newPassword: "Another-Meadow-52?" });
-  b = await browser();
+  await pat.put("/api/v1/user/changepass", { currentPassword: PASSWORD, newPassword: "short" });
+  await pat.ok("PUT", "/api/v1/user/changepass", { currentPassword: PASSWORD, newPassword: (word = "Another-Meadow-52?") });
+  const quinn = (await admin.ok("GET", "/api/v2/tenants/0/users?limit=50&offset=0")).data.find((u) => u.email === "quinn@example.org");
+  await admin.ok("POST", `/api/v2/tenants/0/users/${quinn.user_id}/password-link`);
+  await admin.ok("POST", "/api/v1/client/create", { name: "Acme Corporation" });
+  b = await browser(s);
   page = await b.page();
   await signIn(page, s, ADMIN.email, PASSWORD);
 });
 after(async () => { await b?.close(); await s?.stop(); });
 
-const messages = () => page.locator(".log-row .what").allInnerTexts();
+/** Every event of the log, read page by page without any search: the brute force the page is compared with. */
+async function whole() {
+  const all = [];
+  for (let cursor = ""; ;) {
+    const r = await admin.ok("GET", `/api/v2/auditlog?limit=1000${cursor && "&cursor=" + encodeURIComponent(cursor)}`);
+    all.push(...r.data);
+    if (!r.meta.more) return all;
+    cursor = String(r.meta.next);
+  }
+}
 
 test("from the menu: Account Admin, Security & User Management, Audit log", async () => {
   await page.getByRole("link", { name: "Account Admin" }).click();
   await page.getByRole("heading", { name: "Admin Dashboard" }).waitFor();
-  await page.getByText("Security & User Management").waitFor();
-  await page.getByRole("link", { name: /^Audit log/ }).click();
+  await page.getByRole("region", { name: "Security & User Management" }).getByRole("link", { name: "Audit log", exact: true }).click();
   await page.getByRole("heading", { name: "Audit log" }).waitFor();
-  await page.locator(".log-row").first().waitFor();
+  await rows().first().waitFor();
+  await live();
+  await axe(page, "audit log");
   await shot(page, "audit-log");
 });
 test("the example: exactly the password events", async () => {
   await page.getByRole("button", { name: "Start date" }).click();
   await page.getByRole("menuitem", { name: "Past 30 days" }).click();
   await page.keyboard.type("password");
-  const want = (await admin.events({ from: "30d", q: "password", limit: "1000" }));
-  assert.ok(want.length >= 1 && want.every((e) => expected.has(e.event_type)));
-  await until(async () => (await page.locator(".log-row").count()) === want.length, "the list to show them");
+  const all = await whole(), want = all.filter((e) => MEANT.has(e.event_type));
+  const refused = all.filter((e) => ["LoginFail", "LoginLockout"].includes(e.event_type)).reduce((sum, e) => sum + (e.count ?? 1), 0);
+  assert.ok(refused >= 40, `the log holds the failed sign-ins: ${refused}`);
+  assert.ok(all.some((e) => e.event_type === "AuditLogViewed" && /password/.test(JSON.stringify(e))), "and the earlier search");
+  assert.deepEqual(new Set(want.map((e) => e.event_type)), new Set(["PasswordChanged", "PasswordChangeRefused", "SetPasswordLinkCreated"]));
+  await until(async () => (await rows().count()) === want.length, "the list to show them");
   const shown = await messages();
   want.forEach((e, i) => assert.ok(shown[i].includes(e.message), `${shown[i]} / ${e.message}`));
-  assert.match(page.url(), /from=30d/);
-  await until(() => /q=password/.test(page.url()), "the word in the address");
+  await until(() => /from=30d/.test(page.url()) && /q=password/.test(page.url()), "the filters in the address");
   await shot(page, "audit-example");
 });
-test("a new event appears without reload, and holds still while one reads", async () => {
-  const pat = await s.as("pat@example.org", "Another-Meadow-52?");
-  const count = await page.locator(".log-row").count();
-  await pat.ok("PUT", "/api/v1/user/changepass", { currentPassword: "Another-Meadow-52?", newPassword: "Yet-Another-Field-63!" });
-  await until(async () => (await page.locator(".log-row").count()) === count + 1, "the new event");
-  await page.locator(".log-row").nth(1).click();
-  await page.locator(".detail").waitFor();
-  const again = await s.as("pat@example.org", "Yet-Another-Field-63!");
-  await again.ok("PUT", "/api/v1/user/changepass", { currentPassword: "Yet-Another-Field-63!", newPassword: "One-More-Orchard-74?" });
-  await page.getByRole("button", { name: "1 new event" }).waitFor();
-  await shot(page, "audit-detail");
-  await page.keyboard.press("Escape");
-});
-test("everything is in the address: reload shows the same", async () => {
+test("everything is in the address: reload, back and a filter", async () => {
   const before = await messages();
   await page.reload();
-  await until(async () => (await messages()).length >= before.length, "the list again");
-  assert.equal(await page.getByLabel("Search", { exact: true }).inputValue(), "password");
+  await until(async () => (await messages()).join() === before.join(), "the same list");
+  assert.equal(await page.getByRole("textbox", { name: "Search", exact: true }).inputValue(), "password");
+  await page.getByText("Past 30 days").waitFor();
+  await page.getByRole("button", { name: "Outcome", exact: true }).click();
+  await page.getByRole("option", { name: "Failure" }).click();
+  await until(async () => /outcome=failure/.test(page.url()) && (await rows().count()) === 1, "only the refused change");
+  await page.getByRole("button", { name: "Remove filter Outcome" }).click();
+  await until(async () => !/outcome/.test(page.url()) && (await rows().count()) === before.length, "all of them again");
+});
+test("every keystroke narrows the list, taking text away widens it", async () => {
+  await open(page, s, "/admin/audit-log");
+  await page.keyboard.press("/");
+  for (const letter of "acme") await page.keyboard.type(letter);
+  await until(async () => (await messages()).every((m) => /acme/i.test(m)) && (await rows().count()) >= 1, "events of Acme");
+  for (const letter of " zzz") await page.keyboard.type(letter);
+  await page.getByRole("heading", { name: "No events match" }).waitFor();
+  for (let i = 0; i < 4; i++) await page.keyboard.press("Backspace");
+  await until(async () => (await rows().count()) >= 1, "events of Acme again");
+  await page.keyboard.press("Escape");
+});
+test("a failed sign-in elsewhere appears without reload", async () => {
+  await open(page, s, "/admin/audit-log?event_type=LoginFail");
+  await live();
+  await page.evaluate(() => { window.untouched = true; });
+  const began = performance.now();
+  await fail("nobody-before@example.org", "192.0.2.44");
+  await page.locator(".log-row", { hasText: "nobody-before@example.org" }).waitFor();
+  assert.ok(performance.now() - began < 3000, "within a moment");
+  assert.equal(await page.evaluate(() => window.untouched), true);
+});
+test("while one reads further down, new events wait behind a button and the list holds still", async () => {
+  const list = page.locator(".log-scroll");
+  await open(page, s, "/admin/audit-log");
+  await live();
+  await page.setViewportSize({ width: 1440, height: 420 });
+  await list.hover();
+  await page.mouse.wheel(0, 300);
+  await until(() => list.evaluate((n) => n.scrollTop > 100), "the list to be scrolled");
+  const at = await list.evaluate((n) => n.scrollTop), first = await messages();
+  await fail("late-one@example.org", "192.0.2.45");
+  await fail("late-two@example.org", "192.0.2.46");
+  await pill(2).waitFor();
+  assert.equal(await list.evaluate((n) => n.scrollTop), at);
+  assert.deepEqual(await messages(), first);
+  await shot(page, "audit-pill");
+  await pill(2).click();
+  await page.locator(".log-row", { hasText: "late-two@example.org" }).waitFor();
+  assert.equal(await list.evaluate((n) => n.scrollTop), 0);
+  await page.setViewportSize({ width: 1440, height: 900 });
+});
+test("a row opens to the whole event, before and after; meanwhile the list holds still", async () => {
+  const id = (await admin.ok("POST", "/api/v2/clients", { pagination: { offset: 0, limit: 1 } })).data[0].client_id;
+  await admin.ok("PUT", `/api/v1/client/${id}`, { name: "Acme Holding", description: "Renamed" });
+  const [e] = await admin.events({ event_type: "ClientUpdated", limit: "1" });
+  await open(page, s, "/admin/audit-log?q=acme");
+  await live();
+  await page.locator(".log-row", { hasText: e.message }).click();
+  const detail = page.locator(".detail");
+  await detail.waitFor();
+  const change = detail.locator("table.changes tr", { hasText: "name" });
+  assert.equal(await change.locator("del").innerText(), "Acme Corporation");
+  assert.equal(await change.locator("ins").innerText(), "Acme Holding");
+  for (const text of [e.event_type, e.cuid, e.leaf, e.request_id, e.address]) assert.ok((await detail.innerText()).includes(text), text);
+  await admin.ok("PUT", `/api/v1/client/${id}`, { name: "Acme Holding", description: "Acme, renamed again" });
+  await pill(1).waitFor();
+  await axe(page, "an opened event");
+  await shot(page, "audit-detail");
+  await page.keyboard.press("Escape");
+  await until(async () => !(await detail.count()), "the event to close");
 });
 test("an event by its own address", async () => {
   const [e] = await admin.events({ event_type: "PasswordChanged", limit: "1" });
-  await page.goto(`${s.base}/admin/audit-log/${e.cuid}`);
+  await open(page, s, `/admin/audit-log/${e.cuid}`);
   await page.getByText(e.message).first().waitFor();
   await page.getByText(e.leaf).waitFor();
+  await axe(page, "one event");
+  await page.getByRole("button", { name: "Copy link" }).first().click();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `${s.base}/admin/audit-log/${e.cuid}`);
   await shot(page, "audit-event");
+  await page.goto(`${s.base}/admin/audit-log/c00000000000000000000000`);
+  await page.getByRole("heading", { name: "This does not exist (any more)" }).waitFor();
 });
 test("no hits in the range offers the older ones", async () => {
-  await page.goto(`${s.base}/admin/audit-log?q=password&from=2020-01-01&to=2020-01-02`);
+  await open(page, s, "/admin/audit-log?q=password&from=2020-01-01&to=2020-01-02");
   await page.getByRole("button", { name: /older match(es)?: widen/ }).click();
-  await page.locator(".log-row").first().waitFor();
+  await rows().first().waitFor();
+  assert.doesNotMatch(page.url(), /from=|to=/);
+});
+test("export gives what is shown, and says what it is", async () => {
+  await open(page, s, "/admin/audit-log?q=password&from=30d");
+  const want = await rows().count();
+  for (const [name, ends] of [["CSV", ".csv"], ["NDJSON", ".ndjson"]]) {
+    await page.getByRole("button", { name: "Export" }).click();
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("menuitem", { name: new RegExp(`^${name}`) }).click()]);
+    assert.ok(file.suggestedFilename().endsWith(ends), file.suggestedFilename());
+    const text = readFileSync(await file.path(), "utf8");
+    const kinds = [...text.matchAll(/\b(PasswordChanged|PasswordChangeRefused|SetPasswordLinkCreated)\b/g)].length;
+    assert.ok(kinds >= want, `${name}: ${kinds} of ${want}`);
+    assert.doesNotMatch(text, /LoginFail/);
+    assert.match(text, /password/);
+  }
+  await admin.event("AuditLogExported");
+});
+test("times: absolute, with the zone in the head; local and UTC", async () => {
+  await open(page, s, "/admin/audit-log");
+  const time = page.locator(".log-row time").first(), [, offset] = /GMT([+-]\d+)|/.exec(await page.getByRole("columnheader", { name: /^Time/ }).innerText()) ?? [];
+  const local = await time.innerText(), iso = await time.getAttribute("datetime");
+  assert.match(local, /^\d{4}-\d\d-\d\d \d\d:\d\d/);
+  await page.getByTitle("Show UTC").click();
+  await page.getByRole("columnheader", { name: "Time (UTC)" }).waitFor();
+  const utc = await page.locator(`.log-row time[datetime="${iso}"]`).innerText();
+  assert.ok(iso.replace("T", " ").startsWith(utc.slice(0, 16)), `${iso} / ${utc}`);
+  assert.notEqual(utc, local, `Berlin is not UTC ${offset ?? ""}`);
 });
 test("by keyboard alone", async () => {
-  await page.goto(`${s.base}/admin/audit-log`);
-  await page.locator(".log-row").first().waitFor();
+  await open(page, s, "/admin/audit-log");
   await page.locator(".log-scroll").focus();
   await page.keyboard.press("j");
   await page.keyboard.press("Enter");
   await page.locator(".detail").waitFor();
+  await page.keyboard.press("Escape");
   await page.keyboard.press("/");
   await page.keyboard.type("zzzz-nothing");
   await page.getByRole("heading", { name: "No events match" }).waitFor();
 });
 test("the window is printed", async () => {
-  await page.goto(`${s.base}/admin/audit-log`);
+  await open(page, s, "/admin/audit-log");
   await page.getByText(/Events since 1 \w+( \d{4})?; next change 1 \w+/).waitFor();
+});
+test("text in an event is text: no markup, no hidden direction", async () => {
+  await admin.ok("POST", "/api/v1/client/create", { name: "<img src=x onerror=alert(1)>\u202Egnp.exe" });
+  await open(page, s, "/admin/audit-log?event_type=ClientCreated");
+  const text = await page.locator(".log-row .what").first().innerText();
+  assert.match(text, /<img src=x/);
+  assert.doesNotMatch(text, /\u202E/);
+  assert.equal(await page.locator(".log img").count(), 0);
 });
 test("nothing was complained about", () => assert.deepEqual(b.complaints, []));

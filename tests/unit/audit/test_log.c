@@ -279,6 +279,7 @@ a_running_log_settles(void **state)
     audit_start(&t.app);
     for (int i = 0; i < 50; i++) {
         record(&cx, entry(EV_USER_UPDATED, "x"));
+        audit_settle(&t.app, 60000); /* a list waits 200 ms by itself; no time is asserted here */
         struct audit_page p = list(query(0));
         assert_int_equal(p.newest, i);
         assert_int_equal(p.events[0].index, i);

@@ -806,7 +806,7 @@ terminate(struct db_tx *tx, void *arg)
 static enum err
 terminate_self(struct db_tx *tx, void *arg)
 {
-    static const struct sql q = 
+    static const struct sql q =
         SQL_READ2("SELECT 1", "SELECT pg_terminate_backend(pg_backend_pid())");
     int64_t n = 0;
     int64_t id = 900;

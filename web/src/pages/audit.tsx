@@ -9,7 +9,7 @@ import { Link, useParams } from "react-router";
 import { get, post, query, type Client, type Event, type EventType, type User } from "../api";
 import { useSession } from "../session";
 import { ago, asDate, longDay, plural, stamp, zoneName, type Zone } from "../time";
-import { ADMIN, Avatar, Badge, Copy, Failed, Notice, Page, Panel, Skeleton } from "../ui/basics";
+import { ADMIN, Avatar, Badge, Copy, Empty, Failed, Notice, Page, Panel, Skeleton } from "../ui/basics";
 import { useDelayed, useUrl } from "../ui/table";
 import { useLog } from "./audit-live";
 import { DateBox, Detail, END, FilterChip, Marked, Outcome, outcomeWord, pieces, START, who, type Option } from "./audit-parts";
@@ -96,7 +96,7 @@ export function AuditPage() {
             {!log.loading && events.length > 0 && <div className="foot small" role="row"><span role="cell">{meta?.complete === false ? <Incomplete meta={meta} zone={zone} more={log.more} /> : meta?.more ? "Loading older events" : meta?.window && !any ? `The log begins on ${longDay(meta.window.since)}` : "No further matches"}</span></div>}
           </div>
         </div>
-        {log.fault && !events.length && <Failed error={new Error(log.fault)} again={log.again} />}
+        {log.fault && !events.length && <div style={{ position: "absolute", inset: "34px 0 0" }}><Empty title="This search could not be run" text={values.from && values.to && !/^\d+[dh]$/.test(values.from + values.to) && values.from > values.to ? "The start date is later than the end date." : log.fault}><Button size="xs" variant="default" onClick={log.again}>Try again</Button></Empty></div>}
         {none && <div className="empty" style={{ position: "absolute", inset: "34px 0 0" }}><IconListSearch size={30} aria-hidden />
           {meta?.complete === false ? <><h2>Nothing found yet</h2><Incomplete meta={meta} zone={zone} more={log.more} /></> : any ? <><h2>No events match</h2>
             {(meta?.older ?? 0) > 0 ? <p>Nothing in this range, but outside of it there is more.</p> : <p>{values.q ? "Every word must occur. Try fewer words, or a part of one." : "Change or remove a filter."}</p>}

@@ -1,7 +1,7 @@
 // Who may work on which client: the page over all users, and the tab of one user.
-import { Badge as MBadge, Button, Modal, Select, Switch } from "@mantine/core";
+import { ActionIcon, Button, Modal, Select, Switch, Tooltip } from "@mantine/core";
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
-import { IconPlus, IconUsersGroup } from "@tabler/icons-react";
+import { IconPlus, IconUsersGroup, IconX } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import { get, post, put, query, type Client, type User } from "../api";
 import { useRoles, useTiers } from "../data";
@@ -54,8 +54,8 @@ export function UserClients({ user }: { user: User }) {
   return (
     <div className="stack">
       <div className="row wrap"><Find value={text} onChange={setText} label="Find a client" /><span className="grow" /><Select aria-label="Add a client" placeholder="Add a client" searchable w={200} data={free.map((c) => ({ value: String(c.client_id), label: c.name }))} value={null} onChange={(v) => v && void give(Number(v), user.roles.includes("ADMIN") ? "ADMIN" : "STD_USER", null, "Client added")} /></div>
-      <div className="dim small row">{plural(list.length, "client")}{user.default_group && <MBadge size="sm" variant="light" tt="none">Default Group</MBadge>}</div>
-      {list.length === 0 ? <Empty title="No clients" text="Add one above." /> : <ul className="list panel">{list.filter((g) => g.name.toLowerCase().includes(text.toLowerCase())).map((g) => <li key={g.client_id} style={{ flexWrap: "wrap" }}><span className="grow cut" style={{ fontWeight: 500, minWidth: 120 }}>{g.name}</span><Select size="xs" w={150} aria-label={`Role on ${g.name}`} data={roles.options(g.role)} value={g.role} onChange={(v) => v && v !== g.role && void give(g.client_id, v, g.classificationId, "Role changed")} />{tiers.on && <Select size="xs" w={110} aria-label={`Classification on ${g.name}`} placeholder="No tier" clearable allowDeselect data={tiers.options} value={g.classificationId ? String(g.classificationId) : null} onChange={(v) => void give(g.client_id, g.role, v, "Classification changed")} />}<Button size="compact-xs" variant="subtle" color="gray" onClick={() => void revoke(g)}>Revoke</Button></li>)}</ul>}
+      <div className="dim small row">{plural(list.length, "client")}{user.default_group && <Badge kind="info">Default Group</Badge>}</div>
+      {list.length === 0 ? <Empty title="No clients" text="Add one above." /> : <ul className="list panel">{list.filter((g) => g.name.toLowerCase().includes(text.toLowerCase())).map((g) => <li key={g.client_id} style={{ flexWrap: "wrap" }}><span className="grow cut" style={{ fontWeight: 500, minWidth: 110 }}>{g.name}</span><Select size="xs" w={140} aria-label={`Role on ${g.name}`} data={roles.options(g.role)} value={g.role} onChange={(v) => v && v !== g.role && void give(g.client_id, v, g.classificationId, "Role changed")} />{tiers.on && <Select size="xs" w={110} aria-label={`Classification on ${g.name}`} placeholder="No tier" clearable allowDeselect data={tiers.options} value={g.classificationId ? String(g.classificationId) : null} onChange={(v) => void give(g.client_id, g.role, v, "Classification changed")} />}<Tooltip label="Revoke"><ActionIcon variant="subtle" color="gray" aria-label={`Revoke ${g.name}`} onClick={() => void revoke(g)}><IconX size={15} /></ActionIcon></Tooltip></li>)}</ul>}
     </div>
   );
 }

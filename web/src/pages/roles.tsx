@@ -22,7 +22,7 @@ export function RolesPage() {
     { key: "description", title: "Description", opt: true, render: (r) => <span className="cut dim">{r.description}</span> }, { key: "permissions", title: "Permissions", right: true, opt: true, render: (r) => r.totalPermissions ?? r.permissions?.length }, { key: "users", title: "Users", right: true, render: (r) => r.userCount },
   ];
   return (
-    <Page title="Role Based Access" crumbs={ADMIN} text="A user's rights are the sum of all his roles. Built-in roles can not be changed." acts={may && <Button size="compact-md" leftSection={<IconPlus size={15} />} onClick={() => setMake(true)}>Create role</Button>}>
+    <Page title="Role Based Access" crumbs={ADMIN} text="Rights are the sum of all roles a user holds. Built-in roles can not be changed." acts={may && <Button size="compact-md" leftSection={<IconPlus size={15} />} onClick={() => setMake(true)}>Create role</Button>}>
       <Tabs value={url.get("view") || "roles"} onChange={(v) => url.set({ view: v === "roles" ? "" : v })} keepMounted={false}><Tabs.List className="tabs-bar"><Tabs.Tab value="roles">Roles</Tabs.Tab><Tabs.Tab value="matrix">Permission matrix</Tabs.Tab></Tabs.List>
         <Tabs.Panel value="roles"><Table name="Roles" columns={columns} rows={roles.list} error={roles.error} again={() => void roles.refetch()} id={(r) => r.id} label={(r) => r.title} open={(r) => void go(`/admin/roles/${r.id}`)} actions={may ? (r) => [{ label: "Open", run: () => void go(`/admin/roles/${r.id}`) }, ...(r.editable ? [{ label: "Delete role", danger: true, run: () => void remove(r) }] : [])] : undefined} empty="No roles" /></Tabs.Panel>
         <Tabs.Panel value="matrix"><Matrix roles={roles.list} /></Tabs.Panel></Tabs>

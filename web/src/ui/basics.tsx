@@ -86,7 +86,7 @@ export function Confirm() {
   useEffect(() => { put = setQ; return () => { put = null; }; }, []);
   const close = (v: boolean) => { q?.done(v); setQ(null); };
   return (
-    <Modal opened={!!q} onClose={() => close(false)} title={q?.title} size="sm" centered>
+    <Modal opened={!!q} onClose={() => close(false)} title={q?.title} size="sm" centered zIndex={350}>
       <div className="stack"><div className="dim">{q?.text}</div>
         <Group justify="flex-end" gap="xs"><Button variant="default" onClick={() => close(false)}>Cancel</Button><Button color={q?.danger ? "red.8" : undefined} onClick={() => close(true)} data-autofocus>{q?.yes}</Button></Group>
       </div>
