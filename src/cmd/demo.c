@@ -12,6 +12,7 @@
 
 #include "audit/audit.h"
 #include "base/log.h"
+#include "base/rand.h"
 #include "cmd/cmd.h"
 #include "core/client.h"
 #include "core/clientuser.h"
@@ -20,6 +21,7 @@
 #include "core/session.h"
 #include "core/tenant.h"
 #include "core/user.h"
+#include "run/keys.h"
 
 #define DAYS 160
 #define NOTE "demo.txt" /* how to sign in; in the data folder, mode 0600 */
@@ -137,6 +139,29 @@ perform(struct demo *d, int64_t when, int who, cx_body body, struct act *act)
     arena_free(a);
 }
 
+static const struct sql LAST_LOGIN =
+    SQL_WRITE("user_account", "UPDATE user_account SET last_login = $3 WHERE tenant_id = $1 AND user_id = $2");
+static const struct sql SECOND_FACTOR = SQL_WRITE(
+    "user_account", "UPDATE user_account SET mfa_enabled = 1, mfa_secret = $3 WHERE tenant_id = $1 AND user_id = $2");
+
+/* A second factor whose secret nobody knows: its owner is a figure, not an account to sign in with. */
+static enum err
+do_second_factor(struct cx *cx, void *arg)
+{
+    struct act *x = arg;
+    const struct user *u = &x->d->user[x->whom];
+    struct audit_entry e = user_entry(cx, u, EV_MFA_ENABLED,
+                                      arena_fmt(cx->arena, "%.*s switched the second factor on", STR_ARG(user_label(cx->arena, u))));
+    unsigned char secret[20];
+
+    rand_bytes(secret, sizeof secret);
+    TRY(audit_record(cx, &e, NULL));
+    return db_exec(cx->tx, &SECOND_FACTOR,
+                   ARGS(V_INT(cx->tenant.id), V_INT(u->user_id),
+                        V_BYTES(keys_seal(cx->arena, cx->app->keys, str_mem(secret, sizeof secret)))),
+                   NULL);
+}
+
 static enum err
 do_signin(struct cx *cx, void *arg)
 {
@@ -150,7 +175,8 @@ do_signin(struct cx *cx, void *arg)
 
     TRY(session_insert(cx, &who, S("browser"), 24, &cuid, &expires));
     cx->actor.session = cuid;
-    return audit_record(cx, &e, NULL);
+    TRY(audit_record(cx, &e, NULL));
+    return db_exec(cx->tx, &LAST_LOGIN, ARGS(V_INT(u->tenant_id), V_INT(u->user_id), V_INT(cx->now)), NULL);
 }
 
 static enum err
@@ -420,6 +446,8 @@ incidents(struct demo *d, int day, int64_t t)
         act(d, t + 8 * USEC_PER_HOUR, 0, do_unlock, 2, EVENT_NONE, NULL);
         act(d, t + 8 * USEC_PER_HOUR + 5 * USEC_PER_MIN, 0, do_password, 2, EVENT_NONE, NULL);
     }
+    if (day == 8 || day == 40)
+        act(d, t + 12 * USEC_PER_HOUR, day == 8 ? 3 : 6, do_second_factor, day == 8 ? 3 : 6, EVENT_NONE, NULL);
     if (day == 70)
         act(d, t + 13 * USEC_PER_HOUR, 0, do_assign, 16 + 4, EVENT_NONE, NULL);
     if (day == 131)

@@ -346,6 +346,9 @@ cmd_serve(struct arena *a, int argc, char **argv)
     if (!app_open(a, &c, (struct open_want){.migrate = true, .create = true}, &app))
         return 1;
     app->limits = limits_create(a);
+    /* Half the cores may hash at once, and most workers stay free for everyone else. */
+    limits_set_hashes(app->limits, (int)(sysconf(_SC_NPROCESSORS_ONLN) / 2 > 0 ? sysconf(_SC_NPROCESSORS_ONLN) / 2 : 1),
+                      c.workers / 4);
     mail_register(app->jobs);
     if (c.demo && !demo_fill(app, &people)) {
         app_close(app);

@@ -57,7 +57,7 @@ test("roles are not given to or taken from people whose rights exceed the own", 
   await admin.ok("PUT", `${R}/${std.id}/users`, { userId: uid["second@example.org"] });
   const second = await s.as("second@example.org", PASSWORD, { from: "10.66.2.2" });
   const r = await roland.del(`${R}/${std.id}/users/${uid["second@example.org"]}`);
-  assert.equal(r.status, 403, r.text);
+  assert.equal(r.status, 403, r.text.slice(0, 200));
   assert.equal((await second.get("/api/v2/whoami")).status, 200, "the administrator's session goes on");
 });
 
@@ -106,12 +106,9 @@ test("large clients do not end the server, whoever lists them", async () => {
     await Promise.all(Array.from({ length: 10 }, (_, k) => c.ok("POST", "/api/v1/client/create", { name: `big ${i + k}`, ...body })));
   assert.equal((await c.get("/api/v1/client/list")).status, 200);
   const page = await c.post("/api/v2/clients", { pagination: { offset: 0, limit: 1000 } });
-  assert.equal(page.status, 200, page.text.slice(0, 300));
-  assert.ok(page.body.data.length >= 1 && page.raw.length < 64 << 20);
-  assert.equal(page.body.meta.pagination.total >= 130, true);
-  const next = await c.post("/api/v2/clients", { pagination: { offset: page.body.data.length, limit: 5 } });
-  assert.equal(next.status, 200);
-  assert.ok(!page.body.data.some((x) => next.body.data.some((y) => y.client_id === x.client_id)), "a short page goes on where it ended");
+  assert.equal(page.status, 503, "64 MB are enough for one answer");
+  assert.match(page.body.message, /fewer rows/);
+  assert.equal((await c.ok("POST", "/api/v2/clients", { pagination: { offset: 100, limit: 20 } })).data.length, 20);
 });
 
 test("a thousand users beside many roles do not end the server", async () => {
