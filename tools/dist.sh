@@ -5,10 +5,10 @@ ROOT=$(cd "$(dirname "$0")/.." && pwd)
 cd "$ROOT"
 
 # A build of its own: optimised, stripped, with no path of this machine in it.
-[ -f build-dist/build.ninja ] || meson setup build-dist --buildtype=release -Db_pie=true -Dstrip=true \
+[ -f build-dist/build.ninja ] || meson setup build-dist --buildtype=release -Dwerror=false -Db_pie=true -Dstrip=true \
     -Dc_args="-ffile-prefix-map=$ROOT=/usr/src/recount" >/dev/null
 ninja -C build-dist recount
-version=$(sed -n "s/.*version: '\([^']*\)'.*/\1/p" meson.build | head -1)
+version=$(sed -n "s/^project(.*[ (]version: '\([^']*\)'.*/\1/p" meson.build)
 arch=$(dpkg --print-architecture)
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT

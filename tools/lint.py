@@ -121,11 +121,21 @@ def check_sql():
                 breach(path, line_of(text, m.start()), "formats SQL; bind values and choose constant fragments")
 
 
+def macros(text):
+    """Name and value of each #define, continuation lines joined."""
+    for line in re.sub(r"\\\n", " ", text).split("\n"):
+        m = re.match(r"#define (\w+)(?:\([^)]*\))?[ ]+(.*)", line)
+        if m:
+            yield m.group(1), m.group(2)
+
+
 def check_routes():
     """Each row of a route table says who may call, and which permission where one is needed."""
     for path in sources("src/api", ".c"):
         text = without_comments(read(path))
-        for name, value in re.findall(r"^#define (\w+)(?:\([^)]*\))?[ ]+((?:.*\\\n)*.*WHO_.*(?:\\\n.*)*)$", text, re.M):
+        for name, value in macros(text):
+            if "WHO_" not in value:
+                continue
             text = re.sub(rf"(?<!#define )\b{name}\b", lambda _m, v=value: v.replace("perm)", "PERM_)").replace("= perm", "= PERM_").replace("\n", " "), text)
         for table in re.finditer(r"const struct route \w+\[\]\s*=\s*\{", text):
             depth, start = 1, None
@@ -154,7 +164,7 @@ def check_doubled_routes():
     seen = {}
     for path in sources("src/api", ".c"):
         text = without_comments(read(path))
-        words = dict(re.findall(r'^#define (\w+)[ ]+((?:"[^"]*"\s*|\w+\s*)+)$', text, re.M))
+        words = {name: value for name, value in macros(text) if not re.sub(r'"[^"]*"|\w+|\s', "", value)}
 
         def spell(expression):
             out = ""

@@ -1,5 +1,6 @@
 /* /api/v2/auditlog: list, one event, catalogue, stream, export. JSON ⇄ audit, nothing else. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "api/api.h"
@@ -7,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "codec/hash.h"
+#include "codec/url.h"
 #include "core/session.h"
 #include "run/bus.h"
 
@@ -17,6 +19,7 @@
 #define SETTLE_MS 200         /* how long a list waits for what was committed before it */
 #define HEARTBEAT_S 15
 #define STREAM_BATCH 100
+#define STREAM_BYTES ((size_t)1 << 20) /* of one call; a single event may exceed it */
 #define RELATIVE_DAYS_MAX 36500
 
 /* ---- the query ---- */
@@ -373,6 +376,14 @@ streams_leave(int64_t user)
     pthread_mutex_unlock(&streams_lock);
 }
 
+static enum err
+streams_room(struct api_request *rq, int64_t user)
+{
+    if (streams_take(user) >= 0)
+        return OK;
+    return fail(rq->cx, ERR_TOO_FAST, "At most %d streams and exports can be open at once", STREAMS_PER_USER);
+}
+
 static void
 stream_end(void *arg)
 {
@@ -455,10 +466,14 @@ stream_step(struct stream *s, struct buf *out)
                 struct json_writer w;
                 const struct audit_event *v = &b.page.events[i];
 
-                s->query.after = v->index;
+                if (out->n > STREAM_BYTES) { /* the rest at the next call */
+                    b.page.n = STREAM_BATCH;
+                    break;
+                }
+                s->query.after = (v->epoch << 40) | v->index; /* a cursor of the list (audit.h) */
                 if (v->type == EV_AUDIT_VIEWED && str_eq(v->session, s->session))
                     continue; /* never new to its own viewer */
-                buf_fmt(out, "id: %lld\nevent: audit\ndata: ", (long long)v->index);
+                buf_fmt(out, "id: %lld\nevent: audit\ndata: ", (long long)s->query.after);
                 json_writer_init(&w, out);
                 audit_json(&w, v);
                 buf_cstr(out, "\n\n");
@@ -523,10 +538,6 @@ static enum err
 open_stream(struct api_request *rq, struct stream *s, struct str type,
             enum err (*write)(void *arg, struct buf *out))
 {
-    if (streams_take(s->user_id) < 0) {
-        arena_free(s->arena);
-        return fail(rq->cx, ERR_TOO_FAST, "At most %d streams and exports can be open at once", STREAMS_PER_USER);
-    }
     rq->rs->content_type = type;
     rq->rs->stream = (struct http_stream){.write = write, .end = stream_end, .arg = s};
     return OK;
@@ -547,12 +558,29 @@ stream_apply(struct api_request *rq)
     }
     q.limit = STREAM_BATCH;
     q.offset = 0;
+    TRY(streams_room(rq, rq->cx->actor.user_id));
     s = stream_new(rq, &q);
     s->query.ascending = false; /* the first write looks at once */
     return open_stream(rq, s, S("text/event-stream; charset=utf-8"), stream_write);
 }
 
 /* ---- export ---- */
+
+/* Formats the events; false when they were too long for one piece and fewer are to be read. */
+static bool
+export_piece(struct arena *a, struct buf *out, enum audit_format f, bool head, const struct audit_page *p,
+             int *limit)
+{
+    if (head)
+        audit_format_head(out, f);
+    for (size_t i = 0; i < p->n; i++)
+        audit_format_line(a, out, f, &p->events[i]);
+    if (!buf_failed(out) || *limit <= 1)
+        return true;
+    buf_clear(out);
+    *limit /= 2;
+    return false;
+}
 
 static enum err
 export_write(void *arg, struct buf *out)
@@ -563,17 +591,12 @@ export_write(void *arg, struct buf *out)
     struct batch b = {.q = &s->query};
     enum err e = OK;
 
-    if (!s->head_done) {
-        audit_format_head(out, s->format);
-        s->head_done = true;
-    }
     if (!check_due(s, a)) {
         e = ERR_FORBIDDEN; /* the connection is cut: a cut file must not look whole */
     } else if (cx_read(&cx, batch_body, &b) != OK) {
         e = ERR_IO;
-    } else {
-        for (size_t i = 0; i < b.page.n; i++)
-            audit_format_line(a, out, s->format, &b.page.events[i]);
+    } else if (export_piece(a, out, s->format, !s->head_done, &b.page, &s->query.limit)) {
+        s->head_done = true;
         s->query.after = b.page.next;
         if (!b.page.more)
             e = ERR_END;
@@ -606,7 +629,7 @@ summarize(struct api_request *rq, struct audit_query *q, enum audit_format f, in
 {
     struct audit_query walk = *q;
     struct sha256_run *h = sha256_begin(rq->cx->arena);
-    bool more = true;
+    bool more = true, begin = true;
 
     *count = 0;
     *first = *last = -1;
@@ -616,18 +639,19 @@ summarize(struct api_request *rq, struct audit_query *q, enum audit_format f, in
         struct buf *out = buf_in(a, (size_t)64 << 20);
         struct batch b = {.q = &walk};
 
-        if (*count == 0)
-            audit_format_head(out, f);
         if (cx_read(&cx, batch_body, &b) != OK || (!b.page.complete && b.page.n == 0 && !b.page.more)) {
             arena_free(a);
             return fail(rq->cx, ERR_UNAVAILABLE, "The export could not be read. Narrow the dates and try again.");
         }
-        for (size_t i = 0; i < b.page.n; i++) {
-            audit_format_line(a, out, f, &b.page.events[i]);
-            *last = b.page.events[i].index;
-            if (*first < 0)
-                *first = *last;
+        if (!export_piece(a, out, f, begin, &b.page, &walk.limit)) {
+            arena_free(a);
+            continue;
         }
+        begin = false;
+        if (b.page.n && *first < 0)
+            *first = b.page.events[0].index;
+        if (b.page.n)
+            *last = b.page.events[b.page.n - 1].index;
         *count += (int64_t)b.page.n;
         sha256_more(h, buf_view(out));
         walk.after = b.page.next;
@@ -643,7 +667,36 @@ struct export {
     enum audit_format format;
     int64_t count, first, last;
     struct str digest, query;
+    int64_t user_id;
+    bool handed; /* the place among the open streams belongs to the stream now */
 };
+
+/* Runs with the request's end: an export that never became a stream gives its place back. */
+static void
+export_give_back(void *arg)
+{
+    const struct export *x = arg;
+
+    if (!x->handed)
+        streams_leave(x->user_id);
+}
+
+/* Preparing an export holds a worker for as long as the log is long: at most half of them do. */
+static atomic_int preparing;
+
+static enum err
+summarize_in_turn(struct api_request *rq, struct export *x)
+{
+    int most = rq->cx->app->config.workers / 2;
+    enum err e;
+
+    if (atomic_fetch_add(&preparing, 1) >= (most < 1 ? 1 : most))
+        e = fail(rq->cx, ERR_UNAVAILABLE, "Other exports are being prepared. Try again in a moment.");
+    else
+        e = summarize(rq, &x->q, x->format, &x->count, &x->first, &x->last, &x->digest);
+    atomic_fetch_sub(&preparing, 1);
+    return e;
+}
 
 static enum err
 export_prepare(struct api_request *rq)
@@ -658,7 +711,10 @@ export_prepare(struct api_request *rq)
     audit_settle(rq->cx->app, SETTLE_MS);
     if (x->q.before < 0)
         x->q.before = audit_newest(rq->cx->app, x->q.tenant_id, false) + 1;
-    TRY(summarize(rq, &x->q, x->format, &x->count, &x->first, &x->last, &x->digest));
+    x->user_id = rq->cx->actor.user_id;
+    TRY(streams_room(rq, x->user_id)); /* before it is recorded as made */
+    arena_defer(rq->cx->arena, export_give_back, x);
+    TRY(summarize_in_turn(rq, x));
     x->query = query_text(rq);
     rq->state = x;
     return OK;
@@ -677,17 +733,31 @@ export_apply(struct api_request *rq)
     return audit_record(rq->cx, &e, NULL);
 }
 
+/* A header holds printable ASCII; other queries are percent-encoded, too long ones left to the log. */
+static struct str
+header_text(struct arena *a, struct str query)
+{
+    bool plain = true;
+
+    for (size_t i = 0; i < query.n; i++)
+        plain = plain && query.p[i] >= ' ' && query.p[i] <= '~';
+    if (!plain)
+        query = url_encode_in(a, query);
+    return query.n && query.n < 1500 ? query : S("-");
+}
+
 static enum err
 export_after(struct api_request *rq)
 {
-    const struct export *x = rq->state;
+    struct export *x = rq->state;
     static const char *const ext[] = {"ndjson", "csv", "ocsf.ndjson"};
     struct stream *s = stream_new(rq, &x->q);
     struct arena *a = rq->cx->arena;
 
+    x->handed = true;
     s->is_export = true;
     s->format = x->format;
-    http_add_header(rq->rs, S("X-Recount-Query"), x->query.n && x->query.n < 1500 ? x->query : S("-"));
+    http_add_header(rq->rs, S("X-Recount-Query"), header_text(a, x->query));
     http_add_header(rq->rs, S("X-Recount-Count"), arena_fmt(a, "%lld", (long long)x->count));
     http_add_header(rq->rs, S("X-Recount-First-Index"), arena_fmt(a, "%lld", (long long)x->first));
     http_add_header(rq->rs, S("X-Recount-Last-Index"), arena_fmt(a, "%lld", (long long)x->last));

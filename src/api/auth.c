@@ -186,7 +186,7 @@ static enum err
 get_provider(struct api_request *rq)
 {
     struct json_writer *w = &rq->out;
-    size_t i;
+    size_t i = 0;
 
     TRY(provider_index(rq, &i));
     json_begin_object(w);
@@ -204,7 +204,7 @@ static enum err
 set_provider(struct api_request *rq)
 {
     bool enabled = false;
-    size_t i;
+    size_t i = 0;
 
     TRY(provider_index(rq, &i));
     TRY(body_bool(rq, rq->body, "enabled", true, &enabled));

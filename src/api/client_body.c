@@ -4,7 +4,8 @@
 
 #include "base/text.h"
 
-#define TAG_MAX 255 /* bytes of one tag */
+#define TAG_MAX     255  /* bytes of one tag */
+#define MEMBERS_MAX 1000 /* of a client: each change is one entry of its event, and they are compared pairwise */
 
 /* Never taken from a body: the server's own, and what answers add. */
 static const char *const SERVER_OWNED[] = {
@@ -141,6 +142,8 @@ read_extra(struct api_request *rq, struct str *extra)
     const char *why;
     size_t where;
 
+    if (json_is(rq->body, JSON_OBJECT) && rq->body->count > MEMBERS_MAX)
+        return fail(rq->cx, ERR_INVALID, "The body has more than %d members", MEMBERS_MAX);
     if (!str_is_empty(*extra) && json_parse(rq->cx->arena, *extra, &old, &where, &why) != OK)
         old = NULL;
     json_writer_init(&w, b);

@@ -136,6 +136,13 @@ audit_stop(struct app *app)
         log_warn("audit.tail_left", LOG_STR("store", db_last_error()));
 }
 
+enum err
+audit_refresh(struct app *app)
+{
+    struct audit *au = app->audit;
+    return au->pg || !au->options.read_only ? OK : segments_refresh(au);
+}
+
 void
 audit_close(struct app *app)
 {

@@ -102,6 +102,8 @@ void audit_start(struct app *app);
 /* Flushes folded counts, moves what is committed, stops the threads. */
 void audit_stop(struct app *app);
 void audit_close(struct app *app);
+/* A command that only reads looks again at what the server beside it has moved since. */
+MUST_CHECK enum err audit_refresh(struct app *app);
 /* Signals the mover that something was committed (db_set_commit_hook). */
 void audit_wake(void *app);
 /* Waits until everything committed before the call has been moved, at most `timeout_ms`. */

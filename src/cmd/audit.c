@@ -108,7 +108,7 @@ tail(struct app *app, const struct cx *cx, struct audit_query *q)
     q->ascending = true;
     q->after = audit_newest(app, q->tenant_id, q->instance);
     for (;;) {
-        if (walk(app, cx, q, INT64_MAX, print_line, NULL) != OK)
+        if (audit_refresh(app) != OK || walk(app, cx, q, INT64_MAX, print_line, NULL) != OK)
             return 1;
         fflush(stdout);
         usleep(TAIL_POLL_US);

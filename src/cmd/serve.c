@@ -21,6 +21,7 @@
 #include "run/bus.h"
 #include "run/jobs.h"
 
+#define MIN_WORKERS 16       /* most wait: for a commit, or for their turn to hash */
 #define DRAIN_MS 5000        /* how long running requests may take at the end */
 #define UPKEEP_S 20          /* period of locks, sweeps and disk alarms */
 #define DISK_WARN_PERCENT 75
@@ -330,11 +331,11 @@ cmd_serve(struct arena *a, int argc, char **argv)
                      "                     [--tls-cert F --tls-key F] [--trusted-proxy CIDR] [--public-url URL] [--demo]");
     if (!config_finish(a, &c, listen))
         return 1;
-    if (!str_is_null(workers) && (str_int64(workers, &n) != OK || n < 1 || n > 256))
-        return usage("serve: --workers wants a number from 1 to 256");
+    if (!str_is_null(workers) && (str_int64(workers, &n) != OK || n < 6 || n > 256))
+        return usage("serve: --workers wants a number from 6 to 256");
     if (n == 0)
         n = sysconf(_SC_NPROCESSORS_ONLN) * 4;
-    c.workers = (int)(n < 8 ? 8 : n);
+    c.workers = (int)(str_is_null(workers) && n < MIN_WORKERS ? MIN_WORKERS : n);
     if (c.demo && !is_loopback(c.listen_host))
         return refuse("--demo listens on this machine only: use --listen 127.0.0.1:PORT");
     if (geteuid() == 0)
@@ -348,7 +349,7 @@ cmd_serve(struct arena *a, int argc, char **argv)
     app->limits = limits_create(a);
     /* Half the cores may hash at once, and most workers stay free for everyone else. */
     limits_set_hashes(app->limits, (int)(sysconf(_SC_NPROCESSORS_ONLN) / 2 > 0 ? sysconf(_SC_NPROCESSORS_ONLN) / 2 : 1),
-                      c.workers / 4);
+                      c.workers / 2 - 2);
     mail_register(app->jobs);
     if (c.demo && !demo_fill(app, &people)) {
         app_close(app);

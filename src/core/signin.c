@@ -497,6 +497,18 @@ second_step(struct cx *cx, struct grant *g)
     return fail(cx, ERR_UNAUTHORIZED, "Invalid code");
 }
 
+/* In a flood those who look least like it are hashed first: a known browser, or neither the address
+ * nor the name has failed of late. */
+static bool
+goes_first(struct cx *cx, const struct attempt *t)
+{
+    int64_t window = settings_int(&t->settings, SET_LOCKOUT_MINUTES) * USEC_PER_MIN;
+
+    if (t->device_known || !cx->app->limits)
+        return true;
+    return t->now_failures == 0 && limits_count(cx->app->limits, t->kind, t->locked_key, window, cx->now) == 0;
+}
+
 enum err
 signin_password(struct cx *cx, const struct signin_input *in, struct signin_result *out)
 {
@@ -510,7 +522,7 @@ signin_password(struct cx *cx, const struct signin_input *in, struct signin_resu
     TRY(cx_read(cx, read_attempt, t));
     TRY(check_limits(cx, t));
     if (password_verify(cx, t->found ? t->user.password_hash : STR_NULL, in->password,
-                        t->now_failures == 0 || t->device_known, &match) != OK) {
+                        goes_first(cx, t), &match) != OK) {
         record_failure(cx, t, EV_LOGIN_FAIL, "Sign-in failed", "too many people are signing in");
         return cx->failure.code;
     }

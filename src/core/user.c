@@ -502,6 +502,17 @@ user_delete(struct cx *cx, struct user *u)
 
 /* ---- password, sessions, second factor ---- */
 
+/* A sign-in that waits for its second factor was begun with what ends now. */
+static enum err
+end_challenges(struct cx *cx, const struct user *u)
+{
+    static const struct sql q =
+        SQL_WRITE("login_challenge", "DELETE FROM login_challenge WHERE tenant_id = $1 AND user_id = $2");
+
+    audit_cover(cx, REASON_CHALLENGE);
+    return db_exec(cx->tx, &q, ARGS(V_INT(u->tenant_id), V_INT(u->user_id)), NULL);
+}
+
 enum err
 user_set_password(struct cx *cx, struct user *u, struct str hash, bool by_other, struct str keep, const char *how)
 {
@@ -518,6 +529,7 @@ user_set_password(struct cx *cx, struct user *u, struct str hash, bool by_other,
     TRY(db_exec(cx->tx, &q,
                 ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_STR(hash), V_INT(cx->now)), NULL));
     TRY(db_exec(cx->tx, &links, ARGS(V_INT(cx->tenant.id), V_INT(u->user_id)), NULL));
+    TRY(end_challenges(cx, u));
     TRY(session_end_all(cx, u->user_id, keep, &ended));
     c[1].after = arena_fmt(cx->arena, "%lld", (long long)ended);
     e = user_entry(cx, u, by_other ? EV_PASSWORD_CHANGED_BY_OTHER : EV_PASSWORD_CHANGED,
@@ -534,6 +546,7 @@ user_end_sessions(struct cx *cx, struct user *u, struct str keep, int64_t *ended
 {
     struct audit_change c = {.field = S("sessions ended")};
 
+    TRY(end_challenges(cx, u));
     TRY(session_end_all(cx, u->user_id, keep, ended));
     if (*ended == 0)
         return OK;
@@ -551,6 +564,9 @@ user_mfa_reset(struct cx *cx, struct user *u, bool by_other)
         "recovery_code", "DELETE FROM recovery_code WHERE tenant_id = $1 AND user_id = $2");
     struct audit_change c = {S("mfa_enabled"), yes_no(u->mfa_enabled), S("false")};
 
+    /* One's own is switched off in the profile, where the password is asked again. */
+    if (by_other && cx->actor.kind == ACTOR_USER && cx->actor.user_id == u->user_id)
+        return fail(cx, ERR_CONFLICT, "Switch your own second factor off in your profile");
     TRY(db_exec(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT(cx->now)), NULL));
     TRY(db_exec(cx->tx, &codes, ARGS(V_INT(cx->tenant.id), V_INT(u->user_id)), NULL));
     u->mfa_enabled = false;

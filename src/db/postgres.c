@@ -14,7 +14,7 @@
 #include "db/postgres_priv.h"
 
 /* Runs of a body that keeps failing to serialise, and the longest pause between two. */
-#define RUNS_MAX 10
+#define RUNS_MAX 24
 #define PAUSE_MAX_US (50 * USEC_PER_MS)
 #define CONNECT_TIMEOUT_S "10"
 #define IDLE_READS_MAX 4

@@ -19,13 +19,15 @@
 
 /* trusted_schema=OFF and DEFENSIVE: a doctored file must not run functions or damage itself.
  * 4000 pages (16 MB) of WAL are moved into the file at a time, by the commit that reaches them. */
-static const char setup_all[] = "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; "
+static const char setup_all[] = "PRAGMA foreign_keys=ON; "
                                 "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; "
                                 "PRAGMA synchronous=FULL;";
 static const char setup_writer[] = "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=4000; "
                                    "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16384; "
                                    "PRAGMA secure_delete=FAST;";
-static const char setup_reader[] = "PRAGMA query_only=ON; PRAGMA cache_size=-4096;";
+/* temp_store=MEMORY is for readers only: a writer's statement journals in memory are walked at every
+ * release of a nested statement, which took two thirds of the time of a large move. */
+static const char setup_reader[] = "PRAGMA query_only=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096;";
 
 /* ---- connections ---- */
 

@@ -242,7 +242,7 @@ run_mail(struct cx *cx, struct str args)
     if (base64url_get(args, b) != OK || keys_unseal(cx->arena, cx->app->keys, buf_view(b), &plain) != OK ||
         json_parse(cx->arena, plain, &o, &where, &reason) != OK ||
         json_int64(json_get(o, S("port")), &s.port) != OK) {
-        log_error("mail.unreadable_job");
+        log_error("mail.unreadable_job", LOG_INT("bytes", args.n));
         return OK; /* another key folder: repeating it changes nothing */
     }
     s.host = member(o, "host");

@@ -9,7 +9,7 @@
 
 #define MESSAGE_MAX 1024 /* bytes of a user's message */
 
-static struct str
+__attribute__((format(printf, 2, 0))) static struct str
 format_in(struct arena *a, const char *fmt, va_list ap)
 {
     char text[MESSAGE_MAX];

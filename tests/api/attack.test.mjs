@@ -1,6 +1,7 @@
 /** What an attacker tries, and what he gets. Each test failed once. */
 import { test, after, before } from "node:test";
-import { serve, assert, createUser, totp, recount, ADMIN, PASSWORD } from "./harness.mjs";
+import { createHash } from "node:crypto";
+import { serve, assert, totp, until, ADMIN, PASSWORD } from "./harness.mjs";
 
 let s, admin, uid;
 const R = "/api/v2/tenants/0/security/role";
@@ -112,7 +113,7 @@ test("large clients do not end the server, whoever lists them", async () => {
 });
 
 test("a thousand users beside many roles do not end the server", async () => {
-  for (let i = 0; i < 120; i++) await admin.ok("POST", R, { title: `many ${i}`, description: "d".repeat(2000) });
+  for (let i = 0; i < 250; i++) await admin.ok("POST", R, { title: `many ${i}`, description: "d".repeat(2000) });
   const r = await admin.post("/api/v1/tenant/0/user/create/bulk?sendEmail=false",
     Array.from({ length: 1000 }, (_, i) => ({ email: `many${i}@example.org`, first: "a", last: "b", roles: ["Analyst", "STD_USER"] })));
   assert.equal(r.status, 200, r.text.slice(0, 300));
@@ -129,6 +130,47 @@ test("positions at the end of numbers, negative and huge ids: an answer, never 5
   const st = await admin.stream();
   assert.equal(st.status, 200, "HEAD requests hold no stream");
   st.close();
+});
+
+test("an export beyond the limit is refused before it is recorded, and gives its place back", async () => {
+  const open = [];
+  for (let i = 0; i < 20; i++) open.push(await admin.stream());
+  const r = await admin.get("/api/v2/auditlog/export?q=beyond-the-limit");
+  assert.equal(r.status, 429, r.text);
+  for (const x of open) x.close();
+  await until(async () => (await admin.get("/api/v2/auditlog/export?q=again")).status === 200, "the closed streams' places");
+  for (let i = 0; i < 25; i++) await admin.request("HEAD", "/api/v2/auditlog/export?q=head");
+  for (let i = 0; i < 25; i++) assert.equal((await admin.get("/api/v2/auditlog/export?format=nope")).status, 400);
+  const ok = await until(async () => { const x = await admin.get("/api/v2/auditlog/export?q=%0d%0aX-Evil:%201"); return x.status === 200 && x; }, "the places of exports that ended");
+  assert.equal(ok.headers["x-evil"], undefined);
+  assert.equal(ok.headers["x-recount-query"], "q%3D%0D%0AX-Evil%3A%201");
+  const made = await admin.events({ event_type: "AuditLogExported" });
+  assert.ok(!made.some((e) => JSON.stringify(e).includes("beyond-the-limit")), "nothing was exported");
+});
+
+test("an export of long events is whole", async () => {
+  const c = await s.as("std@example.org", PASSWORD, { from: "10.66.7.1" });
+  const id = (await c.ok("POST", "/api/v1/client/create", { name: "Long events" })).client_id;
+  const members = (k) => Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`m${i}`, String(k).repeat(1900)]));
+  for (let i = 0; i < 120; i++) await c.ok("PUT", `/api/v1/client/${id}`, members(i % 2));
+  assert.equal((await c.put(`/api/v1/client/${id}`, Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`x${i}`, 1])))).status, 400);
+  for (const format of ["ndjson", "csv"]) {
+    const r = await admin.get(`/api/v2/auditlog/export?format=${format}&event_type=ClientUpdated`);
+    assert.equal(r.status, 200);
+    assert.equal(r.headers["x-recount-digest"], "sha-256=" + createHash("sha256").update(r.raw).digest("hex"));
+    assert.ok(r.raw.length > 8 << 20, "longer than one piece");
+  }
+});
+
+test("a sign-in begun with the old password does not go on after the change", async () => {
+  const from = "10.66.6.1", c = await s.as("memo@example.org", PASSWORD, { from });
+  const qr = JSON.stringify(await c.ok("GET", "/api/v2/user/mfa/qr"));
+  const on = await c.ok("POST", "/api/v2/user/mfa/qr/activate", { token: totp(/secret=([A-Z2-7]+)/.exec(qr)[1], -1) });
+  const begun = (await s.client({ from }).post("/api/v1/authenticate", { username: "memo@example.org", password: PASSWORD })).body.code;
+  assert.equal(typeof begun, "string");
+  await c.ok("PUT", "/api/v1/user/changepass", { currentPassword: PASSWORD, newPassword: "Brand-New-Harbour-72!" });
+  const r = await s.client({ from }).post("/api/v1/authenticate/mfa", { code: begun, token: on.recovery_codes[0] });
+  assert.equal(r.status, 401, r.text);
 });
 
 test("who has yet to set up a second factor resets nobody else's", async () => {
@@ -148,6 +190,8 @@ test("who has yet to set up a second factor resets nobody else's", async () => {
     const both = await ned.post("/api/v2/user/mfa/qr/activate", { token: totp(other), password: PASSWORD });
     assert.equal(both.status, 200, both.text);
   } finally {
-    recount(["version"]);
+    const own = await admin.ok("GET", "/api/v2/user/mfa/qr");
+    await admin.ok("POST", "/api/v2/user/mfa/qr/activate", { token: totp(/secret=([A-Z2-7]+)/.exec(JSON.stringify(own))[1]) });
+    await admin.ok("PUT", `${T}/settings/authentication`, { mfa_required: false });
   }
 });

@@ -120,14 +120,13 @@ test("a logo: PNG accepted, anything else refused", async () => {
   assert.equal(r.status, 200, r.text);
   assert.equal(r.body.message, "Client Logo Updated");
   const c = await admin.ok("GET", `/api/v1/client/${id}`);
-  const url = typeof c.logo === "string" ? c.logo : c.logo?.url ?? c.logo?.fileName;
-  assert.ok(url, JSON.stringify(c.logo));
-  const at = url.startsWith("/") ? url : `/api/v1/uploads/${url}`;
+  assert.ok(c.logo, "the client says that it has one");
+  const at = `/api/v1/uploads/${c.cuid}.png`;
   const img = await s.client({ cookie: `token=${admin.answer.cookie}` }).get(at);
   assert.equal(img.status, 200);
   assert.match(img.headers["content-type"], /^image\/png/);
   const bad = await admin.request("POST", `/api/v1/client/${id}/logo`, ...form(Buffer.from("<svg onload=alert(1)>")));
-  assert.equal(bad.status, 400);
+  assert.ok([400, 415].includes(bad.status), String(bad.status));
   assert.equal((await admin.del(`/api/v1/client/${id}/logo`)).status, 200);
 });
 test("delete: one event for the client and one for each who had access", async () => {

@@ -5,7 +5,7 @@
  */
 import { test } from "node:test";
 import { readFileSync } from "node:fs";
-import { serve, assert, until, recount, SLOW, LONG } from "./harness.mjs";
+import { serve, assert, until, recount, PASSWORD, SLOW, LONG } from "./harness.mjs";
 
 const ATTEMPTS = Number(process.env.RECOUNT_FLOOD ?? (SLOW ? 1500 : LONG ? 50_000 : 8000));
 const ADDRESSES = Math.max(100, Math.round(ATTEMPTS / 8));
@@ -31,6 +31,15 @@ async function allEvents(c, q) {
 }
 const sum = (events) => events.reduce((n, e) => n + Math.max(1, Number(e.count)), 0);
 
+/** As a client does: "busy" is tried again. */
+async function signInPatiently(c, username) {
+  for (let tries = 1; ; tries++) {
+    const r = await c.post("/api/v1/authenticate", { username, password: PASSWORD });
+    if (r.status !== 503 || tries === 50) return { ...r, tries };
+    await new Promise((ok) => setTimeout(ok, 1000 * Number(r.headers["retry-after"] ?? 1)));
+  }
+}
+
 /** Reads of someone who works meanwhile; each must succeed. */
 function worker(admin) {
   const times = [];
@@ -52,6 +61,7 @@ function worker(admin) {
 test(`${ATTEMPTS} failed sign-ins from ${ADDRESSES} addresses`, { timeout: 600_000 }, async (t) => {
   const accounts = ["one", "two", "three", "four"].map((n) => `${n}@example.org`);
   const s = await serve({ proxy: true, users: [...accounts, "carol@example.org"].map((email) => ({ email, role: "ANALYST" })) });
+  t.after(() => s.exit ?? s.kill());
   const admin = await s.as();
   const carol = s.client({ from: "192.0.2.77" });
 
@@ -68,7 +78,7 @@ test(`${ATTEMPTS} failed sign-ins from ${ADDRESSES} addresses`, { timeout: 600_0
     for (;;) {
       const n = sent++;
       if (n >= ATTEMPTS) { sent--; return; }
-      if (n === Math.floor(ATTEMPTS / 2)) success = carol.post("/api/v1/authenticate", { username: "carol@example.org", password: "Quiet-Harbour-71!" });
+      if (n === Math.floor(ATTEMPTS / 2)) success = signInPatiently(carol, "carol@example.org");
       const isUnknown = n % 2 === 1;
       if (isUnknown) unknown++;
       // Unknown names come back, too: after five failures no more of them are hashed than of known ones.
@@ -84,16 +94,19 @@ test(`${ATTEMPTS} failed sign-ins from ${ADDRESSES} addresses`, { timeout: 600_0
   t.diagnostic(`others' p95: quiet ${p95(before).toFixed(1)} ms, in the flood ${p95(during).toFixed(1)} ms (${during.length} requests)`);
 
   for (const status of answers.keys()) assert.ok([401, 429, 503].includes(status), `an attempt was answered ${status}`);
-  assert.equal((await success).status, 200, "the right password, from an address without a failure, was refused");
+  const signedIn = await success;
+  t.diagnostic(`the right password was taken at try ${signedIn.tries}`);
+  assert.equal(signedIn.status, 200, "the right password, from an address without a failure, was refused");
   assert.ok(during.length > 10, "the others did nothing");
 
   // What is folded is written after its window.
   const fails = await until(async () => {
     const e = await allEvents(admin, { event_type: "LoginFail" });
-    return sum(e) >= ATTEMPTS ? e : null;
+    return sum(e) >= ATTEMPTS + signedIn.tries - 1 ? e : null;
   }, "the counts of the folded events", 60_000);
-  assert.equal(sum(fails), ATTEMPTS, "the counts do not sum to what was sent");
-  const names = fails.filter((e) => e.target?.kind !== "user");
+  const attack = fails.filter((e) => e.target?.email !== "carol@example.org"); // hers were told to come again
+  assert.equal(sum(attack), ATTEMPTS, "the counts do not sum to what was sent");
+  const names = attack.filter((e) => e.target?.kind !== "user");
   assert.equal(sum(names), unknown, "unknown names");
 
   // The instance's log has those for unknown names once more, as several tenants would share it.

@@ -19,14 +19,14 @@ function command(args, input = "") {
 }
 
 /** Creates clients until told to stop: a map of those acknowledged. */
-function load(c, prefix, lanes = 4) {
+function load(c, prefix, lanes = 4) { // every answer must be 200: a command beside the server disturbs no one
   const made = new Map();
   let stop = false, n = 0;
   const all = Promise.all(Array.from({ length: lanes }, async () => {
     while (!stop) {
       const name = `${prefix} ${n++}`;
       const r = await c.post("/api/v1/client/create", { name });
-      assert.equal(r.status, 200, r.text);
+      assert.equal(r.status, 200, `${r.text}\n${c.server.err.slice(-1500)}`);
       made.set(name, r.body.client_id);
     }
   }));
@@ -63,13 +63,19 @@ function calm(s) {
   assert.deepEqual(bad, [], "the server met an error");
 }
 
-test("commands and the server move the same log at the same time", { timeout: 180_000 }, async () => {
+test("commands and the server move the same log at the same time", { timeout: 180_000 }, async (t) => {
   const s = await serve({});
+  t.after(() => s.exit ?? s.kill());
   const admin = await s.as();
   const live = await admin.stream();
   await live.wait((e) => e.event === "hello");
-  const work = load(admin, "beside");
   const data = ["--data", s.store.data, ...s.store.flags];
+  const tail = spawn(BIN, ["audit", "tail", ...data], { stdio: ["ignore", "pipe", "inherit"] });
+  t.after(() => tail.kill());
+  let tailed = "";
+  tail.stdout.on("data", (d) => { tailed += d; });
+  await until(async () => { await admin.post("/api/v1/client/create", { name: `for the tail ${tailed.length}` }); return tailed.includes("for the tail"); }, "a line of recount audit tail");
+  const work = load(admin, "beside");
   const people = SLOW ? 3 : 8;
   for (let i = 0; i < people; i += 2) {
     const done = await Promise.all([i, i + 1].map((n) => command(["user", "create", "--email", `c${n}@example.org`, "--first", "C", "--last", `${n}`,
@@ -83,7 +89,10 @@ test("commands and the server move the same log at the same time", { timeout: 18
   }, "the commands' events in the server's list");
   for (const e of events) assert.match(e.actor.name, /^recount user create/);
   await live.wait((e) => e.json?.event_type === "UserCreated" && e.json.target?.email === "c0@example.org", "a command's event on the stream");
+  await until(() => tailed.includes("c0@example.org"), "a command's event in recount audit tail");
   // Nothing else happens now: the server still sees what a command does.
+  for (let i = 0; i < 5; i++) await s.client().post("/api/v1/authenticate", { username: "c1@example.org", password: `no ${i}` });
+  await live.wait((e) => e.json?.event_type === "LoginLockout", "the lockout on the stream");
   const un = await command(["user", "unlock", "--email", "c1@example.org", ...data]);
   assert.deepEqual([un.status, un.err], [0, ""]);
   await live.wait((e) => e.json?.event_type === "UserUnlocked", "the unlocking on the stream");
@@ -94,8 +103,9 @@ test("commands and the server move the same log at the same time", { timeout: 18
   await s.stop();
 });
 
-test("a backup made under load is whole", { timeout: 180_000, skip: STORE === "sqlite" ? false : "pg_dump backs PostgreSQL up" }, async () => {
+test("a backup made under load is whole", { timeout: 180_000, skip: STORE === "sqlite" ? false : "pg_dump backs PostgreSQL up" }, async (t) => {
   const s = await serve({});
+  t.after(() => s.exit ?? s.kill());
   const admin = await s.as();
   const work = load(admin, "while copying");
   await until(() => work.made.size > 100, "some load");
@@ -117,6 +127,7 @@ test("a backup made under load is whole", { timeout: 180_000, skip: STORE === "s
     const r = recount(["backup", "restore", file, "--data", copy.data]);
     assert.equal(r.status, 0, r.err);
     const again = await serve({ store: copy });
+    t.after(() => again.exit ?? again.kill());
     const c = await again.as();
     const there = await judge(c);
     const names = new Set(there.values());

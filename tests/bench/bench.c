@@ -61,7 +61,9 @@ open_store(struct bench *b, int readers, int writers)
 {
     struct str why = STR_NULL;
     struct db_options o = {.url = b->kind == DB_SQLITE ? S("sqlite") : str_of(b->url),
-                           .dir = str_of(b->dir), .readers = readers, .writers = writers};
+                           .dir = str_of(b->dir),
+                           .readers = readers,
+                           .writers = writers};
     if (db_open(b->a, &o, &b->app.db, &why) != OK)
         DIE("the store: %.*s", STR_ARG(why));
 }
@@ -205,8 +207,11 @@ figure(const char *name, double value, const char *unit, const char *peer, doubl
     char r[32] = "";
     if (ratio > 0)
         snprintf(r, sizeof r, "%.2f", ratio);
-    printf("%s | %.*f | %s | %s | %s | %s\n", name, value < 10 ? 3 : value < 1000 ? 1 : 0, value,
-           unit, peer ? peer : "", r, goal ? goal : "");
+    printf("%s | %.*f | %s | %s | %s | %s\n", name,
+           value < 10     ? 3
+           : value < 1000 ? 1
+                          : 0,
+           value, unit, peer ? peer : "", r, goal ? goal : "");
     fflush(stdout);
 }
 

@@ -159,6 +159,7 @@ function ksDistance(a, b) {
 }
 
 async function timings(s, users) {
+  s.agent.destroy(); /* the server has closed the idle connections of the part before */
   const took = { existing: [], unknown: [] };
   const status = new Set();
   for (let i = 0; i < TRIES * 2; i++) {

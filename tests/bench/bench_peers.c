@@ -22,7 +22,8 @@ pattern(struct arena *a, struct str text)
     return buf_view(b);
 }
 
-static const char *const names[Q_CLASSES] = {"real", "absent", "no hit here", "two characters", "one character"};
+static const char *const names[Q_CLASSES] = {"real", "absent", "no hit here", "two characters",
+                                             "one character"};
 
 static void
 print_class(const char *peer, enum query_class c, struct samples *s, const char *goal)
@@ -56,9 +57,11 @@ lite_prepare(sqlite3 *h, const char *text)
 static void
 lite_fill(sqlite3 *h)
 {
-    lite_run(h, "PRAGMA journal_mode=WAL; PRAGMA case_sensitive_like=ON; PRAGMA cache_size=-65536;"
-                "CREATE TABLE log (tenant_id INTEGER, idx INTEGER, doc TEXT, PRIMARY KEY (tenant_id, idx))"
-                " WITHOUT ROWID; BEGIN");
+    lite_run(
+        h,
+        "PRAGMA journal_mode=WAL; PRAGMA case_sensitive_like=ON; PRAGMA cache_size=-65536;"
+        "CREATE TABLE log (tenant_id INTEGER, idx INTEGER, doc TEXT, PRIMARY KEY (tenant_id, idx))"
+        " WITHOUT ROWID; BEGIN");
     sqlite3_stmt *s = lite_prepare(h, "INSERT INTO log VALUES (?, ?, ?)");
     for (int64_t t = 0; t < TENANTS; t++)
         for (size_t i = 0; i < corpus.docs[t].n; i++) {
@@ -103,8 +106,9 @@ on_like(struct bench *b, int queries)
     if (sqlite3_open(path, &h) != SQLITE_OK)
         DIE("%s", path);
     lite_fill(h);
-    sqlite3_stmt *s = lite_prepare(h, "SELECT idx, doc FROM log WHERE tenant_id = ? AND doc LIKE ? ESCAPE '\\'"
-                                      " ORDER BY idx DESC LIMIT " PAGE);
+    sqlite3_stmt *s =
+        lite_prepare(h, "SELECT idx, doc FROM log WHERE tenant_id = ? AND doc LIKE ? ESCAPE '\\'"
+                        " ORDER BY idx DESC LIMIT " PAGE);
     for (int c = 0; c < Q_CLASSES; c++)
         lite_class(s, (enum query_class)c, queries);
     sqlite3_finalize(s);
@@ -171,8 +175,9 @@ pg_fill(PGconn *c)
            pg_run(c, "CREATE TABLE bench_log (tenant_id int8, idx int8, doc text COLLATE \"C\")") &&
            pg_copy(c) && pg_run(c, "ALTER TABLE bench_log ADD PRIMARY KEY (tenant_id, idx)") &&
            pg_run(c, "SET maintenance_work_mem = '1GB'") &&
-           pg_run(c, "CREATE INDEX bench_log_trgm ON bench_log USING gin (tenant_id, doc gin_trgm_ops)"
-                     " WITH (fastupdate = off)") &&
+           pg_run(c,
+                  "CREATE INDEX bench_log_trgm ON bench_log USING gin (tenant_id, doc gin_trgm_ops)"
+                  " WITH (fastupdate = off)") &&
            pg_run(c, "VACUUM ANALYZE bench_log") && pg_run(c, "SET work_mem = '64MB'") &&
            pg_run(c, "SET random_page_cost = 1.1") && pg_run(c, "SET jit = off");
 }
@@ -187,9 +192,11 @@ pg_class(PGconn *c, enum query_class class, int n)
         const char *v[2] = {arena_cstr(a, arena_fmt(a, "%lld", (long long)q.tenant)),
                             arena_cstr(a, pattern(a, q.text))};
         double start = now_us();
-        PGresult *r = PQexecParams(c, "SELECT idx, doc FROM bench_log WHERE tenant_id = $1 AND doc LIKE $2"
-                                      " ORDER BY idx DESC LIMIT " PAGE,
-                                   2, NULL, v, NULL, NULL, 0);
+        PGresult *r =
+            PQexecParams(c,
+                         "SELECT idx, doc FROM bench_log WHERE tenant_id = $1 AND doc LIKE $2"
+                         " ORDER BY idx DESC LIMIT " PAGE,
+                         2, NULL, v, NULL, NULL, 0);
         samples_add(&took, now_us() - start);
         bool ok = PQresultStatus(r) == PGRES_TUPLES_OK;
         PQclear(r);

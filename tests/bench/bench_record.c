@@ -8,7 +8,7 @@
  * The contenders take turns in short rounds and the ratio is the median of the rounds' ratios, as
  * the machine is shared. The mover and the indexer run as in the server, on the same disk.
  *
- *     bench_record [--rounds 5] [--ms 400] [--dir /tmp] [--pg-seconds 4] */
+ *     bench_record [--rounds 5] [--ms 400] [--dir /tmp] [--pg-seconds 4] [--mover yes|no] */
 #include "bench.h"
 
 #include <fcntl.h>
@@ -17,11 +17,12 @@
 #include <sqlite3.h>
 #include <sys/wait.h>
 
-#define WRITERS 64
+#define WRITERS    64
 #define ROUNDS_MAX 64
 
 static struct {
     int rounds, ms;
+    bool mover;
     const char *dir;
     size_t public_len, personal_len;
 } set;
@@ -35,9 +36,12 @@ password_event(struct cx *cx, void *arg)
                                         S("2026-11-23T10:00:00.000Z")};
     struct audit_entry e = {.event = EV_PASSWORD_CHANGED_BY_OTHER,
                             .text = S("Alice Archer changed the password of Bob Baker"),
-                            .target_kind = S("user"), .target_id = S("cuser00000000000000000bob"),
-                            .target_name = S("Bob Baker"), .target_email = S("bob@example.org"),
-                            .changes = &change, .n_changes = 1};
+                            .target_kind = S("user"),
+                            .target_id = S("cuser00000000000000000bob"),
+                            .target_name = S("Bob Baker"),
+                            .target_email = S("bob@example.org"),
+                            .changes = &change,
+                            .n_changes = 1};
     (void)arg;
     return audit_record(cx, &e, NULL);
 }
@@ -133,8 +137,9 @@ bare_open(struct bare *p, const char *dir)
                 "PRAGMA cache_size=-16384;"
                 "CREATE TABLE t (seq INTEGER PRIMARY KEY AUTOINCREMENT, tenant_id INTEGER NOT NULL,"
                 " public BLOB NOT NULL, personal BLOB NOT NULL, salt BLOB NOT NULL) STRICT");
-    if (sqlite3_prepare_v2(p->h, "INSERT INTO t (tenant_id, public, personal, salt) VALUES (?,?,?,?)",
-                           -1, &p->insert, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(p->h,
+                           "INSERT INTO t (tenant_id, public, personal, salt) VALUES (?,?,?,?)", -1,
+                           &p->insert, NULL) != SQLITE_OK)
         DIE("SQLite: %s", sqlite3_errmsg(p->h));
 }
 
@@ -196,7 +201,8 @@ learn_row(struct bench *b)
 static void
 one_writer(struct bench *b, struct bare *bare, int fd)
 {
-    double ours[ROUNDS_MAX], raw[ROUNDS_MAX], rows[ROUNDS_MAX], r_raw[ROUNDS_MAX], r_rows[ROUNDS_MAX];
+    double ours[ROUNDS_MAX], raw[ROUNDS_MAX], rows[ROUNDS_MAX], r_raw[ROUNDS_MAX],
+        r_rows[ROUNDS_MAX];
     long events = 0, mine = 0, rest = 0;
     for (int i = 0; i < set.rounds; i++) {
         long n = 0, raws = 0;
@@ -214,8 +220,10 @@ one_writer(struct bench *b, struct bare *bare, int fd)
     size_t n = (size_t)set.rounds;
     figure("raw 4 KB append + fdatasync", median_of(raw, n), "/s", NULL, 0, NULL);
     figure("bare SQLite, one row a commit", median_of(rows, n), "/s", NULL, 0, NULL);
-    figure("lone durable event", median_of(ours, n), "/s", "raw append", median_of(r_raw, n), ">= 0.8");
-    figure("lone durable event", median_of(ours, n), "/s", "bare SQLite", median_of(r_rows, n), NULL);
+    figure("lone durable event", median_of(ours, n), "/s", "raw append", median_of(r_raw, n),
+           ">= 0.8");
+    figure("lone durable event", median_of(ours, n), "/s", "bare SQLite", median_of(r_rows, n),
+           NULL);
     figure("fsyncs an event, its writer", (double)mine / (double)events, "", NULL, 0, "1");
     figure("fsyncs an event, mover and indexer", (double)rest / (double)events, "", NULL, 0, NULL);
 }
@@ -239,9 +247,11 @@ many_writers(struct bench *b, struct bare *bare)
     }
     size_t n = (size_t)set.rounds;
     figure("bare SQLite, same group size", median_of(rows, n), "/s", NULL, 0, NULL);
-    figure("events, 64 writers", median_of(ours, n), "/s", "bare SQLite", median_of(ratio, n), ">= 0.8");
+    figure("events, 64 writers", median_of(ours, n), "/s", "bare SQLite", median_of(ratio, n),
+           ">= 0.8");
     figure("events a commit, 64 writers", (double)events / (double)mine, "", NULL, 0, NULL);
-    figure("fsyncs of the mover, 64 writers", (double)rest / (double)events, "/event", NULL, 0, NULL);
+    figure("fsyncs of the mover, 64 writers", (double)rest / (double)events, "/event", NULL, 0,
+           NULL);
 }
 
 /* ---- what an event adds to a request that writes ---- */
@@ -253,8 +263,11 @@ static enum err
 tag_body(struct cx *cx, void *arg)
 {
     const bool *with_event = arg;
-    struct audit_entry e = {.event = EV_TAG_CREATED, .text = S("Alice Archer created the tag web"),
-                            .target_kind = S("tag"), .target_id = S("web"), .target_name = S("web")};
+    struct audit_entry e = {.event = EV_TAG_CREATED,
+                            .text = S("Alice Archer created the tag web"),
+                            .target_kind = S("tag"),
+                            .target_id = S("web"),
+                            .target_name = S("web")};
     TRY(db_exec(cx->tx, &put_tag,
                 ARGS(V_INT(0), V_STR(cuid_in(cx->arena, cx->now)), V_STR(S("web")), V_INT(cx->now)),
                 NULL));
@@ -298,7 +311,8 @@ on_sqlite(void)
     char path[400];
     bench_open(&b, set.dir, NULL, 4, 1);
     learn_row(&b);
-    audit_start(&b.app);
+    if (set.mover)
+        audit_start(&b.app);
     bare_open(&bare, b.dir);
     snprintf(path, sizeof path, "%s/raw", b.dir);
     int fd = open(path, O_CREAT | O_WRONLY | O_APPEND, 0600);
@@ -356,7 +370,8 @@ write_script(const char *path)
     if (f == NULL)
         DIE("%s", path);
     fputs("BEGIN ISOLATION LEVEL SERIALIZABLE;\n"
-          "INSERT INTO bench_tail (tenant_id, public, personal, salt) VALUES (0, ", f);
+          "INSERT INTO bench_tail (tenant_id, public, personal, salt) VALUES (0, ",
+          f);
     hex_zeros(f, set.public_len);
     fputs(", ", f);
     hex_zeros(f, set.personal_len);
@@ -453,6 +468,7 @@ main(int argc, char **argv)
     set.rounds = (int)option_int(argc, argv, "rounds", 5);
     set.ms = (int)option_int(argc, argv, "ms", 400);
     set.dir = option(argc, argv, "dir", "/tmp");
+    set.mover = str_eq(str_of(option(argc, argv, "mover", "yes")), S("yes"));
     if (set.rounds < 1 || set.rounds > ROUNDS_MAX)
         DIE("--rounds: 1 to %d", ROUNDS_MAX);
     on_sqlite();

@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 
 #define APPENDS_PER_S 500
-#define PERIODS 10
-#define PAGE 50
+#define PERIODS       10
+#define PAGE          50
 
 struct corpus corpus;
 static uint64_t state;
@@ -31,12 +31,15 @@ pick(uint64_t n)
 
 /* ---- events ---- */
 
-static const char *const firsts[] = {"Alice", "Bob", "Chloé", "Dmitri", "Erin", "Farid", "Grace", "Hiro",
-                                     "Ingrid", "João", "Karin", "Liam", "Mina", "Nils", "Olga", "Pavel"};
-static const char *const lasts[] = {"Archer", "Baker", "Carter", "Dubois", "Eriksen", "Fischer", "García",
-                                    "Hughes", "Ivanova", "Jones", "Kowalski", "López", "Müller", "Novak"};
-static const char *const firms[] = {"Northwind", "Contoso", "Globex", "Initech", "Umbrella", "Acme",
-                                    "Hooli", "Stark", "Wayne", "Wonka", "Tyrell", "Cyberdyne"};
+static const char *const firsts[] = {"Alice", "Bob",  "Chloé",  "Dmitri", "Erin",  "Farid",
+                                     "Grace", "Hiro", "Ingrid", "João",   "Karin", "Liam",
+                                     "Mina",  "Nils", "Olga",   "Pavel"};
+static const char *const lasts[] = {"Archer",   "Baker",  "Carter", "Dubois",  "Eriksen",
+                                    "Fischer",  "García", "Hughes", "Ivanova", "Jones",
+                                    "Kowalski", "López",  "Müller", "Novak"};
+static const char *const firms[] = {"Northwind", "Contoso", "Globex", "Initech",
+                                    "Umbrella",  "Acme",    "Hooli",  "Stark",
+                                    "Wayne",     "Wonka",   "Tyrell", "Cyberdyne"};
 #define ANY(list) list[pick(sizeof list / sizeof list[0])]
 
 static struct str
@@ -68,8 +71,10 @@ sign_in(struct cx *cx)
     struct str who = cx->actor.name;
     struct audit_entry e = {.event = bad ? EV_LOGIN_FAIL : EV_LOGIN_SUCCESS,
                             .outcome = bad ? OUTCOME_FAILURE : OUTCOME_SUCCESS,
-                            .target_kind = S("user"), .target_id = cx->actor.cuid,
-                            .target_name = who, .target_email = cx->actor.email};
+                            .target_kind = S("user"),
+                            .target_id = cx->actor.cuid,
+                            .target_name = who,
+                            .target_email = cx->actor.email};
     e.text = bad ? arena_fmt(cx->arena, "Sign-in of %.*s failed: invalid credentials", STR_ARG(who))
                  : arena_fmt(cx->arena, "%.*s signed in", STR_ARG(who));
     return audit_record(cx, &e, NULL);
@@ -78,10 +83,11 @@ sign_in(struct cx *cx)
 static enum err
 about_user(struct cx *cx)
 {
-    static const enum event kinds[] = {EV_PASSWORD_CHANGED_BY_OTHER, EV_USER_UPDATED, EV_USER_DISABLED,
-                                       EV_ROLE_ASSIGNED};
+    static const enum event kinds[] = {EV_PASSWORD_CHANGED_BY_OTHER, EV_USER_UPDATED,
+                                       EV_USER_DISABLED, EV_ROLE_ASSIGNED};
     struct audit_change change = {S("lastName"), str_of(ANY(lasts)), str_of(ANY(lasts))};
-    struct audit_entry e = {.event = ANY(kinds), .target_kind = S("user"), .changes = &change, .n_changes = 1};
+    struct audit_entry e = {
+        .event = ANY(kinds), .target_kind = S("user"), .changes = &change, .n_changes = 1};
     e.target_id = cuid_like(cx->arena);
     e.target_name = person(cx->arena, &e.target_email);
     e.text = arena_fmt(cx->arena, "%.*s: %s of %.*s", STR_ARG(cx->actor.name),
@@ -93,9 +99,11 @@ static enum err
 about_client(struct cx *cx)
 {
     struct audit_entry e = {.event = pick(2) ? EV_CLIENT_UPDATED : EV_CLIENT_USER_ASSIGNED,
-                            .target_kind = S("client"), .client_id = 1 + (int64_t)pick(400)};
-    struct audit_change change = {S("description"), arena_fmt(cx->arena, "scope %llu", (unsigned long long)pick(100000)),
-                                  arena_fmt(cx->arena, "ticket ENG-%llu", (unsigned long long)pick(100000))};
+                            .target_kind = S("client"),
+                            .client_id = 1 + (int64_t)pick(400)};
+    struct audit_change change = {
+        S("description"), arena_fmt(cx->arena, "scope %llu", (unsigned long long)pick(100000)),
+        arena_fmt(cx->arena, "ticket ENG-%llu", (unsigned long long)pick(100000))};
     e.client_name = arena_fmt(cx->arena, "%s %lld", ANY(firms), (long long)e.client_id);
     e.target_id = cuid_like(cx->arena);
     e.target_name = e.client_name;
@@ -158,7 +166,8 @@ fill(struct bench *b, int64_t events)
     double start = now_us(), recording = 0;
     for (int64_t p = 0; p < PERIODS; p++) {
         for (int64_t done = 0; done < each; done += 5000) {
-            struct batch s = {each - done < 5000 ? each - done : 5000, since + p * span, span / (each + 1)};
+            struct batch s = {each - done < 5000 ? each - done : 5000, since + p * span,
+                              span / (each + 1)};
             s.base += done * s.step;
             b->app.simulated_now = s.base;
             struct cx cx = bench_cx(b, a, 0);
@@ -173,8 +182,10 @@ fill(struct bench *b, int64_t events)
     b->app.simulated_now = 0;
     arena_free(a);
     double took = now_us() - start;
-    figure("filling: recording in batches of 5,000", (double)events / recording * 1e6, "/s", NULL, 0, NULL);
-    figure("filling: recording, moving and indexing", (double)events / took * 1e6, "/s", NULL, 0, NULL);
+    figure("filling: recording in batches of 5,000", (double)events / recording * 1e6, "/s", NULL,
+           0, NULL);
+    figure("filling: recording, moving and indexing", (double)events / took * 1e6, "/s", NULL, 0,
+           NULL);
 }
 
 /* ---- everything as documents, for queries, brute force and peers ---- */
@@ -182,7 +193,8 @@ fill(struct bench *b, int64_t events)
 struct audit_query
 any_query(int64_t tenant)
 {
-    return (struct audit_query){.tenant_id = tenant, .outcome = -1, .after = -1, .before = -1, .limit = PAGE};
+    return (struct audit_query){
+        .tenant_id = tenant, .outcome = -1, .after = -1, .before = -1, .limit = PAGE};
 }
 
 static void
@@ -259,7 +271,8 @@ absent_piece(struct arena *a, int64_t tenant)
             w[i] = (char)('a' + pick(26));
         return arena_str(a, str_mem(w, sizeof w));
     }
-    struct str x = real_piece(tenant, 6), y = real_piece(tenant, 6); /* known grams, unknown whole */
+    struct str x = real_piece(tenant, 6),
+               y = real_piece(tenant, 6); /* known grams, unknown whole */
     return arena_fmt(a, "%.*s%.*s", STR_ARG(x), STR_ARG(y));
 }
 
@@ -268,14 +281,23 @@ make_query(struct arena *a, enum query_class c)
 {
     struct query q = {.tenant = any_tenant(), .class = c};
     switch (c) {
-    case Q_REAL: q.text = real_piece(q.tenant, 3 + pick(10)); break;
-    case Q_ABSENT: q.text = absent_piece(a, q.tenant); break;
+    case Q_REAL:
+        q.text = real_piece(q.tenant, 3 + pick(10));
+        break;
+    case Q_ABSENT:
+        q.text = absent_piece(a, q.tenant);
+        break;
     case Q_FOREIGN: /* a value only another workspace holds: mostly no hit here */
         q.text = real_piece((q.tenant + 1 + (int64_t)pick(TENANTS - 1)) % TENANTS, 12);
         break;
-    case Q_TWO: q.text = real_piece(q.tenant, 2); break;
-    case Q_ONE: q.text = real_piece(q.tenant, 1); break;
-    case Q_CLASSES: break;
+    case Q_TWO:
+        q.text = real_piece(q.tenant, 2);
+        break;
+    case Q_ONE:
+        q.text = real_piece(q.tenant, 1);
+        break;
+    case Q_CLASSES:
+        break;
     }
     return q;
 }
@@ -346,9 +368,12 @@ struct appender {
 static enum err
 append_one(struct cx *cx, void *arg)
 {
-    struct audit_entry e = {.event = EV_LOGIN_SUCCESS, .text = S("Alice Archer signed in"),
-                            .target_kind = S("user"), .target_id = cx->actor.cuid,
-                            .target_name = cx->actor.name, .target_email = cx->actor.email};
+    struct audit_entry e = {.event = EV_LOGIN_SUCCESS,
+                            .text = S("Alice Archer signed in"),
+                            .target_kind = S("user"),
+                            .target_id = cx->actor.cuid,
+                            .target_name = cx->actor.name,
+                            .target_email = cx->actor.email};
     (void)arg;
     return audit_record(cx, &e, NULL);
 }
@@ -388,8 +413,8 @@ print_samples(const char *name, struct samples *s, const char *goal, double limi
     snprintf(text, sizeof text, "%s, p50", name);
     figure(text, samples_at(s, 0.5) / 1e3, "ms", NULL, 0, NULL);
     snprintf(text, sizeof text, "%s, p95", name);
-    figure(text, samples_at(s, 0.95) / 1e3, "ms", NULL, limit_ms > 0 ? samples_at(s, 0.95) / 1e3 / limit_ms : 0,
-           goal);
+    figure(text, samples_at(s, 0.95) / 1e3, "ms", NULL,
+           limit_ms > 0 ? samples_at(s, 0.95) / 1e3 / limit_ms : 0, goal);
     free(s->v);
     *s = (struct samples){0};
 }
@@ -460,8 +485,8 @@ time_searches(struct bench *b, enum query_class c, int n)
         arena_free(a);
     }
     print_samples(classes[c].name, &s, classes[c].goal, classes[c].limit_ms);
-    printf("# %s: %d queries, %d ended by the time budget, slowest %.1f ms '%s'\n", classes[c].name, n, cut,
-           worst / 1e3, slowest);
+    printf("# %s: %d queries, %d ended by the time budget, slowest %.1f ms '%s'\n", classes[c].name,
+           n, cut, worst / 1e3, slowest);
 }
 
 static void
@@ -529,8 +554,8 @@ main(int argc, char **argv)
     bool peers = str_eq(str_of(option(argc, argv, "peers", "yes")), S("yes"));
     bool on_pg = str_eq(str_of(option(argc, argv, "store", "sqlite")), S("postgres"));
     state = (uint64_t)seed | 1;
-    printf("# %lld events, %d workspaces, seed %lld, %s\n", (long long)events, TENANTS, (long long)seed,
-           on_pg ? "PostgreSQL" : "SQLite");
+    printf("# %lld events, %d workspaces, seed %lld, %s\n", (long long)events, TENANTS,
+           (long long)seed, on_pg ? "PostgreSQL" : "SQLite");
     bench_open(&b, option(argc, argv, "dir", "/tmp"), on_pg ? url : NULL, 4, 4);
     fill(&b, events);
     for (int64_t i = 0; i < TENANTS; i++)

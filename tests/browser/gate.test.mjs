@@ -62,7 +62,7 @@ describe("a workspace", () => {
   const again = async (page) => {
     const dialog = page.getByRole("dialog", { name: "Your session has ended" });
     await dialog.waitFor();
-    await axe(page, "session ended");
+    await axe(page, "session ended", "[role=dialog]");
     await shot(page, "session-ended");
     await offer(dialog, null, PASSWORD);
     await dialog.waitFor({ state: "hidden" });

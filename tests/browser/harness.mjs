@@ -78,10 +78,10 @@ export async function choose(within, label, option) {
   await page.getByRole("option", { name: option }).first().click();
 }
 
-/** Runs axe over the page; any violation fails, with what and where. */
-export async function axe(page, name) {
+/** Runs axe over the page, or over a part of it; any violation fails, with what and where. */
+export async function axe(page, name, part) {
   await page.evaluate(AXE); // evaluated from outside, which the content policy does not forbid
-  const r = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const r = await page.evaluate((at) => window.axe.run((at && document.querySelector(at)) || document, { resultTypes: ["violations"] }), part);
   const bad = r.violations.map((v) => `${v.id} (${v.impact}): ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160) + " " + (n.any[0]?.message ?? n.all[0]?.message ?? n.none[0]?.message ?? "")).join(" | ")}`);
   assert.deepEqual(bad, [], name);
 }

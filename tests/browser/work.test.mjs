@@ -31,7 +31,7 @@ test("a client: made, described, tagged, with a field and a logo", async () => {
   await page.getByRole("heading", { name: "Acme Corporation", level: 1 }).waitFor();
   await admin.event("ClientCreated", about("Acme Corporation"));
   await page.getByLabel("Description").fill("Makes anvils");
-  await page.getByLabel("Tags").fill("web");
+  await page.getByRole("combobox", { name: "Tags" }).fill("web");
   await page.keyboard.press("Enter");
   await page.getByRole("button", { name: "Add a field" }).click();
   await page.getByLabel("Label of field 1").fill("Sector");

@@ -25,8 +25,8 @@ export function AdminDashboard() {
     <Page title="Admin Dashboard" text={`Settings of ${s.user.tenantName}`}>
       {!groups.length && <div className="panel"><Empty title="Nothing to administer" text="Your roles hold no administration permission." /></div>}
       <div className="cards" style={{ gridTemplateColumns: undefined }}>
-        {groups.map((g) => <section key={g.name} className="panel card" aria-labelledby={`g-${g.name}`}>
-          <div className="title"><span className="ico"><g.icon size={17} aria-hidden /></span><div><h2 id={`g-${g.name}`}>{g.name}</h2><div className="dim small">{g.text}</div></div></div>
+        {groups.map((g) => <section key={g.name} className="panel card" aria-labelledby={`g-${g.name.replace(/\W+/g, "-")}`}>
+          <div className="title"><span className="ico"><g.icon size={17} aria-hidden /></span><div><h2 id={`g-${g.name.replace(/\W+/g, "-")}`}>{g.name}</h2><div className="dim small">{g.text}</div></div></div>
           <div className="card-links">{g.pages.map((p) => <div key={p.to} className="card-link"><p.icon size={17} stroke={1.7} aria-hidden /><span><Link to={p.to}>{p.name}</Link><small>{p.text}</small></span><IconChevronRight size={15} aria-hidden /></div>)}</div>
         </section>)}
       </div>

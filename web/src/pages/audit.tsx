@@ -45,6 +45,8 @@ export function AuditPage() {
   useEffect(() => { virtual.measure(); }, [narrow]); // eslint-disable-line
   const top = () => { setOpen(null); log.release(); scroll.current?.scrollTo(0, 0); };
   const move = (by: number) => { const n = Math.max(0, Math.min(events.length - 1, at + by)); setAt(n); virtual.scrollToIndex(n, { align: "auto" }); if (open) setOpen(events[n]?.cuid ?? null); };
+  // At once, so that no keystroke of a fast typist is lost; and again once the box has closed and let go of the focus.
+  const toSearch = () => { search.current?.focus(); setTimeout(() => search.current?.focus(), 30); };
   const toggle = (e: Event, i: number) => { setAt(i); setOpen(open === e.cuid ? null : e.cuid); };
   useHotkeys([["/", () => { search.current?.focus(); search.current?.select(); }], ["j", () => move(1)], ["k", () => move(-1)], ["o", () => { const e = events[at]; if (e) toggle(e, at); }], ["Enter", (k) => { const e = events[at]; if (e && !(k.target as Element).closest("button,a")) toggle(e, at); }], ["n", top], ["Escape", () => setOpen(null)]]);
 
@@ -67,8 +69,8 @@ export function AuditPage() {
         <Menu.Dropdown><Menu.Label>What is shown, with query and digest</Menu.Label>{exports.map(([f, name, hint]) => <Menu.Item key={f} component="a" href={`/api/v2/auditlog/export?format=${f}${filter ? "&" + filter : ""}`} download><div>{name}</div><div className="dim small">{hint}</div></Menu.Item>)}</Menu.Dropdown></Menu>}
     </>}>
       <search className="audit-bar" aria-label="Filters">
-        <DateBox label="Start date" value={values.from} presets={START} zone={zone} since={meta?.window?.since} pick={(v) => { set({ from: v }); setTimeout(() => search.current?.focus(), 30); }} />
-        <DateBox label="End date" value={values.to} presets={END} zone={zone} end since={meta?.window?.since} pick={(v) => { set({ to: v }); setTimeout(() => search.current?.focus(), 30); }} />
+        <DateBox label="Start date" value={values.from} presets={START} zone={zone} since={meta?.window?.since} pick={(v) => { set({ from: v }); toSearch(); }} />
+        <DateBox label="End date" value={values.to} presets={END} zone={zone} end since={meta?.window?.since} pick={(v) => { set({ to: v }); toSearch(); }} />
         <TextInput ref={search} className="find" type="text" aria-label="Search" placeholder="Search events, people, addresses" autoComplete="off" maxLength={1024} value={text} onChange={(e) => setText(e.currentTarget.value)} leftSection={<IconSearch size={15} aria-hidden />}
           onKeyDown={(e) => { if (e.key === "Escape") { if (text) setText(""); else e.currentTarget.blur(); } else if (e.key === "ArrowDown") { e.preventDefault(); e.currentTarget.blur(); move(at < 0 ? 1 : 0); } }}
           rightSection={text ? <ActionIcon size="sm" variant="subtle" color="gray" aria-label="Clear text" onClick={() => { setText(""); search.current?.focus(); }}><IconX size={14} /></ActionIcon> : <kbd aria-hidden>/</kbd>} />
@@ -92,10 +94,10 @@ export function AuditPage() {
             <div style={{ height: virtual.getTotalSize(), position: "relative" }}>
               {items.map((v) => { const e = events[v.index]!; return <Item key={v.key} e={e} i={v.index} top={v.start} size={virtual.measureElement} opened={open === e.cuid} cur={at === v.index} fresh={log.fresh.has(e.cuid)} parts={parts} zone={zone} toggle={toggle} filter={set} />; })}
             </div>
-            {log.loading && !events.length && <div style={{ padding: 16 }}><Skeleton rows={9} /></div>}
             {!log.loading && events.length > 0 && <div className="foot small" role="row"><span role="cell">{meta?.complete === false ? <Incomplete meta={meta} zone={zone} more={log.more} /> : meta?.more ? "Loading older events" : meta?.window && !any ? `The log begins on ${longDay(meta.window.since)}` : "No further matches"}</span></div>}
           </div>
         </div>
+        {log.loading && !events.length && <div style={{ position: "absolute", inset: "34px 0 0", padding: 16 }}><Skeleton rows={9} /></div>}
         {log.fault && !events.length && <div style={{ position: "absolute", inset: "34px 0 0" }}><Empty title="This search could not be run" text={values.from && values.to && !/^\d+[dh]$/.test(values.from + values.to) && values.from > values.to ? "The start date is later than the end date." : log.fault}><Button size="xs" variant="default" onClick={log.again}>Try again</Button></Empty></div>}
         {none && <div className="empty" style={{ position: "absolute", inset: "34px 0 0" }}><IconListSearch size={30} aria-hidden />
           {meta?.complete === false ? <><h2>Nothing found yet</h2><Incomplete meta={meta} zone={zone} more={log.more} /></> : any ? <><h2>No events match</h2>
