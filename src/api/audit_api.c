@@ -442,12 +442,121 @@ batch_body(struct cx *cx, void *arg)
     return audit_list(cx, b->q, &b->page);
 }
 
+/* ---- blocks: pages without a filter all want the same bytes, so they are rendered once ---- */
+
+#define BLOCKS 16 /* a few workspaces, a few positions each */
+
+struct block {
+    int64_t tenant, after, next; /* cursors */
+    uint64_t at;                 /* position of the bus it was read at */
+    bool used, all;              /* all: nothing is left behind it at that position */
+    struct buf bytes;
+};
+
+static pthread_mutex_t blocks_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct block blocks[BLOCKS];
+static unsigned blocks_next;
+
+static bool
+is_plain(const struct audit_query *q)
+{
+    return str_is_empty(q->q) && str_is_null(q->user) && q->event == EVENT_NONE && q->outcome < 0 &&
+           q->client_id == 0 && q->from == 0 && q->to == 0 && q->before < 0;
+}
+
+static void
+block_applied(struct stream *s, const struct block *k)
+{
+    if (k->bytes.n)
+        s->last_sent = clock_monotonic();
+    s->query.after = k->next;
+    if (k->all)
+        s->seen_audit = k->at;
+}
+
+/* A block that another stream rendered for the same workspace, cursor and moment. */
+static bool
+block_take(struct stream *s, uint64_t now, struct buf *out)
+{
+    bool found = false;
+
+    if (!is_plain(&s->query))
+        return false;
+    pthread_mutex_lock(&blocks_lock);
+    for (int i = 0; i < BLOCKS && !found; i++) {
+        const struct block *k = &blocks[i];
+
+        if (k->used && k->tenant == s->tenant.id && k->after == s->query.after && k->at == now) {
+            buf_str(out, buf_view(&k->bytes));
+            block_applied(s, k);
+            found = true;
+        }
+    }
+    pthread_mutex_unlock(&blocks_lock);
+    return found;
+}
+
+static void
+block_keep(const struct stream *s, int64_t after, uint64_t now, bool all, struct str bytes)
+{
+    struct block *k;
+
+    pthread_mutex_lock(&blocks_lock);
+    k = &blocks[blocks_next++ % BLOCKS];
+    buf_free(&k->bytes);
+    buf_init(&k->bytes, 2 * STREAM_BYTES);
+    buf_str(&k->bytes, bytes);
+    k->used = !buf_failed(&k->bytes);
+    k->tenant = s->tenant.id;
+    k->after = after;
+    k->next = s->query.after;
+    k->at = now;
+    k->all = all;
+    pthread_mutex_unlock(&blocks_lock);
+}
+
+/* Reads what is behind the stream's cursor and appends it as events. */
+static void
+render_block(struct stream *s, struct cx *cx, uint64_t now, struct buf *out)
+{
+    struct batch b = {.q = &s->query};
+    int64_t after = s->query.after;
+    size_t begin = out->n;
+    bool own = false, all;
+
+    if (cx_read(cx, batch_body, &b) != OK)
+        return;
+    all = b.page.n < STREAM_BATCH;
+    for (size_t i = 0; i < b.page.n; i++) {
+        struct json_writer w;
+        const struct audit_event *v = &b.page.events[i];
+
+        if (out->n - begin > STREAM_BYTES) { /* the rest at the next call */
+            all = false;
+            break;
+        }
+        s->query.after = (v->epoch << 40) | v->index; /* a cursor of the list (audit.h) */
+        own |= v->type == EV_AUDIT_VIEWED;
+        if (v->type == EV_AUDIT_VIEWED && str_eq(v->session, s->session))
+            continue; /* never new to its own viewer */
+        buf_fmt(out, "id: %lld\nevent: audit\ndata: ", (long long)s->query.after);
+        json_writer_init(&w, out);
+        audit_json(&w, v);
+        buf_cstr(out, "\n\n");
+    }
+    if (all)
+        s->seen_audit = now;
+    if (out->n > begin)
+        s->last_sent = clock_monotonic();
+    if (!own && is_plain(&s->query) && !buf_failed(out))
+        block_keep(s, after, now, all, str_sub(buf_view(out), begin, out->n));
+}
+
 static enum err
 stream_step(struct stream *s, struct buf *out)
 {
     struct arena *a = arena_create("stream", (size_t)64 << 20);
     struct cx cx = stream_cx(s, a);
-    struct batch b = {.q = &s->query};
     uint64_t now = bus_position(s->app->bus, BUS_AUDIT);
     enum err e = OK;
 
@@ -461,28 +570,8 @@ stream_step(struct stream *s, struct buf *out)
     }
     if (e == OK && (now != s->seen_audit || s->query.ascending == false)) {
         s->query.ascending = true;
-        if (cx_read(&cx, batch_body, &b) == OK) {
-            for (size_t i = 0; i < b.page.n; i++) {
-                struct json_writer w;
-                const struct audit_event *v = &b.page.events[i];
-
-                if (out->n > STREAM_BYTES) { /* the rest at the next call */
-                    b.page.n = STREAM_BATCH;
-                    break;
-                }
-                s->query.after = (v->epoch << 40) | v->index; /* a cursor of the list (audit.h) */
-                if (v->type == EV_AUDIT_VIEWED && str_eq(v->session, s->session))
-                    continue; /* never new to its own viewer */
-                buf_fmt(out, "id: %lld\nevent: audit\ndata: ", (long long)s->query.after);
-                json_writer_init(&w, out);
-                audit_json(&w, v);
-                buf_cstr(out, "\n\n");
-            }
-            if (b.page.n < STREAM_BATCH)
-                s->seen_audit = now;
-            if (b.page.n)
-                s->last_sent = clock_monotonic();
-        }
+        if (!block_take(s, now, out))
+            render_block(s, &cx, now, out);
     }
     if (e == OK && clock_monotonic() - s->last_sent > HEARTBEAT_S * USEC_PER_SEC) {
         buf_cstr(out, ": still here\n\n");

@@ -2,6 +2,8 @@
  * chunk is a run of 4,096 indexes of one log within one segment; sixteen are merged to one of
  * 65,536. It is derived from the events, lags behind them, and is resumed from its own mark (the
  * last chunk written). Reads events, writes the index tables only. */
+#include <sys/resource.h>
+
 #include "audit/priv.h"
 
 #include <stdlib.h>
@@ -436,6 +438,9 @@ void *
 index_main(void *arg)
 {
     struct audit *au = arg;
+
+    /* Requests come first: what is not indexed yet is scanned. A thread's own priority on Linux. */
+    (void)setpriority(PRIO_PROCESS, 0, 10);
     while (!atomic_load(&au->stop)) {
         int64_t t = clock_monotonic() + WAIT_MS * USEC_PER_MS;
         struct timespec until = {t / USEC_PER_SEC, (t % USEC_PER_SEC) * 1000};

@@ -13,7 +13,7 @@
 #include "run/bus.h"
 
 #define MOVE_ARENA ((size_t)256 << 20)
-#define GATHER_US 2000     /* wait for more commits before a move, unless a reader waits */
+#define GATHER_US 10000    /* wait for more commits before a move, unless a reader waits */
 #define POLL_MS 200        /* look at least this often: other processes write to the tail, too */
 #define TRIM_ROWS 512      /* moved rows the tail may keep before it is trimmed */
 
