@@ -232,6 +232,7 @@ write_window(struct api_request *rq)
     json_kv_str(w, "since", time_iso(rq->cx->arena, since));
     json_kv_str(w, "next_change", time_iso(rq->cx->arena, next));
     json_kv_i64(w, "months_kept", audit_months_kept(rq->cx->app));
+    json_kv_bool(w, "held_by_clock_step", audit_drops_held(rq->cx->app));
     json_end_object(w);
 }
 
@@ -858,6 +859,29 @@ export_after(struct api_request *rq)
                        export_write);
 }
 
+/* ---- the clock ---- */
+
+/* After a step of the clock of over an hour no month is dropped until somebody says it is right. */
+static enum err
+clock_apply(struct api_request *rq)
+{
+    struct audit_change change = {S("months may expire"), S("held"), S("confirmed")};
+    struct audit_entry e = {.event = EV_SETTING_CHANGED, .target_kind = S("audit"), .changes = &change, .n_changes = 1};
+
+    if (!audit_drops_held(rq->cx->app))
+        return fail(rq->cx, ERR_CONFLICT, "The clock did not step: there is nothing to confirm");
+    e.text = arena_fmt(rq->cx->arena, "%.*s confirmed the clock after a step", STR_ARG(rq->cx->actor.name));
+    TRY(audit_record(rq->cx, &e, NULL));
+    return api_ok(rq, S("Months that left the window expire again"));
+}
+
+static enum err
+clock_after(struct api_request *rq)
+{
+    audit_confirm_clock(rq->cx->app);
+    return OK;
+}
+
 const struct route audit_routes[] = {
     {.method = HTTP_GET, .path = "/api/v2/auditlog", .who = WHO_PERMISSION, .permission = PERM_AUDIT_VIEW,
      .tx = TX_READ, .events = "AuditLogViewed", .summary = "List and search the audit log",
@@ -870,6 +894,9 @@ const struct route audit_routes[] = {
     {.method = HTTP_GET, .path = "/api/v2/auditlog/export", .who = WHO_PERMISSION, .permission = PERM_AUDIT_EXPORT,
      .tx = TX_WRITE, .reserve = true, .rate = RATE_HEAVY, .events = "AuditLogExported", .summary = "Export what a query shows",
      .prepare = export_prepare, .apply = export_apply, .after = export_after},
+    {.method = HTTP_POST, .path = "/api/v2/auditlog/clock", .who = WHO_PERMISSION, .permission = PERM_AUDIT_RETENTION,
+     .tx = TX_WRITE, .body = BODY_OPTIONAL, .events = "SettingChanged",
+     .summary = "Confirm the clock after a step, so that months expire again", .apply = clock_apply, .after = clock_after},
     {.method = HTTP_GET, .path = "/api/v2/auditlog/{cuid}", .who = WHO_PERMISSION, .permission = PERM_AUDIT_VIEW,
      .tx = TX_READ, .summary = "One event", .apply = get_apply},
     {0},

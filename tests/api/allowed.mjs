@@ -158,5 +158,6 @@ export const ALLOWED = {
   [`GET ${LOG}/catalogue`]: "self",
   [`GET ${LOG}/stream`]: ["auditor"],
   [`GET ${LOG}/export`]: ["auditor"],
+  [`POST ${LOG}/clock`]: ADMIN_ONLY,
   [`GET ${LOG}/{cuid}`]: ["auditor"],
 };

@@ -114,3 +114,9 @@ test("recount audit list reads the same events offline", async () => {
   assert.equal(r.status, 0, r.err);
   assert.match(r.out, /Seen at once 7/);
 });
+test("a clock that did not step has nothing to confirm, and the window says so", async () => {
+  const { meta } = await admin.ok("GET", "/api/v2/auditlog?limit=1");
+  assert.equal(meta.window.held_by_clock_step, false);
+  const r = await admin.request("POST", "/api/v2/auditlog/clock", {});
+  assert.equal(r.status, 409, r.text);
+});
