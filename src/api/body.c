@@ -215,7 +215,7 @@ list_args_read(struct api_request *rq, int64_t max_limit, struct list_args *out)
     TRY(read_pagination(rq, json_get(rq->body, S("pagination")), max_limit, &l));
     sort = json_get(rq->body, S("sort"));
     if (sort && sort->type != JSON_NULL) {
-        struct str order;
+        struct str order = STR_NULL;
 
         if (sort->type != JSON_ARRAY)
             return fail_field(rq->cx, S("/sort"), "must be a list");

@@ -221,7 +221,7 @@ assign_apply(struct api_request *rq)
 {
     struct buf *rejected = buf_in(rq->cx->arena, (size_t)1 << 20);
     struct json_writer *w = &rq->out, no;
-    struct entries list;
+    struct entries list = {0};
     struct desk d;
 
     TRY(open_desk(rq, &d));
@@ -256,7 +256,7 @@ assign_apply(struct api_request *rq)
 static enum err
 remove_apply(struct api_request *rq)
 {
-    struct entries list;
+    struct entries list = {0};
     struct client c;
     int removed = 0;
 

@@ -334,7 +334,7 @@ change_user(struct api_request *rq)
     c.last = c.last.p ? str_trim(c.last) : c.last;
     c.roles = roles && roles->type != JSON_NULL ? roles : NULL;
     c.has_tier = tier != NULL;
-    c.tier = json_is(tier, JSON_STRING) || json_is(tier, JSON_NUMBER) ? tier->text : S("");
+    c.tier = tier && (tier->type == JSON_STRING || tier->type == JSON_NUMBER) ? tier->text : S("");
     TRY(user_change(rq->cx, &u, &c));
     return api_ok(rq, S("Saved"));
 }

@@ -598,8 +598,8 @@ mover_main(void *arg)
             continue;
         }
         mark_done(au, seen, moved);
-        if (!moved && !idle)
-            e = mover_trim(au); /* an idle moment: tidy up; tried again if it fails */
+        if (!moved && !idle && mover_trim(au) != OK) /* an idle moment: tidy up */
+            log_debug("audit.trim_later", LOG_STR("store", db_last_error()));
         idle = !moved;
     }
     return NULL;

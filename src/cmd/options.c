@@ -23,7 +23,7 @@ options_read(struct arena *a, const struct option_def *defs, int *argc, char **a
     int kept = 0;
 
     for (int i = 0; i < *argc; i++) {
-        struct str word = str_of(argv[i]), name = word;
+        struct str word = str_of(argv[i]), name;
         const struct option_def *d;
         size_t eq;
 

@@ -163,7 +163,7 @@ json_f64(struct json_writer *w, double v)
 
         snprintf(text, sizeof(text), "%.*g", digits, v);
         back = strtod(text, NULL);
-        if (memcmp(&back, &v, sizeof(v)) == 0)
+        if (back == v) /* exact on purpose */
             break;
     }
     separate(w);

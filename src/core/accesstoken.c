@@ -86,7 +86,7 @@ access_token_new(struct cx *cx, const struct access_token_spec *s, struct str *c
     static const struct sql q = SQL_WRITE(
         "access_token", "INSERT INTO access_token (tenant_id, cuid, user_id, name, hash, scopes, "
                         "created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
-    struct str id = cuid_in(cx->arena, cx->now), scopes, text, secret_text;
+    struct str id = cuid_in(cx->arena, cx->now), scopes = STR_NULL, text, secret_text;
     int64_t until = cx->now + s->days * USEC_PER_DAY;
     uint8_t secret[SECRET_BYTES];
     struct sha256 h;

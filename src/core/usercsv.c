@@ -114,7 +114,7 @@ usercsv_read(struct cx *cx, struct str text, struct usercsv *out)
     struct usercsv c = {.rows = arena_array(cx->arena, struct usercsv_row, USERCSV_ROWS_MAX)};
     struct csv_reader r;
     struct str *cells;
-    int at[COLUMNS];
+    int at[COLUMNS] = {0};
     size_t n;
     enum err e;
 

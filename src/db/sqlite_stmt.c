@@ -1,5 +1,6 @@
 /* Statements on one SQLite connection: a cache of prepared texts, binding by number, stepping, and
  * the translation of SQLite's result codes. Knows nothing about transactions. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -117,6 +118,7 @@ stmt_get(struct lite_conn *c, const char *text, struct lite_stmt **out)
         cache_clear(c);
     struct lite_stmt *s = NULL;
     TRY(stmt_prepare(c, text, n, &s));
+    assert(s);
     s->hash = hash;
     s->temporary = busy;
     if (!busy) {

@@ -293,7 +293,7 @@ open_socket(struct http_server *s, struct str *why)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *list = NULL;
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t len = sizeof(bound);
     const char *host = s->o.host.n > 0 ? arena_cstr(s->arena, s->o.host) : NULL;
     struct str port = arena_fmt(s->arena, "%d", s->o.port);
@@ -310,6 +310,7 @@ open_socket(struct http_server *s, struct str *why)
                          s->o.port, strerror(errno));
         return ERR_IO;
     }
+    /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): getsockname() filled it */
     s->port = ntohs(bound.ss_family == AF_INET6
                         ? ((const struct sockaddr_in6 *)(const void *)&bound)->sin6_port
                         : ((const struct sockaddr_in *)(const void *)&bound)->sin_port);

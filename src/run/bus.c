@@ -86,7 +86,7 @@ bus_wait(struct bus *b, unsigned mask, const uint64_t since[BUS_TOPICS], int tim
         end.tv_nsec -= 1000000000L;
     }
     pthread_mutex_lock(&b->lock);
-    while ((out = moved_mask(b, mask, since)) == 0 && !b->stopped) {
+    while (moved_mask(b, mask, since) == 0 && !b->stopped) {
         if (pthread_cond_timedwait(&b->moved, &b->lock, &end) != 0)
             break;
     }

@@ -49,6 +49,17 @@ fail_word(struct cx *cx, enum err code, struct str word, const char *fmt, ...)
     return code;
 }
 
+/* "name is required": the reason reads as a sentence behind the field's name. */
+static struct str
+field_sentence(struct arena *a, const struct field_error *f)
+{
+    struct str name = f->pointer;
+
+    if (str_has_prefix(name, S("/")))
+        name = str_sub(name, 1, name.n);
+    return str_is_empty(name) ? f->reason : arena_fmt(a, "%.*s %.*s", STR_ARG(name), STR_ARG(f->reason));
+}
+
 enum err
 fail_field(struct cx *cx, struct str pointer, const char *fmt, ...)
 {
@@ -65,8 +76,7 @@ fail_field(struct cx *cx, struct str pointer, const char *fmt, ...)
     *end = f;
     if (cx->failure.code == OK) {
         cx->failure.code = ERR_INVALID;
-        cx->failure.message =
-            arena_fmt(cx->arena, "%.*s: %.*s", STR_ARG(f->pointer), STR_ARG(f->reason));
+        cx->failure.message = field_sentence(cx->arena, f);
     }
     return ERR_INVALID;
 }
