@@ -352,7 +352,11 @@ audit_stats(struct app *app, struct audit_stats *out)
 {
     struct audit *au = app->audit;
     struct arena *a = arena_create("audit.stats", SCRATCH);
-    struct tail_ask t = {.after = au->pg ? 0 : au->moved_to};
+    struct tail_ask t = {.after = 0};
+
+    pthread_mutex_lock(&au->lock); /* the mover writes it */
+    t.after = au->pg ? 0 : au->moved_to;
+    pthread_mutex_unlock(&au->lock);
     bool readable = db_read(app->db, a, read_tail_state, &t) == OK;
     arena_free(a);
     *out = (struct audit_stats){
