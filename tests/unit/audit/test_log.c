@@ -152,8 +152,8 @@ the_store_refuses_changes(void **state)
         "UPDATE audit_personal SET salt = personal", "DELETE FROM audit_personal",
         "UPDATE audit_party SET user_id = 'x'", "DELETE FROM audit_party"};
     static const char *const lite[] = {
-        "INSERT OR REPLACE INTO audit_event SELECT tenant_id, epoch, idx, cuid, 1, 2, 3, 4, 5,"
-        " public, leaf FROM audit_event",
+        ("INSERT OR REPLACE INTO audit_event SELECT tenant_id, epoch, idx, cuid, 1, 2, 3, 4, 5,"
+        " public, leaf FROM audit_event"),
         "INSERT OR IGNORE INTO audit_personal SELECT * FROM audit_personal",
         "REPLACE INTO audit_personal SELECT * FROM audit_personal",
         "UPDATE audit_state SET moved_to = 0", "DELETE FROM audit_state"};

@@ -147,7 +147,7 @@ function Import({ close }: { close: () => void }) {
     <Modal opened onClose={close} title="Import users from CSV"><div className="stack">
       {send.error && <Notice kind="bad">{send.error.message}</Notice>}
       {d ? <><Notice kind={d.rejected?.length ? "warn" : "ok"}>{plural(created, "user")} created{d.rejected?.length ? `, ${plural(d.rejected.length, "line")} refused` : ""}.</Notice>{!!d.rejected?.length && <ul className="list panel">{d.rejected.map((r) => <li key={r.line}><span className="num dim">Line {r.line}</span><span className="grow">{r.reason}</span></li>)}</ul>}<Group justify="flex-end"><Button onClick={close}>Done</Button></Group></> : <>
-        <p className="dim">Seven columns: first name, last name, email, role, classification tier, authentication provider, default group. Role may be blank (Standard User).</p>
+        <p className="dim">Seven columns: first name, last name, email, role, classification tier, authentication provider, default group. First name, last name, email and authentication provider (plextrac) are required; a blank role is Standard User.</p>
         <div className="row wrap"><FileButton accept=".csv,text/csv" onChange={setFile}>{(p) => <Button {...p} variant="default">{file ? "Another file" : "Choose a file"}</Button>}</FileButton><span className="grow cut">{file?.name ?? <span className="dim">No file chosen</span>}</span><Button variant="subtle" size="compact-sm" leftSection={<IconDownload size={14} />} onClick={template}>Template</Button></div>
         <Group justify="flex-end" gap="xs"><Button variant="default" onClick={close}>Cancel</Button><Button disabled={!file} loading={send.isPending} onClick={() => send.mutate()}>Import</Button></Group></>}
     </div></Modal>
