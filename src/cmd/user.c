@@ -78,14 +78,15 @@ user_create_cmd(struct cx *cx, struct user_args *u)
 
     if (str_is_null(u->email) || str_is_null(u->first) || str_is_null(u->last) || str_is_null(u->role) ||
         !u->password_stdin)
-        return usage("user create --email E --first F --last L --role ADMIN [--tenant N] --password-stdin");
+        return usage("user create --email E --first F --last L --role ADMIN [--tenant N | --new-tenant --tenant-name W]\n"
+                     "                           --password-stdin");
     if (!read_password(cx->arena, &plain))
         return refuse("no password on standard input");
     if (cx->tenant.known && cx_read(cx, policy_body, &p) != OK)
         return refuse("%.*s", STR_ARG(cx->failure.message));
     if (password_check(cx, &p.p, plain, u->email, S("password")) != OK || password_hash(cx, plain, &u->hash) != OK)
         return refuse("%.*s", STR_ARG(cx->failure.message));
-    u->make_tenant = !cx->tenant.known;
+    u->make_tenant |= !cx->tenant.known;
     if (cx_write(cx, create_body, u) != OK)
         return refuse("%.*s", STR_ARG(cx->failure.message));
     printf("%.*s can sign in.\n", STR_ARG(u->email));
@@ -147,6 +148,7 @@ cmd_user(struct arena *a, int argc, char **argv)
                                       {"first", &u.first, NULL},    {"last", &u.last, NULL},
                                       {"role", &u.role, NULL},      {"tenant", &u.tenant, NULL},
                                       {"tenant-name", &u.tenant_name, NULL},
+                                      {"new-tenant", NULL, &u.make_tenant},
                                       {"password-stdin", NULL, &u.password_stdin}, {0}};
     struct app *app;
     struct cx cx;
@@ -163,7 +165,7 @@ cmd_user(struct arena *a, int argc, char **argv)
     app->limits = limits_create(a);
     cx = command_cx(app, a, "user");
     cx.actor.name = command_cx(app, a, arena_cstr(a, arena_fmt(a, "user %s", argv[0]))).actor.name;
-    if (command_tenant(&cx, tenant) != OK) {
+    if (!u.make_tenant && command_tenant(&cx, tenant) != OK) {
         if (!str_eq(str_of(argv[0]), S("create")) || !str_is_null(u.tenant)) {
             status = refuse("%.*s", STR_ARG(cx.failure.message));
             goto out;

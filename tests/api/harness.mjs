@@ -80,6 +80,7 @@ export function recount(args, { input = "", env = {} } = {}) {
 export function createUser(store, u) {
   const args = ["user", "create", "--email", u.email, "--first", u.first ?? u.email.split("@")[0], "--last", u.last ?? "Tester",
     "--role", u.role ?? "ADMIN", "--password-stdin", "--data", store.data, ...store.flags];
+  if (u.newTenant) args.push("--new-tenant");
   if (u.tenantName) args.push("--tenant-name", u.tenantName);
   if (u.tenant !== undefined) args.push("--tenant", String(u.tenant));
   const r = recount(args, { input: (u.password ?? PASSWORD) + "\n" });
