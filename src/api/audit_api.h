@@ -1,0 +1,63 @@
+/* Shared by the files of /api/v2/auditlog: the query of an address, and streams. */
+#ifndef RECOUNT_API_AUDIT_API_H
+#define RECOUNT_API_AUDIT_API_H
+
+#include "api/api.h"
+#include "audit/audit.h"
+#include "core/session.h"
+
+#define AUDIT_SETTLE_MS 200 /* how long a list waits for what was committed before it */
+
+/* A stream of events or an export under way. It lives in an arena of its own and outlives its
+ * request; its end gives the place back. */
+struct stream {
+    struct app *app;
+    struct arena *arena;    /* the stream's own: outlives the request */
+    struct audit_query query;
+    struct tenant_ref tenant;
+    struct actor actor;        /* who opened it; its session is read again every half second */
+    struct session_view view;
+    int64_t user_id;
+    struct str session;
+    int64_t last_sent;      /* monotonic */
+    int64_t last_checked;
+    uint64_t seen_audit;
+    bool begun;
+    /* export only */
+    enum audit_format format;
+    bool is_export, head_done;
+    int64_t count, first, last;
+};
+
+/* One page read in a transaction. */
+struct batch {
+    const struct audit_query *q;
+    struct audit_page page;
+};
+
+/* Filters, paging and cursor of the address; every bad one is noted. ERR_INVALID. */
+MUST_CHECK enum err audit_query_read(struct api_request *rq, struct audit_query *q);
+/* The same as text, for the events of views and exports. */
+struct str audit_query_text(struct api_request *rq);
+/* Takes a place among the streams of a user; ERR_TOO_FAST when he has none left. */
+MUST_CHECK enum err audit_streams_room(struct api_request *rq, int64_t user);
+/* Gives the place back. */
+void audit_streams_leave(int64_t user);
+/* A context of the one who opened the stream. */
+struct cx audit_stream_cx(const struct stream *s, struct arena *a);
+/* The session and the right still hold; asked of the store every half second. */
+bool audit_stream_allowed(struct stream *s, struct arena *a);
+/* Body of a read: one page of the query; arg is a struct batch. */
+enum err audit_batch_body(struct cx *cx, void *arg);
+/* A stream in an arena of its own, for the caller of rq. */
+struct stream *audit_stream_new(struct api_request *rq, const struct audit_query *q);
+/* Makes it the answer; its place must have been taken. */
+MUST_CHECK enum err audit_stream_open(struct api_request *rq, struct stream *s, struct str type,
+                                      enum err (*write)(void *arg, struct buf *out));
+/* Handlers of the routes. */
+enum err audit_stream_apply(struct api_request *rq);
+enum err audit_export_prepare(struct api_request *rq);
+enum err audit_export_apply(struct api_request *rq);
+enum err audit_export_after(struct api_request *rq);
+
+#endif
