@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <string.h>
 #include <time.h>
 
 #define LISTENERS_MAX 16
@@ -39,13 +40,18 @@ bus_create(struct arena *a)
 void
 bus_publish(struct bus *b, enum bus_topic t)
 {
+    struct listener copy[LISTENERS_MAX];
+    int n;
+
     pthread_mutex_lock(&b->lock);
     b->position[t]++;
     pthread_cond_broadcast(&b->moved);
+    n = b->n_listeners;
+    memcpy(copy, b->listener, sizeof copy);
     pthread_mutex_unlock(&b->lock);
-    for (int i = 0; i < b->n_listeners; i++) {
-        if (b->listener[i].mask & (1u << t))
-            b->listener[i].fn(b->listener[i].arg, t);
+    for (int i = 0; i < n; i++) { /* without the lock: a listener may ask for a position */
+        if (copy[i].mask & (1u << t))
+            copy[i].fn(copy[i].arg, t);
     }
 }
 
@@ -107,7 +113,9 @@ bus_stop(struct bus *b)
 void
 bus_listen(struct bus *b, unsigned mask, void (*fn)(void *arg, enum bus_topic t), void *arg)
 {
+    pthread_mutex_lock(&b->lock);
     if (b->n_listeners == LISTENERS_MAX)
         BUG("more than %d listeners on the bus", LISTENERS_MAX);
     b->listener[b->n_listeners++] = (struct listener){mask, fn, arg};
+    pthread_mutex_unlock(&b->lock);
 }

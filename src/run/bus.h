@@ -18,7 +18,7 @@ uint64_t bus_position(struct bus *b, enum bus_topic t);
 unsigned bus_wait(struct bus *b, unsigned mask, const uint64_t since[BUS_TOPICS], int timeout_ms);
 /* Wakes every waiter and makes all later waits return at once (stopping). */
 void bus_stop(struct bus *b);
-/* Calls fn(arg) at every publish of a topic of the mask, on the publishing thread; fn only signals. Before threads start. */
+/* Calls fn(arg) at every publish of a topic of the mask, on the publishing thread; fn only signals. */
 void bus_listen(struct bus *b, unsigned mask, void (*fn)(void *arg, enum bus_topic t), void *arg);
 
 #endif
