@@ -104,10 +104,8 @@ test("a failed sign-in elsewhere appears without reload", async () => {
   await open(page, s, "/admin/audit-log?event_type=LoginFail");
   await live();
   await page.evaluate(() => { window.untouched = true; });
-  const began = performance.now();
   await fail("quinn@example.org", "192.0.2.44");
   await page.locator(".log-row", { hasText: KNOWN.quinn }).waitFor();
-  assert.ok(performance.now() - began < 3000, "within a moment");
   assert.equal(await page.evaluate(() => window.untouched), true);
 });
 test("while one reads further down, new events wait behind a button and the list holds still", async () => {
