@@ -1,6 +1,6 @@
 /** Stopping in order, starting again, and what the instance's log says about it. */
 import { test } from "node:test";
-import { serve, assert, until, recount, newStore, SLOW } from "./harness.mjs";
+import { serve, assert, until, recount, newStore } from "./harness.mjs";
 
 test("SIGTERM: running requests are answered, streams end, the status is 0", async () => {
   const s = await serve({});
