@@ -200,7 +200,7 @@ render_block(struct stream *s, struct cx *cx, uint64_t now, struct buf *out)
             all = false;
             break;
         }
-        s->query.after = (v->epoch << 40) | v->index; /* a cursor of the list (audit.h) */
+        s->query.after = audit_cursor(v);
         own |= v->type == EV_AUDIT_VIEWED;
         if (v->type == EV_AUDIT_VIEWED && str_eq(v->session, s->session))
             continue; /* never new to its own viewer */

@@ -283,6 +283,12 @@ read_newest(struct db_tx *tx, void *arg)
 }
 
 int64_t
+audit_cursor(const struct audit_event *e)
+{
+    return position_of(e->epoch, e->index);
+}
+
+int64_t
 audit_newest(struct app *app, int64_t tenant_id, bool instance)
 {
     return newest_in(app, NULL, tenant_id, instance);

@@ -175,7 +175,9 @@ struct audit_page {
 MUST_CHECK enum err audit_list(struct cx *cx, const struct audit_query *q, struct audit_page *out);
 MUST_CHECK enum err audit_get(struct cx *cx, int64_t tenant_id, bool instance, struct str cuid,
                               struct audit_event *out);
-/* Index of the newest moved event, −1 if none. */
+/* The cursor that stands at the event: give it as `after` to go on behind it. */
+int64_t audit_cursor(const struct audit_event *e);
+/* Cursor of the newest moved event, −1 if none. */
 int64_t audit_newest(struct app *app, int64_t tenant_id, bool instance);
 
 /* Start (µs) of what is shown now and the next change: the running month and the kept months before. */

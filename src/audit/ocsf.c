@@ -186,16 +186,7 @@ put_unmapped(struct json_writer *w, const struct audit_event *e)
     json_kv_i64(w, "epoch", e->epoch);
     json_kv_str(w, "leaf", e->leaf_hex);
     json_kv_str(w, "owasp_event", str_of(event_type(e->type)->owasp));
-    json_key(w, S("changes"));
-    json_begin_array(w);
-    for (size_t i = 0; i < e->n_changes; i++) {
-        json_begin_object(w);
-        json_kv_str(w, "field", e->changes[i].field);
-        json_kv_str(w, "before", e->changes[i].before);
-        json_kv_str(w, "after", e->changes[i].after);
-        json_end_object(w);
-    }
-    json_end_array(w);
+    put_changes(w, e);
     json_end_object(w);
 }
 

@@ -255,4 +255,7 @@ void ocsf_put(struct json_writer *w, const struct audit_event *e);
 /* audit_newest() for a caller with a read of the main store open (tx may be NULL). */
 int64_t newest_in(struct app *app, struct db_tx *tx, int64_t tenant_id, bool instance);
 
+/* The member "changes" of an event (render.c). */
+void put_changes(struct json_writer *w, const struct audit_event *e);
+
 #endif

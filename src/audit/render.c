@@ -92,7 +92,7 @@ put_client(struct json_writer *w, const struct audit_event *e)
     json_end_object(w);
 }
 
-static void
+void
 put_changes(struct json_writer *w, const struct audit_event *e)
 {
     json_key(w, S("changes"));

@@ -97,20 +97,22 @@ told(struct app *app, struct str why)
     return false;
 }
 
+/* version: what the schema was and is now. */
 static bool
-open_store(struct app *app, struct arena *a, struct open_want want)
+open_store(struct app *app, struct arena *a, struct open_want want, int version[2])
 {
     struct db_options o = {.url = app->config.database, .dir = app->config.data_dir, .readers = 8, .writers = 8};
     struct audit_options ao = {.dir = app->config.data_dir, .readers = 4, .read_only = want.read_only};
     struct str why = S("the store can not be opened");
     int v[2] = {0, 0};
 
+    version[0] = version[1] = 0;
     o.readers = app->config.workers > 0 ? app->config.workers + 4 : 4;
     o.writers = app->config.workers > 0 ? app->config.workers : 2;
     o.read_only = want.read_only;
     if (db_open(a, &o, &app->db, &why) != OK)
         return told(app, why);
-    if (want.migrate && db_migrate(app->db, a, &v[0], &v[1], &why) != OK)
+    if (want.migrate && db_migrate(app->db, a, &version[0], &version[1], &why) != OK)
         return told(app, why);
     if (db_schema_version(app->db, a, &v[0], &v[1]) != OK || v[0] < v[1])
         return told(app, S("the schema is older than this binary: run \"recount migrate\""));
@@ -127,7 +129,7 @@ app_open(struct arena *a, const struct config *c, struct open_want want, struct 
     struct app *app = arena_new(a, struct app);
     struct str why = STR_NULL;
     struct cx cx;
-    int before = 0, now = 0;
+    int version[2];
 
     app->arena = a;
     app->config = *c;
@@ -142,29 +144,15 @@ app_open(struct arena *a, const struct config *c, struct open_want want, struct 
         refuse("%.*s", STR_ARG(why));
         return false;
     }
-    if (want.migrate) { /* what it was before, to be recorded below */
-        struct db_options o = {.url = c->database, .dir = c->data_dir, .readers = 1, .writers = 1};
-        struct db *db;
-
-        if (db_open(a, &o, &db, &why) != OK)
-            return told(app, why);
-        if (db_schema_version(db, a, &before, &now) != OK)
-            before = now;
-        db_close(db);
-    }
-    if (!open_store(app, a, want))
+    if (!open_store(app, a, want, version))
         return false;
     app->jobs = jobs_create(app);
     cx = cx_system(app, a, "start", NULL);
     if (!want.read_only) {
         if (cx_write(&cx, identify, app) != OK)
             return told(app, cx.failure.message);
-        if (before < now) {
-            int v[2] = {before, now};
-
-            if (cx_write(&cx, record_migration, v) != OK)
-                return told(app, cx.failure.message);
-        }
+        if (version[0] < version[1] && cx_write(&cx, record_migration, version) != OK)
+            return told(app, cx.failure.message);
     }
     *out = app;
     return true;

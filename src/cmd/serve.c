@@ -234,26 +234,20 @@ greet(struct app *app, const struct demo_people *demo)
     fflush(stdout);
 }
 
-struct setup {
-    bool needed;
-};
-
 static enum err
 setup_body(struct cx *cx, void *arg)
 {
-    struct setup *s = arg;
-
-    return link_setup_needed(cx, &s->needed);
+    return link_setup_needed(cx, arg);
 }
 
 static void
 offer_setup(struct app *app)
 {
     struct cx cx = cx_system(app, app->arena, "start", NULL);
-    struct setup s = {false};
+    bool needed = false;
     struct str url;
 
-    if (cx_read(&cx, setup_body, &s) != OK || !s.needed)
+    if (cx_read(&cx, setup_body, &needed) != OK || !needed)
         return;
     if (link_setup(&cx, &url) == OK)
         printf("\nNobody can sign in yet. Set Recount up here (once, within 24 hours):\n  %.*s\n", STR_ARG(url));

@@ -19,20 +19,7 @@ client_get(struct cx *cx, int64_t id, struct client *out)
         return fail(cx, e, "Client not found");
     if (e != OK)
         return e;
-    *out = (struct client){
-        .id = db_int(r, 0),
-        .cuid = arena_str(cx->arena, db_text(r, 1)),
-        .name = arena_str(cx->arena, db_text(r, 2)),
-        .description = arena_str(cx->arena, db_text(r, 3)),
-        .poc = arena_str(cx->arena, db_text(r, 4)),
-        .poc_email = arena_str(cx->arena, db_text(r, 5)),
-        .tags = arena_str(cx->arena, db_text(r, 6)),
-        .custom_field = arena_str(cx->arena, db_text(r, 7)),
-        .logo = arena_str(cx->arena, db_text(r, 8)),
-        .extra = arena_str(cx->arena, db_text(r, 9)),
-        .created_at = db_int(r, 10),
-        .updated_at = db_int(r, 11),
-    };
+    *out = client_row(cx, r);
     db_rows_end(r);
     return OK;
 }

@@ -38,6 +38,10 @@ MUST_CHECK enum err client_set_logo(struct cx *cx, const struct client *c, struc
 /* Removes it and everyone's access, with an event for each. */
 MUST_CHECK enum err client_delete(struct cx *cx, const struct client *c);
 
+/* The current row of a statement that selects the columns in this order: client_id, cuid, name, description,
+ * poc, poc_email, tags, custom_field, logo, extra, created_at, updated_at. */
+struct client client_row(struct cx *cx, const struct db_rows *r);
+
 /* ---- what the caller sees: clients he is assigned to and may view, or all with AUTHORIZATION_MANAGE ---- */
 struct client_query {
     int64_t offset, limit;

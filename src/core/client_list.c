@@ -56,8 +56,8 @@ order_of(const struct client_query *q)
     return NULL;
 }
 
-static struct client
-row(struct cx *cx, const struct db_rows *r)
+struct client
+client_row(struct cx *cx, const struct db_rows *r)
 {
     return (struct client){
         .id = db_int(r, 0),
@@ -89,7 +89,7 @@ read_page(struct cx *cx, struct db_rows *rows, struct clients *all)
                 memcpy(v, all->v, all->n * sizeof *v);
             all->v = v;
         }
-        all->v[all->n++] = row(cx, rows);
+        all->v[all->n++] = client_row(cx, rows);
         if (arena_used(cx->arena) - before > PAGE_BYTES_MAX) {
             db_rows_end(rows);
             return fail(cx, ERR_FULL, "The answer is too large; ask for fewer rows");

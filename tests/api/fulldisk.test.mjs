@@ -8,7 +8,7 @@ import { spawnSync } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, statSync, unlinkSync, writeSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { serve, createUser, assert, until, recount, ADMIN, PASSWORD, STORE } from "./harness.mjs";
+import { serve, createUser, assert, until, recount, ADMIN, PASSWORD, STORE, everything } from "./harness.mjs";
 
 const MB = Number(process.env.RECOUNT_FULLDISK_MB ?? 96);
 const RESERVE = Math.min(16 << 20, (MB << 20) / 16); // audit/reserve.c
@@ -40,18 +40,6 @@ function fill(file) {
       try { for (;;) if (writeSync(fd, chunk) < size) break; } catch (e) { assert.equal(e.code, "ENOSPC"); }
     }
   } finally { closeSync(fd); }
-}
-
-async function everything(c, q = {}) {
-  const out = [];
-  let cursor;
-  do {
-    const p = new URLSearchParams({ limit: "1000", order: "asc", ...q, ...(cursor === undefined ? {} : { cursor }) });
-    const r = await c.ok("GET", `/api/v2/auditlog?${p}`);
-    out.push(...r.data);
-    cursor = r.meta.more ? r.meta.next : undefined;
-  } while (cursor !== undefined);
-  return out;
 }
 
 function instanceLog(store) {

@@ -405,3 +405,16 @@ export function certificate(dir) {
 
 export { assert };
 export const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
+
+/** Every event a query finds, oldest first, by cursor. */
+export async function everything(c, q = {}) {
+  const out = [];
+  let cursor;
+  do {
+    const p = new URLSearchParams({ limit: "1000", order: "asc", ...q, ...(cursor === undefined ? {} : { cursor }) });
+    const r = await c.ok("GET", `/api/v2/auditlog?${p}`);
+    out.push(...r.data);
+    cursor = r.meta.more ? r.meta.next : undefined;
+  } while (cursor !== undefined);
+  return out;
+}

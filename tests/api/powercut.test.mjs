@@ -8,7 +8,7 @@ import { spawnSync } from "node:child_process";
 import { chownSync, mkdtempSync, readdirSync, rmSync, existsSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
-import { serve, createUser, assert, until, ADMIN, STORE, SLOW, LONG } from "./harness.mjs";
+import { serve, createUser, assert, until, ADMIN, STORE, SLOW, LONG, everything } from "./harness.mjs";
 
 const STOPS = SLOW ? 2 : LONG ? 30 : 4;
 
@@ -41,18 +41,6 @@ async function cluster() {
     cut: () => as("pg_ctl", "-D", data, "-m", "immediate", "-w", "-t", "30", "stop"),
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };
-}
-
-async function everything(c, q = {}) {
-  const out = [];
-  let cursor;
-  do {
-    const p = new URLSearchParams({ limit: "1000", order: "asc", ...q, ...(cursor === undefined ? {} : { cursor }) });
-    const r = await c.ok("GET", `/api/v2/auditlog?${p}`);
-    out.push(...r.data);
-    cursor = r.meta.more ? r.meta.next : undefined;
-  } while (cursor !== undefined);
-  return out;
 }
 
 const pg = await cluster();

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { spawn } from "node:child_process";
 import { cpSync, mkdirSync } from "node:fs";
 import path from "node:path";
-import { serve, newStore, assert, until, recount, BIN, STORE, PASSWORD, SLOW } from "./harness.mjs";
+import { serve, newStore, assert, until, recount, BIN, STORE, PASSWORD, SLOW, everything } from "./harness.mjs";
 
 /** Runs a command beside the test, so that the load goes on. */
 function command(args, input = "") {
@@ -31,18 +31,6 @@ function load(c, prefix, lanes = 4) { // every answer must be 200: a command bes
     }
   }));
   return { made, end: async () => { stop = true; await all; return made; } };
-}
-
-async function everything(c, q = {}) {
-  const out = [];
-  let cursor;
-  do {
-    const p = new URLSearchParams({ limit: "1000", order: "asc", ...q, ...(cursor === undefined ? {} : { cursor }) });
-    const r = await c.ok("GET", `/api/v2/auditlog?${p}`);
-    out.push(...r.data);
-    cursor = r.meta.more ? r.meta.next : undefined;
-  } while (cursor !== undefined);
-  return out;
 }
 
 /** No change without its event, no event without its change, no gap in the log. */
