@@ -15,13 +15,16 @@ interface Props<T> {
   empty: ReactNode;
 }
 
-/** Values in the address, so that a view can be sent to someone. */
+/**
+ * Values in the address, so that a view can be sent to someone. A change starts from the address as it is now, not from
+ * the one last drawn: drawing may be late, and of two changes in a row the first would be lost.
+ */
 export function useUrl() {
   const [p, set] = useSearchParams();
   return {
     p, get: (k: string) => p.get(k) ?? "",
-    set: (values: Record<string, string | null | undefined>, push = false) => set((old) => {
-      const n = new URLSearchParams(old);
+    set: (values: Record<string, string | null | undefined>, push = false) => set(() => {
+      const n = new URLSearchParams(window.location.search);
       for (const [k, v] of Object.entries(values)) if (v) n.set(k, v); else n.delete(k);
       return n;
     }, { replace: !push }),
