@@ -232,11 +232,12 @@ def check_names():
 
 
 def check_format():
-    """Files listed in tools/formatted.txt are as clang-format lays them out."""
-    tool = shutil.which("clang-format")
-    names = [n for n in read("tools/formatted.txt").split() if os.path.exists(n)] if os.path.exists("tools/formatted.txt") else []
-    if not tool or not names:
+    """Every C file is as clang-format 14 (Debian 12's) lays it out; other versions differ in places and are not asked."""
+    tool = shutil.which("clang-format-14") or shutil.which("clang-format")
+    if not tool or not re.search(r"version 14\.", subprocess.run([tool, "--version"], capture_output=True, text=True).stdout):
+        warnings.append("clang-format 14 is not here: the layout was not checked")
         return
+    names = list(sources("src", ".c", ".h")) + list(sources("tests", ".c", ".h"))
     out = subprocess.run([tool, "-n", "--Werror", *names], capture_output=True, text=True)
     for line in out.stderr.splitlines():
         m = re.match(r"(.+?):(\d+):\d+: error: (.*)", line)

@@ -20,7 +20,7 @@ enum route_who {
     WHO_SIGNED_IN,  /* any valid session or access token (tokens: GET only) */
     WHO_SESSION,    /* a person's session, not an access token */
     WHO_PERMISSION, /* signed in, and holding route.permission tenant-wide */
-    WHO_CLIENT,     /* signed in, and holding route.permission on the client {c} (tenant-wide ADMIN right included) */
+    WHO_CLIENT, /* signed in, and holding route.permission on the client {c} (tenant-wide ADMIN right included) */
 };
 
 enum route_rate { RATE_NONE, RATE_AUTH /* failed authentications per address */, RATE_HEAVY };
@@ -31,35 +31,38 @@ struct api_request {
     struct cx *cx;
     const struct route *route;
     struct http_request *http;
-    struct str param[6];        /* path parameters in order */
-    int64_t param_id[6];        /* the same as numbers, −1 when not a number */
-    const struct json *body;    /* JSON body (or the form turned into an object of strings); NULL: none */
-    struct form_part *parts;    /* multipart */
+    struct str param[6]; /* path parameters in order */
+    int64_t param_id[6]; /* the same as numbers, −1 when not a number */
+    const struct json
+        *body; /* JSON body (or the form turned into an object of strings); NULL: none */
+    struct form_part *parts; /* multipart */
     size_t n_parts;
-    void *state;                /* prepare's result for apply and encode: in the arena */
-    struct json_writer out;     /* the answer; begun empty before each apply */
+    void *state;            /* prepare's result for apply and encode: in the arena */
+    struct json_writer out; /* the answer; begun empty before each apply */
     struct buf *out_buf;
-    struct http_response *rs;   /* for the rare answers that are not JSON, and cookies */
+    struct http_response *rs; /* for the rare answers that are not JSON, and cookies */
 };
 
 typedef enum err (*api_fn)(struct api_request *rq);
 
 struct route {
     enum http_method method;
-    const char *path;           /* "/api/v1/client/{c}/users"; parameters by name in braces. {t} must name the caller's tenant (id or cuid), else 404 */
+    const char *
+        path; /* "/api/v1/client/{c}/users"; parameters by name in braces. {t} must name the caller's tenant (id or cuid), else 404 */
     enum route_who who;
     enum permission permission; /* for WHO_PERMISSION, WHO_CLIENT */
     enum route_tx tx;
     enum route_body body;
     enum route_rate rate;
-    const char *fields;         /* body members as "name:type* other:type" for openapi; * = required; NULL none */
-    const char *events;         /* names of events it may record, space-separated; NULL none */
+    const char
+        *fields; /* body members as "name:type* other:type" for openapi; * = required; NULL none */
+    const char *events; /* names of events it may record, space-separated; NULL none */
     const char *summary;
-    api_fn prepare;             /* no transaction; may be NULL */
-    api_fn apply;               /* inside the transaction (or none for TX_NONE): SQL and answer */
-    api_fn after;               /* after the commit, before answering: cookies, signals; may be NULL */
-    bool reserve;               /* also while the disk is all but full: what an administrator then needs */
-    bool upload_file;           /* multipart body of up to upload_max goes to a file */
+    api_fn prepare;   /* no transaction; may be NULL */
+    api_fn apply;     /* inside the transaction (or none for TX_NONE): SQL and answer */
+    api_fn after;     /* after the commit, before answering: cookies, signals; may be NULL */
+    bool reserve;     /* also while the disk is all but full: what an administrator then needs */
+    bool upload_file; /* multipart body of up to upload_max goes to a file */
     int64_t upload_max;
 };
 
@@ -90,14 +93,16 @@ struct list_args {
     const struct json *filters; /* array or NULL */
     const struct json *sort;
 };
-MUST_CHECK enum err list_args_read(struct api_request *rq, int64_t max_limit, struct list_args *out);
+MUST_CHECK enum err list_args_read(struct api_request *rq, int64_t max_limit,
+                                   struct list_args *out);
 /* Writes the members status, data (by `row` calls between) … meta echoing the request with total. */
 void list_meta_write(struct api_request *rq, const struct list_args *l, int64_t total);
 
 /* Entry for http: dispatches one request. */
 void api_handle(void *app, struct http_request *rq, struct http_response *rs);
 void api_headers_done(void *app, const struct http_request *rq, struct http_limits *limits);
-void api_before_upload(void *app, struct http_request *rq, struct http_limits *limits, struct http_response *rs);
+void api_before_upload(void *app, struct http_request *rq, struct http_limits *limits,
+                       struct http_response *rs);
 /* {status:"error", statusCode, error, message, code?, fields?} */
 void api_error_body(struct buf *out, int status, struct str message);
 

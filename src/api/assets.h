@@ -5,11 +5,11 @@
 #include <stddef.h>
 
 struct asset {
-    const char *path;  /* "/assets/index-….js"; NULL ends the table */
+    const char *path; /* "/assets/index-….js"; NULL ends the table */
     const char *type;
-    const char *gzip;  /* the file, gzipped */
-    size_t n;          /* bytes of it */
-    const char *etag;  /* quoted */
+    const char *gzip; /* the file, gzipped */
+    size_t n;         /* bytes of it */
+    const char *etag; /* quoted */
 };
 extern const struct asset assets[];
 

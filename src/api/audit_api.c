@@ -5,12 +5,14 @@
 
 /* ---- reading the log is recorded: one event a view, at most one a minute and session ---- */
 
-static const struct sql VIEW_ROW = SQL_READ("SELECT minute, first_query, views FROM audit_view WHERE tenant_id = $1 AND session = $2");
+static const struct sql VIEW_ROW = SQL_READ(
+    "SELECT minute, first_query, views FROM audit_view WHERE tenant_id = $1 AND session = $2");
 static const struct sql VIEW_PUT = SQL_WRITE(
-    "audit_view", "INSERT INTO audit_view (tenant_id, user_id, session, minute, first_query, last_query, views) "
-                  "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, session) DO UPDATE SET "
-                  "minute = excluded.minute, first_query = excluded.first_query, last_query = excluded.last_query, "
-                  "views = excluded.views");
+    "audit_view",
+    "INSERT INTO audit_view (tenant_id, user_id, session, minute, first_query, last_query, views) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, session) DO UPDATE SET "
+    "minute = excluded.minute, first_query = excluded.first_query, last_query = excluded.last_query, "
+    "views = excluded.views");
 
 struct view {
     struct str query;
@@ -23,7 +25,8 @@ note_view_body(struct cx *cx, void *arg)
     int64_t minute = cx->now / USEC_PER_MIN, then = -1, views = 0;
     struct str first = v->query;
     struct db_rows *r;
-    enum err e = db_query_one(cx->tx, &VIEW_ROW, ARGS(V_INT(cx->tenant.id), V_STR(cx->actor.session)), &r);
+    enum err e =
+        db_query_one(cx->tx, &VIEW_ROW, ARGS(V_INT(cx->tenant.id), V_STR(cx->actor.session)), &r);
 
     if (e == OK) {
         then = db_int(r, 0);
@@ -37,16 +40,16 @@ note_view_body(struct cx *cx, void *arg)
         struct audit_entry entry = {.event = EV_AUDIT_VIEWED, .target_kind = S("audit")};
 
         entry.text = arena_fmt(cx->arena, "%.*s viewed the audit log", STR_ARG(cx->actor.name));
-        entry.private_detail = arena_fmt(cx->arena, "query: %.*s; %lld more in the view before", STR_ARG(v->query),
-                                         (long long)(views > 0 ? views - 1 : 0));
+        entry.private_detail = arena_fmt(cx->arena, "query: %.*s; %lld more in the view before",
+                                         STR_ARG(v->query), (long long)(views > 0 ? views - 1 : 0));
         TRY(audit_record(cx, &entry, NULL));
         first = v->query;
         views = 0;
     }
     audit_cover(cx, REASON_VIEW_FOLD);
     return db_exec(cx->tx, &VIEW_PUT,
-                   ARGS(V_INT(cx->tenant.id), V_INT(cx->actor.user_id), V_STR(cx->actor.session), V_INT(minute),
-                        V_STR(first), V_STR(v->query), V_INT(views + 1)),
+                   ARGS(V_INT(cx->tenant.id), V_INT(cx->actor.user_id), V_STR(cx->actor.session),
+                        V_INT(minute), V_STR(first), V_STR(v->query), V_INT(views + 1)),
                    NULL);
 }
 
@@ -55,7 +58,8 @@ view_is_noted(struct cx *cx, void *arg)
 {
     bool *noted = arg;
     struct db_rows *r;
-    enum err e = db_query_one(cx->tx, &VIEW_ROW, ARGS(V_INT(cx->tenant.id), V_STR(cx->actor.session)), &r);
+    enum err e =
+        db_query_one(cx->tx, &VIEW_ROW, ARGS(V_INT(cx->tenant.id), V_STR(cx->actor.session)), &r);
 
     if (e == ERR_NOT_FOUND)
         return OK;
@@ -74,7 +78,8 @@ note_view(struct api_request *rq)
     struct view v = {audit_query_text(rq)};
     bool noted = false;
 
-    if (cx_read(rq->cx, view_is_noted, &noted) == OK && !noted && cx_write(rq->cx, note_view_body, &v) != OK)
+    if (cx_read(rq->cx, view_is_noted, &noted) == OK && !noted &&
+        cx_write(rq->cx, note_view_body, &v) != OK)
         log_warn("audit.view_not_recorded", LOG_STR("request", rq->cx->request_id));
     rq->cx->failure = kept;
 }
@@ -199,11 +204,13 @@ static enum err
 clock_apply(struct api_request *rq)
 {
     struct audit_change change = {S("months may expire"), S("held"), S("confirmed")};
-    struct audit_entry e = {.event = EV_SETTING_CHANGED, .target_kind = S("audit"), .changes = &change, .n_changes = 1};
+    struct audit_entry e = {
+        .event = EV_SETTING_CHANGED, .target_kind = S("audit"), .changes = &change, .n_changes = 1};
 
     if (!audit_drops_held(rq->cx->app))
         return fail(rq->cx, ERR_CONFLICT, "The clock did not step: there is nothing to confirm");
-    e.text = arena_fmt(rq->cx->arena, "%.*s confirmed the clock after a step", STR_ARG(rq->cx->actor.name));
+    e.text = arena_fmt(rq->cx->arena, "%.*s confirmed the clock after a step",
+                       STR_ARG(rq->cx->actor.name));
     TRY(audit_record(rq->cx, &e, NULL));
     return api_ok(rq, S("Months that left the window expire again"));
 }
@@ -216,21 +223,58 @@ clock_after(struct api_request *rq)
 }
 
 const struct route audit_routes[] = {
-    {.method = HTTP_GET, .path = "/api/v2/auditlog", .who = WHO_PERMISSION, .permission = PERM_AUDIT_VIEW,
-     .tx = TX_READ, .events = "AuditLogViewed", .summary = "List and search the audit log",
-     .prepare = list_prepare, .apply = list_apply, .after = list_after},
-    {.method = HTTP_GET, .path = "/api/v2/auditlog/catalogue", .who = WHO_SIGNED_IN, .tx = TX_NONE,
-     .summary = "The catalogue of events", .apply = catalogue_apply},
-    {.method = HTTP_GET, .path = "/api/v2/auditlog/stream", .who = WHO_PERMISSION, .permission = PERM_AUDIT_VIEW,
-     .tx = TX_NONE, .events = "AuditLogViewed", .summary = "New events as they happen (server-sent events)",
+    {.method = HTTP_GET,
+     .path = "/api/v2/auditlog",
+     .who = WHO_PERMISSION,
+     .permission = PERM_AUDIT_VIEW,
+     .tx = TX_READ,
+     .events = "AuditLogViewed",
+     .summary = "List and search the audit log",
+     .prepare = list_prepare,
+     .apply = list_apply,
+     .after = list_after},
+    {.method = HTTP_GET,
+     .path = "/api/v2/auditlog/catalogue",
+     .who = WHO_SIGNED_IN,
+     .tx = TX_NONE,
+     .summary = "The catalogue of events",
+     .apply = catalogue_apply},
+    {.method = HTTP_GET,
+     .path = "/api/v2/auditlog/stream",
+     .who = WHO_PERMISSION,
+     .permission = PERM_AUDIT_VIEW,
+     .tx = TX_NONE,
+     .events = "AuditLogViewed",
+     .summary = "New events as they happen (server-sent events)",
      .apply = audit_stream_apply},
-    {.method = HTTP_GET, .path = "/api/v2/auditlog/export", .who = WHO_PERMISSION, .permission = PERM_AUDIT_EXPORT,
-     .tx = TX_WRITE, .reserve = true, .rate = RATE_HEAVY, .events = "AuditLogExported", .summary = "Export what a query shows",
-     .prepare = audit_export_prepare, .apply = audit_export_apply, .after = audit_export_after},
-    {.method = HTTP_POST, .path = "/api/v2/auditlog/clock", .who = WHO_PERMISSION, .permission = PERM_AUDIT_RETENTION,
-     .tx = TX_WRITE, .body = BODY_OPTIONAL, .events = "SettingChanged",
-     .summary = "Confirm the clock after a step, so that months expire again", .apply = clock_apply, .after = clock_after},
-    {.method = HTTP_GET, .path = "/api/v2/auditlog/{cuid}", .who = WHO_PERMISSION, .permission = PERM_AUDIT_VIEW,
-     .tx = TX_READ, .summary = "One event", .apply = get_apply},
+    {.method = HTTP_GET,
+     .path = "/api/v2/auditlog/export",
+     .who = WHO_PERMISSION,
+     .permission = PERM_AUDIT_EXPORT,
+     .tx = TX_WRITE,
+     .reserve = true,
+     .rate = RATE_HEAVY,
+     .events = "AuditLogExported",
+     .summary = "Export what a query shows",
+     .prepare = audit_export_prepare,
+     .apply = audit_export_apply,
+     .after = audit_export_after},
+    {.method = HTTP_POST,
+     .path = "/api/v2/auditlog/clock",
+     .who = WHO_PERMISSION,
+     .permission = PERM_AUDIT_RETENTION,
+     .tx = TX_WRITE,
+     .body = BODY_OPTIONAL,
+     .events = "SettingChanged",
+     .summary = "Confirm the clock after a step, so that months expire again",
+     .apply = clock_apply,
+     .after = clock_after},
+    {.method = HTTP_GET,
+     .path = "/api/v2/auditlog/{cuid}",
+     .who = WHO_PERMISSION,
+     .permission = PERM_AUDIT_VIEW,
+     .tx = TX_READ,
+     .summary = "One event",
+     .apply = get_apply},
     {0},
 };

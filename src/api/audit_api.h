@@ -12,14 +12,14 @@
  * request; its end gives the place back. */
 struct stream {
     struct app *app;
-    struct arena *arena;    /* the stream's own: outlives the request */
+    struct arena *arena; /* the stream's own: outlives the request */
     struct audit_query query;
     struct tenant_ref tenant;
-    struct actor actor;        /* who opened it; its session is read again every half second */
+    struct actor actor; /* who opened it; its session is read again every half second */
     struct session_view view;
     int64_t user_id;
     struct str session;
-    int64_t last_sent;      /* monotonic */
+    int64_t last_sent; /* monotonic */
     int64_t last_checked;
     uint64_t seen_audit;
     bool begun;

@@ -10,8 +10,8 @@
 
 /* Formats the events; false when they were too long for one piece and fewer are to be read. */
 static bool
-export_piece(struct arena *a, struct buf *out, enum audit_format f, bool head, const struct audit_page *p,
-             int *limit)
+export_piece(struct arena *a, struct buf *out, enum audit_format f, bool head,
+             const struct audit_page *p, int *limit)
 {
     if (head)
         audit_format_head(out, f);
@@ -66,8 +66,8 @@ read_format(struct api_request *rq, enum audit_format *out)
 /* What the export will hold, found before the first byte is sent: the same walk, hashed. The log
  * is append-only, so with `before` fixed the second walk gives the same bytes. */
 static enum err
-summarize(struct api_request *rq, struct audit_query *q, enum audit_format f, int64_t *count, int64_t *first,
-          int64_t *last, struct str *digest)
+summarize(struct api_request *rq, struct audit_query *q, enum audit_format f, int64_t *count,
+          int64_t *first, int64_t *last, struct str *digest)
 {
     struct audit_query walk = *q;
     struct sha256_run *h = sha256_begin(rq->cx->arena);
@@ -81,9 +81,11 @@ summarize(struct api_request *rq, struct audit_query *q, enum audit_format f, in
         struct buf *out = buf_in(a, (size_t)64 << 20);
         struct batch b = {.q = &walk};
 
-        if (cx_read(&cx, audit_batch_body, &b) != OK || (!b.page.complete && b.page.n == 0 && !b.page.more)) {
+        if (cx_read(&cx, audit_batch_body, &b) != OK ||
+            (!b.page.complete && b.page.n == 0 && !b.page.more)) {
             arena_free(a);
-            return fail(rq->cx, ERR_UNAVAILABLE, "The export could not be read. Narrow the dates and try again.");
+            return fail(rq->cx, ERR_UNAVAILABLE,
+                        "The export could not be read. Narrow the dates and try again.");
         }
         if (!export_piece(a, out, f, begin, &b.page, &walk.limit)) {
             arena_free(a);
@@ -104,7 +106,8 @@ summarize(struct api_request *rq, struct audit_query *q, enum audit_format f, in
     return OK;
 }
 
-struct export {
+struct export
+{
     struct audit_query q;
     enum audit_format format;
     int64_t count, first, last;
@@ -133,7 +136,8 @@ summarize_in_turn(struct api_request *rq, struct export *x)
     enum err e;
 
     if (atomic_fetch_add(&preparing, 1) >= (most < 1 ? 1 : most))
-        e = fail(rq->cx, ERR_UNAVAILABLE, "Other exports are being prepared. Try again in a moment.");
+        e = fail(rq->cx, ERR_UNAVAILABLE,
+                 "Other exports are being prepared. Try again in a moment.");
     else
         e = summarize(rq, &x->q, x->format, &x->count, &x->first, &x->last, &x->digest);
     atomic_fetch_sub(&preparing, 1);
@@ -168,9 +172,11 @@ audit_export_apply(struct api_request *rq)
     const struct export *x = rq->state;
     struct audit_entry e = {.event = EV_AUDIT_EXPORTED, .target_kind = S("audit"), .count = 1};
 
-    e.text = arena_fmt(rq->cx->arena, "%.*s exported %lld events of the audit log (index %lld to %lld, SHA-256 %.*s)",
-                       STR_ARG(rq->cx->actor.name), (long long)x->count, (long long)x->first, (long long)x->last,
-                       STR_ARG(x->digest));
+    e.text =
+        arena_fmt(rq->cx->arena,
+                  "%.*s exported %lld events of the audit log (index %lld to %lld, SHA-256 %.*s)",
+                  STR_ARG(rq->cx->actor.name), (long long)x->count, (long long)x->first,
+                  (long long)x->last, STR_ARG(x->digest));
     e.private_detail = arena_fmt(rq->cx->arena, "query: %.*s", STR_ARG(x->query));
     return audit_record(rq->cx, &e, NULL);
 }
@@ -203,10 +209,12 @@ audit_export_after(struct api_request *rq)
     http_add_header(rq->rs, S("X-Recount-Count"), arena_fmt(a, "%lld", (long long)x->count));
     http_add_header(rq->rs, S("X-Recount-First-Index"), arena_fmt(a, "%lld", (long long)x->first));
     http_add_header(rq->rs, S("X-Recount-Last-Index"), arena_fmt(a, "%lld", (long long)x->last));
-    http_add_header(rq->rs, S("X-Recount-Digest"), arena_fmt(a, "sha-256=%.*s", STR_ARG(x->digest)));
+    http_add_header(rq->rs, S("X-Recount-Digest"),
+                    arena_fmt(a, "sha-256=%.*s", STR_ARG(x->digest)));
     http_add_header(rq->rs, S("Content-Disposition"),
-                    arena_fmt(a, "attachment; filename=\"audit-log-%.*s.%s\"", 10, time_iso(a, rq->cx->now).p,
-                              ext[x->format]));
-    return audit_stream_open(rq, s, x->format == AUDIT_CSV ? S("text/csv; charset=utf-8") : S("application/x-ndjson"),
-                       export_write);
+                    arena_fmt(a, "attachment; filename=\"audit-log-%.*s.%s\"", 10,
+                              time_iso(a, rq->cx->now).p, ext[x->format]));
+    return audit_stream_open(
+        rq, s, x->format == AUDIT_CSV ? S("text/csv; charset=utf-8") : S("application/x-ndjson"),
+        export_write);
 }

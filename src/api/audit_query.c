@@ -2,8 +2,8 @@
  * and export, so that all three mean the same. */
 #include "api/audit_api.h"
 
-#define Q_MAX 1024      /* bytes of a search text */
-#define LIMIT_MAX 1000  /* events in one answer */
+#define Q_MAX             1024 /* bytes of a search text */
+#define LIMIT_MAX         1000 /* events in one answer */
 #define RELATIVE_DAYS_MAX 36500
 
 /* ISO 8601, or a past span such as "30d", "24h". */
@@ -22,8 +22,9 @@ read_time(struct api_request *rq, const char *name, bool end, int64_t *out)
         return OK;
     }
     if (time_parse_iso(s, out) != OK)
-        return fail_field(rq->cx, str_of(name),
-                          "must be a date (2026-11-23), a time with zone (2026-11-23T10:00:00Z) or a span (30d)");
+        return fail_field(
+            rq->cx, str_of(name),
+            "must be a date (2026-11-23), a time with zone (2026-11-23T10:00:00Z) or a span (30d)");
     if (end && s.n == 10)
         *out += USEC_PER_DAY; /* a day as an end includes the day */
     return OK;

@@ -6,9 +6,9 @@
 #include "run/bus.h"
 
 #define STREAMS_PER_USER 20
-#define HEARTBEAT_S 15
-#define STREAM_BATCH 100
-#define STREAM_BYTES ((size_t)1 << 20) /* of one call; a single event may exceed it */
+#define HEARTBEAT_S      15
+#define STREAM_BATCH     100
+#define STREAM_BYTES     ((size_t)1 << 20) /* of one call; a single event may exceed it */
 
 static pthread_mutex_t streams_lock = PTHREAD_MUTEX_INITIALIZER;
 static int64_t stream_users[4096]; /* user id of each open stream, 0 = free */
@@ -51,7 +51,8 @@ audit_streams_room(struct api_request *rq, int64_t user)
 {
     if (audit_streams_take(user) >= 0)
         return OK;
-    return fail(rq->cx, ERR_TOO_FAST, "At most %d streams and exports can be open at once", STREAMS_PER_USER);
+    return fail(rq->cx, ERR_TOO_FAST, "At most %d streams and exports can be open at once",
+                STREAMS_PER_USER);
 }
 
 static void
@@ -231,7 +232,8 @@ stream_step(struct stream *s, struct buf *out)
     } else if (!s->begun) {
         s->begun = true;
         s->last_sent = clock_monotonic();
-        buf_fmt(out, "retry: 1000\nevent: hello\ndata: {\"after\":%lld}\n\n", (long long)s->query.after);
+        buf_fmt(out, "retry: 1000\nevent: hello\ndata: {\"after\":%lld}\n\n",
+                (long long)s->query.after);
     }
     if (e == OK && (now != s->seen_audit || s->query.ascending == false)) {
         s->query.ascending = true;
@@ -252,8 +254,10 @@ stream_is_quiet(const struct stream *s)
 {
     int64_t now = clock_monotonic();
 
-    return s->begun && s->query.ascending && bus_position(s->app->bus, BUS_AUDIT) == s->seen_audit &&
-           now - s->last_checked < USEC_PER_SEC / 2 && now - s->last_sent < HEARTBEAT_S * USEC_PER_SEC;
+    return s->begun && s->query.ascending &&
+           bus_position(s->app->bus, BUS_AUDIT) == s->seen_audit &&
+           now - s->last_checked < USEC_PER_SEC / 2 &&
+           now - s->last_sent < HEARTBEAT_S * USEC_PER_SEC;
 }
 
 static enum err
@@ -290,7 +294,7 @@ audit_stream_new(struct api_request *rq, const struct audit_query *q)
 
 enum err
 audit_stream_open(struct api_request *rq, struct stream *s, struct str type,
-            enum err (*write)(void *arg, struct buf *out))
+                  enum err (*write)(void *arg, struct buf *out))
 {
     rq->rs->content_type = type;
     rq->rs->stream = (struct http_stream){.write = write, .end = stream_end, .arg = s};

@@ -13,11 +13,13 @@ is_https(const struct api_request *rq)
 }
 
 void
-auth_set_cookie(struct api_request *rq, const char *name, struct str value, const char *path, int64_t seconds)
+auth_set_cookie(struct api_request *rq, const char *name, struct str value, const char *path,
+                int64_t seconds)
 {
-    http_add_header(rq->rs, S("Set-Cookie"),
-                    arena_fmt(rq->cx->arena, "%s=%.*s; Path=%s; Max-Age=%lld; HttpOnly; SameSite=Strict%s",
-                              name, STR_ARG(value), path, (long long)seconds, is_https(rq) ? "; Secure" : ""));
+    http_add_header(
+        rq->rs, S("Set-Cookie"),
+        arena_fmt(rq->cx->arena, "%s=%.*s; Path=%s; Max-Age=%lld; HttpOnly; SameSite=Strict%s",
+                  name, STR_ARG(value), path, (long long)seconds, is_https(rq) ? "; Secure" : ""));
 }
 
 void
@@ -26,7 +28,8 @@ auth_set_session_cookies(struct api_request *rq, const struct signin_result *r)
     auth_set_cookie(rq, "recount", r->tokens.browser, "/", r->tokens.browser_seconds);
     auth_set_cookie(rq, "token", r->tokens.upload, "/api/v1/uploads", INT64_C(86400));
     if (!str_is_null(r->device_cookie))
-        auth_set_cookie(rq, "recount_device", r->device_cookie, "/api/v2/session", INT64_C(365) * 86400);
+        auth_set_cookie(rq, "recount_device", r->device_cookie, "/api/v2/session",
+                        INT64_C(365) * 86400);
 }
 
 void
@@ -41,7 +44,9 @@ static bool
 is_own_origin(struct api_request *rq, struct str origin)
 {
     struct str host = http_header(rq->http, S("host")), own = rq->cx->app->config.public_url;
-    size_t scheme = str_has_prefix(origin, S("https://")) ? 8 : str_has_prefix(origin, S("http://")) ? 7 : 0;
+    size_t scheme = str_has_prefix(origin, S("https://"))  ? 8
+                    : str_has_prefix(origin, S("http://")) ? 7
+                                                           : 0;
 
     if (str_has_prefix(own, origin) && (own.n == origin.n || own.p[origin.n] == '/'))
         return true;
@@ -52,7 +57,8 @@ is_own_origin(struct api_request *rq, struct str origin)
 enum err
 auth_same_site(struct api_request *rq)
 {
-    struct str site = http_header(rq->http, S("sec-fetch-site")), origin = http_header(rq->http, S("origin"));
+    struct str site = http_header(rq->http, S("sec-fetch-site")),
+               origin = http_header(rq->http, S("origin"));
 
     if (str_eq(site, S("same-origin")) || str_eq(site, S("none")) ||
         (str_is_null(site) && (str_is_null(origin) || is_own_origin(rq, origin))))
@@ -141,7 +147,8 @@ prepare_refresh(struct api_request *rq)
     struct signin_result *r = arena_new(rq->cx->arena, struct signin_result);
 
     if (str_is_null(http_header(rq->http, S("authorization"))))
-        return fail(rq->cx, ERR_UNAUTHORIZED, "Send the token to renew in the Authorization header");
+        return fail(rq->cx, ERR_UNAUTHORIZED,
+                    "Send the token to renew in the Authorization header");
     r->tenant_id = rq->cx->tenant.id;
     r->tokens = session_renew(rq->cx);
     rq->state = r;
@@ -209,7 +216,9 @@ set_provider(struct api_request *rq)
     TRY(provider_index(rq, &i));
     TRY(body_bool(rq, rq->body, "enabled", true, &enabled));
     if (i == 0 && !enabled)
-        return fail(rq->cx, ERR_CONFLICT, "Signing in with a password can not be switched off: no other provider is set up");
+        return fail(
+            rq->cx, ERR_CONFLICT,
+            "Signing in with a password can not be switched off: no other provider is set up");
     if (i != 0 && enabled)
         return fail(rq->cx, ERR_CONFLICT, "This provider is not available in this version");
     return api_ok(rq, STR_NULL);
@@ -235,28 +244,79 @@ configure_user(struct api_request *rq)
 }
 
 const struct route auth_routes[] = {
-    {.method = HTTP_POST, .path = "/api/v1/authenticate", .who = WHO_PUBLIC, .tx = TX_NONE, .reserve = true,
-     .body = BODY_JSON_OR_FORM, .rate = RATE_AUTH, .fields = "username:string* password:string* code:string",
+    {.method = HTTP_POST,
+     .path = "/api/v1/authenticate",
+     .who = WHO_PUBLIC,
+     .tx = TX_NONE,
+     .reserve = true,
+     .body = BODY_JSON_OR_FORM,
+     .rate = RATE_AUTH,
+     .fields = "username:string* password:string* code:string",
      .events = "LoginSuccess LoginFail LoginLockout MfaFail RecoveryCodeUsed",
-     .summary = "Sign in with name and password", .prepare = prepare_password, .apply = write_result},
-    {.method = HTTP_PUT, .path = "/api/v1/authenticate", .who = WHO_SESSION, .tx = TX_NONE, .body = BODY_OPTIONAL,
-     .reserve = true, .summary = "Renew the token", .prepare = prepare_refresh, .apply = write_result},
-    {.method = HTTP_PUT, .path = "/api/v1/token/refresh", .who = WHO_SESSION, .tx = TX_NONE, .body = BODY_OPTIONAL,
-     .reserve = true, .summary = "Renew the token", .prepare = prepare_refresh, .apply = write_result},
-    {.method = HTTP_POST, .path = "/api/v1/authenticate/mfa", .who = WHO_PUBLIC, .tx = TX_NONE, .reserve = true,
-     .body = BODY_JSON_OR_FORM, .rate = RATE_AUTH, .fields = "code:string* token:string*",
-     .events = "LoginSuccess MfaFail RecoveryCodeUsed LoginLockout", .summary = "Second step of a sign-in",
-     .prepare = prepare_mfa, .apply = write_result},
-    {.method = HTTP_GET, .path = "/api/v2/authenticate/providers", .who = WHO_PUBLIC, .tx = TX_NONE,
-     .summary = "Ways of signing in", .apply = list_providers},
-    {.method = HTTP_GET, .path = "/api/v2/tenants/{t}/providers/{provider}", .who = WHO_PERMISSION,
-     .permission = PERM_AUTH_SETTINGS, .tx = TX_NONE, .summary = "One way of signing in", .apply = get_provider},
-    {.method = HTTP_POST, .path = "/api/v2/tenants/{t}/providers/{provider}", .who = WHO_PERMISSION,
-     .permission = PERM_AUTH_SETTINGS, .tx = TX_NONE, .body = BODY_JSON, .fields = "enabled:boolean*",
-     .summary = "Configure a way of signing in", .apply = set_provider},
-    {.method = HTTP_PUT, .path = "/api/v2/authenticate/tenants/{t}/users/{userId}/configuration",
-     .who = WHO_PERMISSION, .permission = PERM_USERS_MANAGE, .tx = TX_WRITE, .body = BODY_JSON,
-     .fields = "authentication_provider:string mfa:object", .events = "UserUpdated MfaResetByOther MfaDisabled",
-     .summary = "Set how a user signs in", .apply = configure_user},
+     .summary = "Sign in with name and password",
+     .prepare = prepare_password,
+     .apply = write_result},
+    {.method = HTTP_PUT,
+     .path = "/api/v1/authenticate",
+     .who = WHO_SESSION,
+     .tx = TX_NONE,
+     .body = BODY_OPTIONAL,
+     .reserve = true,
+     .summary = "Renew the token",
+     .prepare = prepare_refresh,
+     .apply = write_result},
+    {.method = HTTP_PUT,
+     .path = "/api/v1/token/refresh",
+     .who = WHO_SESSION,
+     .tx = TX_NONE,
+     .body = BODY_OPTIONAL,
+     .reserve = true,
+     .summary = "Renew the token",
+     .prepare = prepare_refresh,
+     .apply = write_result},
+    {.method = HTTP_POST,
+     .path = "/api/v1/authenticate/mfa",
+     .who = WHO_PUBLIC,
+     .tx = TX_NONE,
+     .reserve = true,
+     .body = BODY_JSON_OR_FORM,
+     .rate = RATE_AUTH,
+     .fields = "code:string* token:string*",
+     .events = "LoginSuccess MfaFail RecoveryCodeUsed LoginLockout",
+     .summary = "Second step of a sign-in",
+     .prepare = prepare_mfa,
+     .apply = write_result},
+    {.method = HTTP_GET,
+     .path = "/api/v2/authenticate/providers",
+     .who = WHO_PUBLIC,
+     .tx = TX_NONE,
+     .summary = "Ways of signing in",
+     .apply = list_providers},
+    {.method = HTTP_GET,
+     .path = "/api/v2/tenants/{t}/providers/{provider}",
+     .who = WHO_PERMISSION,
+     .permission = PERM_AUTH_SETTINGS,
+     .tx = TX_NONE,
+     .summary = "One way of signing in",
+     .apply = get_provider},
+    {.method = HTTP_POST,
+     .path = "/api/v2/tenants/{t}/providers/{provider}",
+     .who = WHO_PERMISSION,
+     .permission = PERM_AUTH_SETTINGS,
+     .tx = TX_NONE,
+     .body = BODY_JSON,
+     .fields = "enabled:boolean*",
+     .summary = "Configure a way of signing in",
+     .apply = set_provider},
+    {.method = HTTP_PUT,
+     .path = "/api/v2/authenticate/tenants/{t}/users/{userId}/configuration",
+     .who = WHO_PERMISSION,
+     .permission = PERM_USERS_MANAGE,
+     .tx = TX_WRITE,
+     .body = BODY_JSON,
+     .fields = "authentication_provider:string mfa:object",
+     .events = "UserUpdated MfaResetByOther MfaDisabled",
+     .summary = "Set how a user signs in",
+     .apply = configure_user},
     {0},
 };

@@ -80,7 +80,8 @@ api_read_body(struct api_request *rq)
             return fail(rq->cx, ERR_MEDIA_TYPE, "Send JSON");
         TRY(read_form(rq, type));
     } else if (want == BODY_MULTIPART) {
-        return fail(rq->cx, ERR_MEDIA_TYPE, "Send the file as multipart/form-data in the field \"file\"");
+        return fail(rq->cx, ERR_MEDIA_TYPE,
+                    "Send the file as multipart/form-data in the field \"file\"");
     } else if (!str_is_empty(text)) {
         TRY(read_json(rq, text));
     }
@@ -164,7 +165,8 @@ query_str(struct api_request *rq, const char *name)
 }
 
 enum err
-query_int(struct api_request *rq, const char *name, int64_t min, int64_t max, int64_t fallback, int64_t *out)
+query_int(struct api_request *rq, const char *name, int64_t min, int64_t max, int64_t fallback,
+          int64_t *out)
 {
     struct str s = query_str(rq, name);
     int64_t n;
@@ -176,7 +178,8 @@ query_int(struct api_request *rq, const char *name, int64_t min, int64_t max, in
     if (str_int64(s, &n) != OK)
         return fail_field(rq->cx, str_of(name), "must be a whole number");
     if (n < min || n > max)
-        return fail_field(rq->cx, str_of(name), "must be from %lld to %lld", (long long)min, (long long)max);
+        return fail_field(rq->cx, str_of(name), "must be from %lld to %lld", (long long)min,
+                          (long long)max);
     *out = n;
     return OK;
 }
@@ -195,7 +198,8 @@ api_ok(struct api_request *rq, struct str message)
 }
 
 static enum err
-read_pagination(struct api_request *rq, const struct json *p, int64_t max_limit, struct list_args *out)
+read_pagination(struct api_request *rq, const struct json *p, int64_t max_limit,
+                struct list_args *out)
 {
     if (!json_is(p, JSON_OBJECT))
         return fail_field(rq->cx, S("/pagination"), "is required: {\"offset\": 0, \"limit\": 100}");

@@ -4,8 +4,9 @@
 
 #include "base/text.h"
 
-#define TAG_MAX     255  /* bytes of one tag */
-#define MEMBERS_MAX 1000 /* of a client: each change is one entry of its event, and they are compared pairwise */
+#define TAG_MAX 255 /* bytes of one tag */
+#define MEMBERS_MAX                                                                                \
+    1000 /* of a client: each change is one entry of its event, and they are compared pairwise */
 
 /* Never taken from a body: the server's own, and what answers add. */
 static const char *const SERVER_OWNED[] = {

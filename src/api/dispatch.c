@@ -14,8 +14,8 @@
 #include "core/session.h"
 #include "run/bus.h"
 
-#define ANSWER_MAX ((size_t)64 << 20) /* bytes of one JSON answer */
-#define USER_AGENT_MAX 512            /* bytes kept of the header */
+#define ANSWER_MAX     ((size_t)64 << 20) /* bytes of one JSON answer */
+#define USER_AGENT_MAX 512                /* bytes kept of the header */
 
 
 /* ---- matching ---- */
@@ -207,11 +207,14 @@ note_refusal(struct cx *cx, const struct http_request *rq)
 {
     enum session_refusal why = session_last_refusal(cx);
     struct failure kept = cx->failure;
-    struct audit_entry e = {.event = EV_TOKEN_REFUSED, .outcome = OUTCOME_FAILURE, .instance = !cx->tenant.known};
+    struct audit_entry e = {
+        .event = EV_TOKEN_REFUSED, .outcome = OUTCOME_FAILURE, .instance = !cx->tenant.known};
 
-    if (why == SESSION_REFUSAL_NONE || why == SESSION_REFUSAL_MISSING || why == SESSION_REFUSAL_EXPIRED)
+    if (why == SESSION_REFUSAL_NONE || why == SESSION_REFUSAL_MISSING ||
+        why == SESSION_REFUSAL_EXPIRED)
         return;
-    e.text = arena_fmt(cx->arena, "A token was refused: %s (%.*s)", session_refusal_text(why), STR_ARG(rq->path));
+    e.text = arena_fmt(cx->arena, "A token was refused: %s (%.*s)", session_refusal_text(why),
+                       STR_ARG(rq->path));
     fail_clear(cx);
     audit_record_apart(cx, &e, cx->address);
     cx->failure = kept;
@@ -227,7 +230,8 @@ authenticate(struct cx *cx, const struct route *r, const struct http_request *rq
         return OK;
     if (str_is_empty(c.text))
         return fail(cx, ERR_UNAUTHORIZED, "Sign in first");
-    if (c.source == SESSION_COOKIE && r->method != HTTP_GET && str_is_null(http_header(rq, S("x-recount"))))
+    if (c.source == SESSION_COOKIE && r->method != HTTP_GET &&
+        str_is_null(http_header(rq, S("x-recount"))))
         return fail_word(cx, ERR_FORBIDDEN, S("cross_site"), "The header X-Recount is missing");
     e = cx_read(cx, open_body, &c);
     if (e == ERR_UNAUTHORIZED)
@@ -247,8 +251,8 @@ note_denial(struct cx *cx, const struct route *r, const struct http_request *rq)
 
     e.target_kind = S("route");
     e.target_id = arena_fmt(cx->arena, "%.*s %s", STR_ARG(rq->method_name), r->path);
-    e.text = arena_fmt(cx->arena, "%.*s was denied %.*s %.*s: %.*s", STR_ARG(cx->actor.name), STR_ARG(rq->method_name),
-                       STR_ARG(rq->path), STR_ARG(kept.message));
+    e.text = arena_fmt(cx->arena, "%.*s was denied %.*s %.*s: %.*s", STR_ARG(cx->actor.name),
+                       STR_ARG(rq->method_name), STR_ARG(rq->path), STR_ARG(kept.message));
     e.instance = !cx->tenant.known;
     fail_clear(cx);
     audit_record_apart(cx, &e, key);
@@ -263,7 +267,8 @@ serves_enrolment(const struct route *r)
     struct str path = str_of(r->path);
 
     return (r->who == WHO_SESSION || r->who == WHO_SIGNED_IN) &&
-           (str_contains(path, S("/mfa")) || str_contains(path, S("/session")) || str_contains(path, S("whoami")));
+           (str_contains(path, S("/mfa")) || str_contains(path, S("/session")) ||
+            str_contains(path, S("whoami")));
 }
 
 static enum err
@@ -280,7 +285,8 @@ check_right(struct cx *cx, const struct route *r)
             return fail(cx, ERR_FORBIDDEN, "Access tokens are read-only");
     }
     if (r->who == WHO_PERMISSION && !cx_may(cx, r->permission))
-        return fail(cx, ERR_FORBIDDEN, r->permission == PERM_USERS_VIEW ? "Unauthorized!" : "Not permitted: %s",
+        return fail(cx, ERR_FORBIDDEN,
+                    r->permission == PERM_USERS_VIEW ? "Unauthorized!" : "Not permitted: %s",
                     permission_info(r->permission)->title);
     return OK;
 }
@@ -382,8 +388,9 @@ check_store(struct cx *cx, const struct route *r)
 
     if (!changes || audit_may_change(cx->app, r->reserve))
         return OK;
-    return fail_word(cx, ERR_UNAVAILABLE, S("log_unwritable"),
-                     "The disk of the server is full. Nothing can be changed until there is room again.");
+    return fail_word(
+        cx, ERR_UNAVAILABLE, S("log_unwritable"),
+        "The disk of the server is full. Nothing can be changed until there is room again.");
 }
 
 static enum err
@@ -394,7 +401,8 @@ serve(struct api_request *rq)
     TRY(authenticate(rq->cx, rq->route, rq->http));
     TRY(check_tenant(rq));
     e = check_right(rq->cx, rq->route);
-    if (e == OK && rq->route->who == WHO_CLIENT && (rq->route->body != BODY_NONE || rq->route->prepare))
+    if (e == OK && rq->route->who == WHO_CLIENT &&
+        (rq->route->body != BODY_NONE || rq->route->prepare))
         e = cx_read(rq->cx, check_client, rq); /* nothing of the body is told to who has no right */
     if (e == OK)
         e = check_store(rq->cx, rq->route);
@@ -456,7 +464,8 @@ api_handle(void *arg, struct http_request *http, struct http_response *rs)
         rq.param_id[i] = path_number(rq.param[i]);
     }
     if (!rq.route)
-        e = path_known ? fail(&cx, ERR_METHOD, "This address does not take %.*s", STR_ARG(http->method_name))
+        e = path_known ? fail(&cx, ERR_METHOD, "This address does not take %.*s",
+                              STR_ARG(http->method_name))
                        : fail(&cx, ERR_NOT_FOUND, "There is nothing at this address");
     else
         e = serve(&rq);
@@ -489,7 +498,8 @@ api_headers_done(void *arg, const struct http_request *rq, struct http_limits *l
 }
 
 void
-api_before_upload(void *arg, struct http_request *http, struct http_limits *limits, struct http_response *rs)
+api_before_upload(void *arg, struct http_request *http, struct http_limits *limits,
+                  struct http_response *rs)
 {
     struct cx cx = context_of(arg, http);
     struct api_request rq = {.cx = &cx, .http = http, .rs = rs};

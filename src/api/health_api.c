@@ -37,8 +37,8 @@ health_apply(struct api_request *rq)
 static void
 metric(struct buf *b, const char *name, const char *type, const char *help, int64_t v)
 {
-    buf_fmt(b, "# HELP recount_%s %s\n# TYPE recount_%s %s\nrecount_%s %lld\n", name, help, name, type, name,
-            (long long)v);
+    buf_fmt(b, "# HELP recount_%s %s\n# TYPE recount_%s %s\nrecount_%s %lld\n", name, help, name,
+            type, name, (long long)v);
 }
 
 /* Numbers only, no name of anybody; administrators, or a scraper with an access token. */
@@ -55,29 +55,45 @@ metrics_apply(struct api_request *rq)
     db_space(rq->cx->app->db, &used, &free_bytes, &total);
     metric(b, "http_requests_total", "counter", "Requests handled.", h.requests);
     metric(b, "http_refused_total", "counter", "Malformed requests refused.", h.refused);
-    metric(b, "http_queue_full_total", "counter", "Requests answered 503 because the queue was full.", h.queue_full);
+    metric(b, "http_queue_full_total", "counter",
+           "Requests answered 503 because the queue was full.", h.queue_full);
     metric(b, "http_streams", "gauge", "Open streams.", h.streams);
     metric(b, "http_connections", "gauge", "Open connections.", h.connections);
     metric(b, "http_busy_workers", "gauge", "Workers at work.", h.busy_workers);
     metric(b, "audit_tail", "gauge", "Events recorded and not yet placed.", s.tail);
     metric(b, "audit_moved_total", "counter", "Events placed since start.", s.moved);
-    metric(b, "audit_index_lag", "gauge", "Events placed and not yet in the text index.", s.indexed_lag);
+    metric(b, "audit_index_lag", "gauge", "Events placed and not yet in the text index.",
+           s.indexed_lag);
     metric(b, "audit_folded_total", "counter", "Failures counted into folded events.", s.folded);
     metric(b, "audit_writable", "gauge", "1 when events can be recorded.", s.writable);
     metric(b, "store_bytes", "gauge", "Bytes of the store on disk.", used);
     metric(b, "disk_free_bytes", "gauge", "Free bytes of its file system.", free_bytes);
-    metric(b, "uptime_seconds", "gauge", "Seconds since start.", (clock_now() - rq->cx->app->started) / USEC_PER_SEC);
+    metric(b, "uptime_seconds", "gauge", "Seconds since start.",
+           (clock_now() - rq->cx->app->started) / USEC_PER_SEC);
     rq->rs->content_type = S("text/plain; version=0.0.4; charset=utf-8");
     rq->rs->body = buf_view(b);
     return OK;
 }
 
 const struct route health_routes[] = {
-    {.method = HTTP_GET, .path = "/api/v1/", .who = WHO_PUBLIC, .tx = TX_NONE,
-     .summary = "Where to authenticate", .apply = root_apply},
-    {.method = HTTP_GET, .path = "/api/v2/health/full", .who = WHO_PUBLIC, .tx = TX_NONE,
-     .summary = "Health", .apply = health_apply},
-    {.method = HTTP_GET, .path = "/api/v2/metrics", .who = WHO_PERMISSION, .permission = PERM_ADMIN_ACCESS,
-     .tx = TX_NONE, .summary = "Prometheus metrics", .apply = metrics_apply},
+    {.method = HTTP_GET,
+     .path = "/api/v1/",
+     .who = WHO_PUBLIC,
+     .tx = TX_NONE,
+     .summary = "Where to authenticate",
+     .apply = root_apply},
+    {.method = HTTP_GET,
+     .path = "/api/v2/health/full",
+     .who = WHO_PUBLIC,
+     .tx = TX_NONE,
+     .summary = "Health",
+     .apply = health_apply},
+    {.method = HTTP_GET,
+     .path = "/api/v2/metrics",
+     .who = WHO_PERMISSION,
+     .permission = PERM_ADMIN_ACCESS,
+     .tx = TX_NONE,
+     .summary = "Prometheus metrics",
+     .apply = metrics_apply},
     {0},
 };

@@ -38,10 +38,14 @@ mailer_link(struct cx *cx, const struct user *u, int64_t hours, struct str *url)
 static struct str
 fill(struct arena *a, struct str text, const struct user *u, struct str url, int64_t hours)
 {
-    struct str name = user_full_name(a, u->first, u->last), n = arena_fmt(a, "%lld", (long long)hours);
+    struct str name = user_full_name(a, u->first, u->last),
+               n = arena_fmt(a, "%lld", (long long)hours);
     const struct {
         struct str mark, value;
-    } marks[] = {{S("%%NAME%%"), name}, {S("%%LINK%%"), url}, {S("%%HOURS%%"), n}, {S("%%EMAIL%%"), u->email}};
+    } marks[] = {{S("%%NAME%%"), name},
+                 {S("%%LINK%%"), url},
+                 {S("%%HOURS%%"), n},
+                 {S("%%EMAIL%%"), u->email}};
     struct buf *b = buf_in(a, text.n * 4 + 65536);
 
     for (size_t i = 0; i < text.n;) {

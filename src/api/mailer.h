@@ -12,8 +12,10 @@
 /* The workspace's mail server, inside cx->tx. */
 MUST_CHECK enum err mailer_server(struct cx *cx, struct mail_server *out);
 /* A new set-password link for the user; *url gets it. The caller's event covers it. */
-MUST_CHECK enum err mailer_link(struct cx *cx, const struct user *u, int64_t hours, struct str *url);
+MUST_CHECK enum err mailer_link(struct cx *cx, const struct user *u, int64_t hours,
+                                struct str *url);
 /* Makes a link and queues the mail; *sent is false, and nothing made, without a mail server. */
-MUST_CHECK enum err mailer_send_link(struct cx *cx, const struct user *u, int64_t hours, bool *sent);
+MUST_CHECK enum err mailer_send_link(struct cx *cx, const struct user *u, int64_t hours,
+                                     bool *sent);
 
 #endif

@@ -67,8 +67,10 @@ update_self(struct api_request *rq)
     TRY(body_str(rq, from, "last", false, USER_NAME_MAX, &c.last));
     TRY(body_str(rq, rq->body, "authenticationProvider", false, 64, &c.provider));
     TRY(user_get(rq->cx, rq->cx->actor.user_id, &u));
-    if (!str_is_empty(c.provider) && !str_eq(c.provider, u.provider) && !cx_may(rq->cx, PERM_USERS_MANAGE))
-        return fail(rq->cx, ERR_FORBIDDEN, "Only an administrator sets the authentication provider");
+    if (!str_is_empty(c.provider) && !str_eq(c.provider, u.provider) &&
+        !cx_may(rq->cx, PERM_USERS_MANAGE))
+        return fail(rq->cx, ERR_FORBIDDEN,
+                    "Only an administrator sets the authentication provider");
     c.first = c.first.p ? str_trim(c.first) : c.first;
     c.last = c.last.p ? str_trim(c.last) : c.last;
     TRY(user_change(rq->cx, &u, &c));
@@ -88,8 +90,9 @@ record_refused(struct cx *cx, const struct user *u, const char *why)
 {
     struct failure kept = cx->failure;
     struct str whom = user_label(cx->arena, u);
-    struct audit_entry e = user_entry(cx, u, EV_PASSWORD_CHANGE_REFUSED,
-                                      arena_fmt(cx->arena, "Password change refused for %.*s: %s", STR_ARG(whom), why));
+    struct audit_entry e = user_entry(
+        cx, u, EV_PASSWORD_CHANGE_REFUSED,
+        arena_fmt(cx->arena, "Password change refused for %.*s: %s", STR_ARG(whom), why));
 
     e.outcome = OUTCOME_FAILURE;
     fail_clear(cx);
@@ -144,7 +147,8 @@ apply_changepass(struct api_request *rq)
     TRY(user_get(rq->cx, rq->cx->actor.user_id, &now));
     if (!str_eq(now.password_hash, c->user.password_hash))
         return fail(rq->cx, ERR_CONFLICT, "The password was changed a moment ago");
-    TRY(user_set_password(rq->cx, &now, c->hash, false, rq->cx->actor.session, "changed their own password"));
+    TRY(user_set_password(rq->cx, &now, c->hash, false, rq->cx->actor.session,
+                          "changed their own password"));
     return api_ok(rq, S("The password was changed"));
 }
 
@@ -193,7 +197,8 @@ find_forgotten(struct cx *cx, void *arg)
 static void
 record_forgotten_apart(struct cx *cx, const struct forgotten *f)
 {
-    struct audit_entry e = {.event = EV_PASSWORD_RESET_REQUESTED, .outcome = OUTCOME_FAILURE, .instance = true};
+    struct audit_entry e = {
+        .event = EV_PASSWORD_RESET_REQUESTED, .outcome = OUTCOME_FAILURE, .instance = true};
     struct str key = signin_name_key(cx, email_fold(cx->arena, f->email));
     struct str shown = email_is_valid(f->email) ? f->email : str_sub(key, 0, 12);
 
@@ -210,8 +215,9 @@ static enum err
 pad_body(struct cx *cx, void *arg)
 {
     static const struct sql q = SQL_WRITE(
-        "login_counter", "INSERT INTO login_counter (key, failures, first_at, last_at) VALUES ($1, 1, $2, $2) "
-                         "ON CONFLICT (key) DO UPDATE SET failures = login_counter.failures + 1, last_at = $2");
+        "login_counter",
+        "INSERT INTO login_counter (key, failures, first_at, last_at) VALUES ($1, 1, $2, $2) "
+        "ON CONFLICT (key) DO UPDATE SET failures = login_counter.failures + 1, last_at = $2");
 
     (void)arg;
     audit_cover(cx, REASON_LOGIN_COUNTER);
@@ -323,7 +329,8 @@ apply_link(struct api_request *rq)
     TRY(open_link(rq->cx, c));
     if (link_use(rq->cx, c->token) != OK)
         return fail(rq->cx, ERR_FORBIDDEN, "The link is not valid any more. Ask for a new one.");
-    TRY(user_set_password(rq->cx, &c->user, c->hash, false, STR_NULL, "set their own password by a one-time link"));
+    TRY(user_set_password(rq->cx, &c->user, c->hash, false, STR_NULL,
+                          "set their own password by a one-time link"));
     return api_ok(rq, S("The password is set"));
 }
 
@@ -366,7 +373,8 @@ end_one(struct api_request *rq)
     TRY(user_get(cx, cx->actor.user_id, &u));
     TRY(session_end_one(cx, u.user_id, rq->param[0]));
     whom = user_label(cx->arena, &u);
-    e = user_entry(cx, &u, EV_SESSION_ENDED, arena_fmt(cx->arena, "%.*s ended one of the own sessions", STR_ARG(whom)));
+    e = user_entry(cx, &u, EV_SESSION_ENDED,
+                   arena_fmt(cx->arena, "%.*s ended one of the own sessions", STR_ARG(whom)));
     e.changes = &c;
     e.n_changes = 1;
     TRY(audit_record(cx, &e, NULL));
@@ -416,8 +424,10 @@ static enum err
 write_secret(struct api_request *rq, struct str secret)
 {
     struct cx *cx = rq->cx;
-    struct str issuer = arena_fmt(cx->arena, "Recount %.*s", STR_ARG(session_view(cx)->tenant_name));
-    struct str text = mfa_secret_text(cx->arena, secret), uri = mfa_uri(cx->arena, issuer, cx->actor.email, secret);
+    struct str issuer =
+        arena_fmt(cx->arena, "Recount %.*s", STR_ARG(session_view(cx)->tenant_name));
+    struct str text = mfa_secret_text(cx->arena, secret),
+               uri = mfa_uri(cx->arena, issuer, cx->actor.email, secret);
 
     json_begin_object(&rq->out);
     json_kv_str(&rq->out, "status", S("success"));
@@ -432,8 +442,9 @@ write_secret(struct api_request *rq, struct str secret)
 static enum err
 draft_secret(struct api_request *rq)
 {
-    static const struct sql q = SQL_WRITE(
-        "user_account", "UPDATE user_account SET mfa_pending = $3 WHERE tenant_id = $1 AND user_id = $2");
+    static const struct sql q =
+        SQL_WRITE("user_account",
+                  "UPDATE user_account SET mfa_pending = $3 WHERE tenant_id = $1 AND user_id = $2");
     struct cx *cx = rq->cx;
     struct str secret = mfa_secret_new(cx->arena);
 
@@ -499,8 +510,9 @@ static enum err
 activate(struct api_request *rq)
 {
     static const struct sql q = SQL_WRITE(
-        "user_account", "UPDATE user_account SET mfa_secret = mfa_pending, mfa_pending = NULL, mfa_enabled = 1, "
-                        "mfa_last_step = $3, updated_at = $4 WHERE tenant_id = $1 AND user_id = $2");
+        "user_account",
+        "UPDATE user_account SET mfa_secret = mfa_pending, mfa_pending = NULL, mfa_enabled = 1, "
+        "mfa_last_step = $3, updated_at = $4 WHERE tenant_id = $1 AND user_id = $2");
     struct cx *cx = rq->cx;
     struct audit_change c = {S("mfa_enabled"), S("false"), S("true")};
     struct audit_entry e;
@@ -519,7 +531,8 @@ activate(struct api_request *rq)
     if (!mfa_totp_ok(secret, str_trim(code), cx->now, 0, &step))
         return fail_field(cx, S("/token"), "is not the code shown now");
     c.before = u.mfa_enabled ? S("true (other device)") : S("false");
-    TRY(db_exec(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_INT(u.user_id), V_INT(step), V_INT(cx->now)), NULL));
+    TRY(db_exec(cx->tx, &q,
+                ARGS(V_INT(cx->tenant.id), V_INT(u.user_id), V_INT(step), V_INT(cx->now)), NULL));
     whom = user_label(cx->arena, &u);
     e = user_entry(cx, &u, EV_MFA_ENABLED,
                    arena_fmt(cx->arena, "%.*s switched on the own second factor", STR_ARG(whom)));
@@ -572,8 +585,9 @@ recovery(struct api_request *rq)
     if (!u.mfa_enabled)
         return fail(cx, ERR_CONFLICT, "Switch the second factor on first");
     whom = user_label(cx->arena, &u);
-    e = user_entry(cx, &u, EV_RECOVERY_CODES_MADE,
-                   arena_fmt(cx->arena, "%.*s made new recovery codes; the old ones ended", STR_ARG(whom)));
+    e = user_entry(
+        cx, &u, EV_RECOVERY_CODES_MADE,
+        arena_fmt(cx->arena, "%.*s made new recovery codes; the old ones ended", STR_ARG(whom)));
     TRY(audit_record(cx, &e, NULL));
     return fresh_codes(rq, &u);
 }
@@ -622,8 +636,9 @@ static enum err
 mark_notifications(struct api_request *rq)
 {
     static const struct sql q = SQL_WRITE(
-        "notification", "UPDATE notification SET read_at = $4 WHERE tenant_id = $1 AND user_id = $2 AND id = $3 "
-                        "AND read_at IS NULL");
+        "notification",
+        "UPDATE notification SET read_at = $4 WHERE tenant_id = $1 AND user_id = $2 AND id = $3 "
+        "AND read_at IS NULL");
     const struct json *ids = json_get(rq->body, S("notificationIds"));
     struct cx *cx = rq->cx;
 
@@ -633,8 +648,10 @@ mark_notifications(struct api_request *rq)
     for (const struct json *i = ids->first; i; i = i->next) {
         if (!json_is(i, JSON_STRING))
             return fail_field(cx, S("/notificationIds"), "must hold texts");
-        TRY(db_exec(cx->tx, &q,
-                    ARGS(V_INT(cx->tenant.id), V_INT(cx->actor.user_id), V_STR(i->text), V_INT(cx->now)), NULL));
+        TRY(db_exec(
+            cx->tx, &q,
+            ARGS(V_INT(cx->tenant.id), V_INT(cx->actor.user_id), V_STR(i->text), V_INT(cx->now)),
+            NULL));
     }
     return api_ok(rq, STR_NULL);
 }
@@ -643,8 +660,9 @@ static enum err
 save_preference(struct api_request *rq, const char *name, const char *words)
 {
     static const struct sql q = SQL_WRITE(
-        "preference", "INSERT INTO preference (tenant_id, user_id, name, value) VALUES ($1, $2, $3, $4) "
-                      "ON CONFLICT (tenant_id, user_id, name) DO UPDATE SET value = excluded.value");
+        "preference",
+        "INSERT INTO preference (tenant_id, user_id, name, value) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT (tenant_id, user_id, name) DO UPDATE SET value = excluded.value");
     struct str value, rest = str_of(words), word;
     struct cx *cx = rq->cx;
 
@@ -654,7 +672,8 @@ save_preference(struct api_request *rq, const char *name, const char *words)
     while (str_cut(&rest, ' ', &word)) {
         if (str_eq(word, value))
             return db_exec(cx->tx, &q,
-                           ARGS(V_INT(cx->tenant.id), V_INT(cx->actor.user_id), V_STR(str_of(name)), V_STR(value)),
+                           ARGS(V_INT(cx->tenant.id), V_INT(cx->actor.user_id), V_STR(str_of(name)),
+                                V_STR(value)),
                            NULL);
     }
     return fail_field(cx, arena_fmt(cx->arena, "/%s", name), "must be one of: %s", words);
@@ -670,61 +689,181 @@ preferences(struct api_request *rq)
 }
 
 const struct route profile_routes[] = {
-    {.method = HTTP_GET, .path = "/api/v2/whoami", .who = WHO_SIGNED_IN, .tx = TX_NONE, .summary = "The caller",
+    {.method = HTTP_GET,
+     .path = "/api/v2/whoami",
+     .who = WHO_SIGNED_IN,
+     .tx = TX_NONE,
+     .summary = "The caller",
      .apply = whoami},
-    {.method = HTTP_GET, .path = "/api/v1/user/whoami", .who = WHO_SIGNED_IN, .tx = TX_NONE,
-     .summary = "The caller", .apply = whoami},
-    {.method = HTTP_PUT, .path = "/api/v1/user/update", .who = WHO_SESSION, .tx = TX_WRITE, .body = BODY_JSON,
-     .fields = "name:object authenticationProvider:string", .events = "UserUpdated",
-     .summary = "Change the own name", .apply = update_self},
-    {.method = HTTP_PUT, .path = "/api/v1/user/changepass", .who = WHO_SESSION, .tx = TX_WRITE, .body = BODY_JSON,
-     .rate = RATE_AUTH, .fields = "currentPassword:string* newPassword:string*",
-     .events = "PasswordChanged PasswordChangeRefused LoginLockout", .summary = "Change their own password",
-     .prepare = prepare_changepass, .apply = apply_changepass, .after = tell_sessions},
-    {.method = HTTP_POST, .path = "/api/v1/user/forgotpass", .who = WHO_PUBLIC, .tx = TX_NONE,
-     .body = BODY_JSON_OR_FORM, .rate = RATE_AUTH, .fields = "email:string*", .events = "PasswordResetRequested",
-     .summary = "Ask for a mail that sets a password", .prepare = prepare_forgot, .apply = answer_forgot},
-    {.method = HTTP_POST, .path = "/api/v2/user/password/link", .who = WHO_PUBLIC, .tx = TX_WRITE,
-     .body = BODY_JSON, .rate = RATE_AUTH, .fields = "token:string* newPassword:string*",
-     .events = "PasswordChanged PasswordChangeRefused", .summary = "Set a password by a one-time link",
-     .prepare = prepare_link, .apply = apply_link, .after = tell_sessions},
-    {.method = HTTP_GET, .path = "/api/v2/user/sessions", .who = WHO_SESSION, .tx = TX_READ,
-     .summary = "Own sessions", .apply = list_sessions},
-    {.method = HTTP_DELETE, .path = "/api/v2/user/sessions", .who = WHO_SESSION, .tx = TX_WRITE, .reserve = true,
-     .events = "SessionEnded", .summary = "End all own sessions but this one", .apply = end_others,
+    {.method = HTTP_GET,
+     .path = "/api/v1/user/whoami",
+     .who = WHO_SIGNED_IN,
+     .tx = TX_NONE,
+     .summary = "The caller",
+     .apply = whoami},
+    {.method = HTTP_PUT,
+     .path = "/api/v1/user/update",
+     .who = WHO_SESSION,
+     .tx = TX_WRITE,
+     .body = BODY_JSON,
+     .fields = "name:object authenticationProvider:string",
+     .events = "UserUpdated",
+     .summary = "Change the own name",
+     .apply = update_self},
+    {.method = HTTP_PUT,
+     .path = "/api/v1/user/changepass",
+     .who = WHO_SESSION,
+     .tx = TX_WRITE,
+     .body = BODY_JSON,
+     .rate = RATE_AUTH,
+     .fields = "currentPassword:string* newPassword:string*",
+     .events = "PasswordChanged PasswordChangeRefused LoginLockout",
+     .summary = "Change their own password",
+     .prepare = prepare_changepass,
+     .apply = apply_changepass,
      .after = tell_sessions},
-    {.method = HTTP_DELETE, .path = "/api/v2/user/sessions/{cuid}", .who = WHO_SESSION, .tx = TX_WRITE, .reserve = true,
-     .events = "SessionEnded", .summary = "End one of the own sessions", .apply = end_one, .after = tell_sessions},
-    {.method = HTTP_GET, .path = "/api/v2/user/tokens", .who = WHO_SESSION, .tx = TX_READ,
-     .summary = "Own access tokens", .apply = list_tokens},
-    {.method = HTTP_POST, .path = "/api/v2/user/tokens", .who = WHO_SESSION, .tx = TX_WRITE, .body = BODY_JSON,
-     .fields = "name:string* expires_days:integer scopes:array*", .events = "AccessTokenCreated",
-     .summary = "Make an access token", .apply = new_token},
-    {.method = HTTP_DELETE, .path = "/api/v2/user/tokens/{cuid}", .who = WHO_SESSION, .tx = TX_WRITE, .reserve = true,
-     .events = "AccessTokenRevoked", .summary = "Revoke an access token", .apply = drop_token,
+    {.method = HTTP_POST,
+     .path = "/api/v1/user/forgotpass",
+     .who = WHO_PUBLIC,
+     .tx = TX_NONE,
+     .body = BODY_JSON_OR_FORM,
+     .rate = RATE_AUTH,
+     .fields = "email:string*",
+     .events = "PasswordResetRequested",
+     .summary = "Ask for a mail that sets a password",
+     .prepare = prepare_forgot,
+     .apply = answer_forgot},
+    {.method = HTTP_POST,
+     .path = "/api/v2/user/password/link",
+     .who = WHO_PUBLIC,
+     .tx = TX_WRITE,
+     .body = BODY_JSON,
+     .rate = RATE_AUTH,
+     .fields = "token:string* newPassword:string*",
+     .events = "PasswordChanged PasswordChangeRefused",
+     .summary = "Set a password by a one-time link",
+     .prepare = prepare_link,
+     .apply = apply_link,
      .after = tell_sessions},
-    {.method = HTTP_GET, .path = "/api/v2/user/mfa/qr", .who = WHO_SESSION, .tx = TX_WRITE,
-     .summary = "A new secret for the second factor", .apply = draft_secret},
-    {.method = HTTP_POST, .path = "/api/v2/user/mfa/qr/activate", .who = WHO_SESSION, .tx = TX_WRITE,
-     .body = BODY_JSON, .rate = RATE_AUTH, .fields = "token:string code:string password:string",
-     .events = "MfaEnabled LoginFail", .summary = "Switch the second factor on", .prepare = prepare_activate,
+    {.method = HTTP_GET,
+     .path = "/api/v2/user/sessions",
+     .who = WHO_SESSION,
+     .tx = TX_READ,
+     .summary = "Own sessions",
+     .apply = list_sessions},
+    {.method = HTTP_DELETE,
+     .path = "/api/v2/user/sessions",
+     .who = WHO_SESSION,
+     .tx = TX_WRITE,
+     .reserve = true,
+     .events = "SessionEnded",
+     .summary = "End all own sessions but this one",
+     .apply = end_others,
+     .after = tell_sessions},
+    {.method = HTTP_DELETE,
+     .path = "/api/v2/user/sessions/{cuid}",
+     .who = WHO_SESSION,
+     .tx = TX_WRITE,
+     .reserve = true,
+     .events = "SessionEnded",
+     .summary = "End one of the own sessions",
+     .apply = end_one,
+     .after = tell_sessions},
+    {.method = HTTP_GET,
+     .path = "/api/v2/user/tokens",
+     .who = WHO_SESSION,
+     .tx = TX_READ,
+     .summary = "Own access tokens",
+     .apply = list_tokens},
+    {.method = HTTP_POST,
+     .path = "/api/v2/user/tokens",
+     .who = WHO_SESSION,
+     .tx = TX_WRITE,
+     .body = BODY_JSON,
+     .fields = "name:string* expires_days:integer scopes:array*",
+     .events = "AccessTokenCreated",
+     .summary = "Make an access token",
+     .apply = new_token},
+    {.method = HTTP_DELETE,
+     .path = "/api/v2/user/tokens/{cuid}",
+     .who = WHO_SESSION,
+     .tx = TX_WRITE,
+     .reserve = true,
+     .events = "AccessTokenRevoked",
+     .summary = "Revoke an access token",
+     .apply = drop_token,
+     .after = tell_sessions},
+    {.method = HTTP_GET,
+     .path = "/api/v2/user/mfa/qr",
+     .who = WHO_SESSION,
+     .tx = TX_WRITE,
+     .summary = "A new secret for the second factor",
+     .apply = draft_secret},
+    {.method = HTTP_POST,
+     .path = "/api/v2/user/mfa/qr/activate",
+     .who = WHO_SESSION,
+     .tx = TX_WRITE,
+     .body = BODY_JSON,
+     .rate = RATE_AUTH,
+     .fields = "token:string code:string password:string",
+     .events = "MfaEnabled LoginFail",
+     .summary = "Switch the second factor on",
+     .prepare = prepare_activate,
      .apply = activate},
-    {.method = HTTP_PUT, .path = "/api/v1/user/mfa/token", .who = WHO_SESSION, .tx = TX_WRITE,
-     .body = BODY_OPTIONAL, .rate = RATE_AUTH, .fields = "token:string code:string password:string",
-     .events = "MfaEnabled LoginFail", .summary = "Confirm or renew the second factor", .prepare = prepare_activate,
+    {.method = HTTP_PUT,
+     .path = "/api/v1/user/mfa/token",
+     .who = WHO_SESSION,
+     .tx = TX_WRITE,
+     .body = BODY_OPTIONAL,
+     .rate = RATE_AUTH,
+     .fields = "token:string code:string password:string",
+     .events = "MfaEnabled LoginFail",
+     .summary = "Confirm or renew the second factor",
+     .prepare = prepare_activate,
      .apply = token_reset},
-    {.method = HTTP_PUT, .path = "/api/v1/user/mfa/token/disable", .who = WHO_SESSION, .tx = TX_WRITE,
-     .body = BODY_OPTIONAL, .rate = RATE_AUTH, .fields = "password:string*", .events = "MfaDisabled LoginFail",
-     .summary = "Switch the second factor off", .prepare = prepare_confirm, .apply = switch_off},
-    {.method = HTTP_POST, .path = "/api/v2/user/mfa/recovery", .who = WHO_SESSION, .tx = TX_WRITE,
-     .body = BODY_JSON, .rate = RATE_AUTH, .fields = "password:string*", .events = "RecoveryCodesCreated LoginFail",
-     .summary = "New recovery codes", .prepare = prepare_confirm, .apply = recovery},
-    {.method = HTTP_GET, .path = "/api/v1/user/notifications", .who = WHO_SIGNED_IN, .tx = TX_READ,
-     .summary = "Own notifications", .apply = list_notifications},
-    {.method = HTTP_PUT, .path = "/api/v1/user/notifications", .who = WHO_SESSION, .tx = TX_WRITE,
-     .body = BODY_JSON, .fields = "notificationIds:array*", .summary = "Mark notifications as read",
+    {.method = HTTP_PUT,
+     .path = "/api/v1/user/mfa/token/disable",
+     .who = WHO_SESSION,
+     .tx = TX_WRITE,
+     .body = BODY_OPTIONAL,
+     .rate = RATE_AUTH,
+     .fields = "password:string*",
+     .events = "MfaDisabled LoginFail",
+     .summary = "Switch the second factor off",
+     .prepare = prepare_confirm,
+     .apply = switch_off},
+    {.method = HTTP_POST,
+     .path = "/api/v2/user/mfa/recovery",
+     .who = WHO_SESSION,
+     .tx = TX_WRITE,
+     .body = BODY_JSON,
+     .rate = RATE_AUTH,
+     .fields = "password:string*",
+     .events = "RecoveryCodesCreated LoginFail",
+     .summary = "New recovery codes",
+     .prepare = prepare_confirm,
+     .apply = recovery},
+    {.method = HTTP_GET,
+     .path = "/api/v1/user/notifications",
+     .who = WHO_SIGNED_IN,
+     .tx = TX_READ,
+     .summary = "Own notifications",
+     .apply = list_notifications},
+    {.method = HTTP_PUT,
+     .path = "/api/v1/user/notifications",
+     .who = WHO_SESSION,
+     .tx = TX_WRITE,
+     .body = BODY_JSON,
+     .fields = "notificationIds:array*",
+     .summary = "Mark notifications as read",
      .apply = mark_notifications},
-    {.method = HTTP_PUT, .path = "/api/v2/user/preferences", .who = WHO_SESSION, .tx = TX_WRITE, .body = BODY_JSON,
-     .fields = "theme:string dateFormat:string", .summary = "How pages are shown", .apply = preferences},
+    {.method = HTTP_PUT,
+     .path = "/api/v2/user/preferences",
+     .who = WHO_SESSION,
+     .tx = TX_WRITE,
+     .body = BODY_JSON,
+     .fields = "theme:string dateFormat:string",
+     .summary = "How pages are shown",
+     .apply = preferences},
     {0},
 };

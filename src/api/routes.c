@@ -1,9 +1,26 @@
 /* All tables of the interface. A new file of routes is added here and nowhere else. */
 #include "api/api.h"
 
+/* clang-format off: one table a line. */
 #define TABLES(X)                                                                                  \
-    X(health) X(auth) X(session) X(setup) X(profile) X(user) X(settings) X(tenant) X(role) X(tier) \
-    X(tag) X(client) X(clientuser) X(authorization) X(dashboard) X(audit) X(uploads)
+    X(health)                                                                                      \
+    X(auth)                                                                                        \
+    X(session)                                                                                     \
+    X(setup)                                                                                       \
+    X(profile)                                                                                     \
+    X(user)                                                                                        \
+    X(settings)                                                                                    \
+    X(tenant)                                                                                      \
+    X(role)                                                                                        \
+    X(tier)                                                                                        \
+    X(tag)                                                                                         \
+    X(client)                                                                                      \
+    X(clientuser)                                                                                  \
+    X(authorization)                                                                               \
+    X(dashboard)                                                                                   \
+    X(audit)                                                                                       \
+    X(uploads)
+/* clang-format on */
 
 #define DECLARE(name) extern const struct route name##_routes[];
 TABLES(DECLARE)

@@ -10,7 +10,7 @@
 #include "api/api.h"
 #include "run/bus.h"
 
-#define PEM_MAX ((size_t)256 << 10)
+#define PEM_MAX    ((size_t)256 << 10)
 #define UPLOAD_DIR "uploads"
 
 /* The listener; NULL before and after. The object itself lives in the process arena, so that a late

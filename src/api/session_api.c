@@ -35,7 +35,8 @@ give_cookies(struct api_request *rq)
 static enum err
 prepare_signin(struct api_request *rq)
 {
-    struct signin_input in = {.browser = true, .device_cookie = http_cookie(rq->http, S(DEVICE_COOKIE))};
+    struct signin_input in = {.browser = true,
+                              .device_cookie = http_cookie(rq->http, S(DEVICE_COOKIE))};
     struct signin_result *r = arena_new(rq->cx->arena, struct signin_result);
     enum err a, b;
 
@@ -85,10 +86,11 @@ drop_cookies(struct api_request *rq)
 static enum err
 preference(struct cx *cx, struct str name, struct str fallback, struct str *out)
 {
-    static const struct sql q =
-        SQL_READ("SELECT value FROM preference WHERE tenant_id = $1 AND user_id = $2 AND name = $3");
+    static const struct sql q = SQL_READ(
+        "SELECT value FROM preference WHERE tenant_id = $1 AND user_id = $2 AND name = $3");
     struct db_rows *r;
-    enum err e = db_query_one(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_INT(cx->actor.user_id), V_STR(name)), &r);
+    enum err e = db_query_one(
+        cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_INT(cx->actor.user_id), V_STR(name)), &r);
 
     *out = fallback;
     if (e == ERR_NOT_FOUND)
@@ -164,17 +166,46 @@ get_session(struct api_request *rq)
 }
 
 const struct route session_routes[] = {
-    {.method = HTTP_POST, .path = "/api/v2/session", .who = WHO_PUBLIC, .tx = TX_NONE, .body = BODY_JSON,
-     .reserve = true, .rate = RATE_AUTH, .fields = "username:string* password:string*",
-     .events = "LoginSuccess LoginFail LoginLockout", .summary = "Sign in with a browser",
-     .prepare = prepare_signin, .apply = write_state, .after = give_cookies},
-    {.method = HTTP_POST, .path = "/api/v2/session/mfa", .who = WHO_PUBLIC, .tx = TX_NONE, .body = BODY_JSON,
-     .reserve = true, .rate = RATE_AUTH, .fields = "code:string* token:string*",
-     .events = "LoginSuccess MfaFail RecoveryCodeUsed LoginLockout", .summary = "Second step with a browser",
-     .prepare = prepare_second, .apply = write_state, .after = give_cookies},
-    {.method = HTTP_DELETE, .path = "/api/v2/session", .who = WHO_SESSION, .tx = TX_WRITE, .reserve = true, .events = "Logout",
-     .summary = "Sign out", .apply = sign_out, .after = drop_cookies},
-    {.method = HTTP_GET, .path = "/api/v2/session", .who = WHO_SIGNED_IN, .tx = TX_READ,
-     .summary = "Who is signed in, and what he may do", .apply = get_session},
+    {.method = HTTP_POST,
+     .path = "/api/v2/session",
+     .who = WHO_PUBLIC,
+     .tx = TX_NONE,
+     .body = BODY_JSON,
+     .reserve = true,
+     .rate = RATE_AUTH,
+     .fields = "username:string* password:string*",
+     .events = "LoginSuccess LoginFail LoginLockout",
+     .summary = "Sign in with a browser",
+     .prepare = prepare_signin,
+     .apply = write_state,
+     .after = give_cookies},
+    {.method = HTTP_POST,
+     .path = "/api/v2/session/mfa",
+     .who = WHO_PUBLIC,
+     .tx = TX_NONE,
+     .body = BODY_JSON,
+     .reserve = true,
+     .rate = RATE_AUTH,
+     .fields = "code:string* token:string*",
+     .events = "LoginSuccess MfaFail RecoveryCodeUsed LoginLockout",
+     .summary = "Second step with a browser",
+     .prepare = prepare_second,
+     .apply = write_state,
+     .after = give_cookies},
+    {.method = HTTP_DELETE,
+     .path = "/api/v2/session",
+     .who = WHO_SESSION,
+     .tx = TX_WRITE,
+     .reserve = true,
+     .events = "Logout",
+     .summary = "Sign out",
+     .apply = sign_out,
+     .after = drop_cookies},
+    {.method = HTTP_GET,
+     .path = "/api/v2/session",
+     .who = WHO_SIGNED_IN,
+     .tx = TX_READ,
+     .summary = "Who is signed in, and what he may do",
+     .apply = get_session},
     {0},
 };

@@ -19,15 +19,31 @@ struct page {
 };
 
 static const struct page pages[] = {
-    {"general", "general settings", {{"visibility", SET_VISIBILITY}, {"rapidTemplating", SET_RAPID_TEMPLATING}}, 2},
-    {"authentication", "authentication settings",
-     {{"mfa_required", SET_MFA_REQUIRED}, {"password_policy", SET_PASSWORD_POLICY}, {"password_min", SET_PASSWORD_MIN},
-      {"lockout_failures", SET_LOCKOUT_FAILURES}, {"lockout_minutes", SET_LOCKOUT_MINUTES},
-      {"lockout_release_minutes", SET_LOCKOUT_RELEASE}, {"idle_minutes", SET_IDLE_MINUTES},
-      {"absolute_hours", SET_ABSOLUTE_HOURS}, {"auth_per_minute", SET_AUTH_PER_MINUTE}}, 9},
-    {"email", "email settings",
-     {{"host", SET_EMAIL_HOST}, {"port", SET_EMAIL_PORT}, {"security", SET_EMAIL_SECURITY},
-      {"username", SET_EMAIL_USERNAME}, {"password", SET_EMAIL_PASSWORD}, {"sender", SET_EMAIL_SENDER}}, 6},
+    {"general",
+     "general settings",
+     {{"visibility", SET_VISIBILITY}, {"rapidTemplating", SET_RAPID_TEMPLATING}},
+     2},
+    {"authentication",
+     "authentication settings",
+     {{"mfa_required", SET_MFA_REQUIRED},
+      {"password_policy", SET_PASSWORD_POLICY},
+      {"password_min", SET_PASSWORD_MIN},
+      {"lockout_failures", SET_LOCKOUT_FAILURES},
+      {"lockout_minutes", SET_LOCKOUT_MINUTES},
+      {"lockout_release_minutes", SET_LOCKOUT_RELEASE},
+      {"idle_minutes", SET_IDLE_MINUTES},
+      {"absolute_hours", SET_ABSOLUTE_HOURS},
+      {"auth_per_minute", SET_AUTH_PER_MINUTE}},
+     9},
+    {"email",
+     "email settings",
+     {{"host", SET_EMAIL_HOST},
+      {"port", SET_EMAIL_PORT},
+      {"security", SET_EMAIL_SECURITY},
+      {"username", SET_EMAIL_USERNAME},
+      {"password", SET_EMAIL_PASSWORD},
+      {"sender", SET_EMAIL_SENDER}},
+     6},
     {"audit", "audit log settings", {{"months_kept", SET_AUDIT_MONTHS}}, 1},
     {"tiers", "classification settings", {{"enabled", SET_TIERS_ENABLED}}, 1},
 };
@@ -73,7 +89,8 @@ get_page(struct api_request *rq)
     struct tenant t;
 
     /* The log is kept for the installation: its first workspace holds the setting. */
-    TRY(settings_load(rq->cx, p->fields[0].setting == SET_AUDIT_MONTHS ? 0 : rq->cx->tenant.id, &all));
+    TRY(settings_load(rq->cx, p->fields[0].setting == SET_AUDIT_MONTHS ? 0 : rq->cx->tenant.id,
+                      &all));
     json_begin_object(w);
     json_kv_str(w, "status", S("success"));
     json_key(w, S("data"));
@@ -178,9 +195,12 @@ keep_password_here(struct api_request *rq)
         struct str value;
 
         TRY(member_text(rq, bound[i].member, &value));
-        moves = moves || (!str_is_null(value) && !str_eq(str_trim(value), all.value[bound[i].setting]));
+        moves =
+            moves || (!str_is_null(value) && !str_eq(str_trim(value), all.value[bound[i].setting]));
     }
-    return moves ? fail_field(rq->cx, S("/password"), "has to be typed again for another server, port or security") : OK;
+    return moves ? fail_field(rq->cx, S("/password"),
+                              "has to be typed again for another server, port or security")
+                 : OK;
 }
 
 /* The sender must be an address, and a server needs a sender. */
@@ -194,7 +214,8 @@ put_email(struct api_request *rq)
     if (!str_is_empty(sender) && !email_is_valid(str_trim(sender)))
         return fail_field(rq->cx, S("/sender"), "must be an e-mail address");
     for (size_t i = 0; i < host.n; i++) {
-        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]", host.p[i]))
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]",
+                    host.p[i]))
             return fail_field(rq->cx, S("/host"), "must be a host name or address");
     }
     TRY(keep_password_here(rq));
@@ -212,7 +233,8 @@ put_audit(struct api_request *rq)
     TRY(settings_get_int(rq->cx, SET_AUDIT_MONTHS, &now));
     TRY(body_int(rq, rq->body, "months_kept", true, 4, 120, &months));
     if (months < now)
-        return fail_field(rq->cx, S("/months_kept"), "can be made longer, never shorter: it is %lld", (long long)now);
+        return fail_field(rq->cx, S("/months_kept"),
+                          "can be made longer, never shorter: it is %lld", (long long)now);
     rq->state = arena_new(rq->cx->arena, int64_t);
     *(int64_t *)rq->state = months;
     return put_page(rq);
@@ -287,8 +309,9 @@ prepare_test(struct api_request *rq)
 {
     struct cx *cx = rq->cx;
     struct mail_server s;
-    struct mail_message m = {.subject = S("Recount: test mail"),
-                             .text = S("This mail shows that Recount can send mail through this server.\n")};
+    struct mail_message m = {
+        .subject = S("Recount: test mail"),
+        .text = S("This mail shows that Recount can send mail through this server.\n")};
     struct str why = STR_NULL;
 
     TRY(body_str(rq, rq->body, "to", true, USER_EMAIL_MAX, &m.to));
@@ -339,7 +362,8 @@ list_templates(struct api_request *rq)
 static enum err
 check_template(struct api_request *rq)
 {
-    return str_eq(rq->param[1], S(FORGOTTEN)) ? OK : fail(rq->cx, ERR_NOT_FOUND, "Template not found");
+    return str_eq(rq->param[1], S(FORGOTTEN)) ? OK
+                                              : fail(rq->cx, ERR_NOT_FOUND, "Template not found");
 }
 
 static enum err
@@ -368,52 +392,120 @@ put_template(struct api_request *rq)
     return api_ok(rq, S("Saved"));
 }
 
-#define SETTINGS "/api/v2/tenants/{t}/settings"
+#define SETTINGS   "/api/v2/tenants/{t}/settings"
 #define READ(perm) .who = WHO_PERMISSION, .permission = perm, .tx = TX_READ
-#define WRITE(perm) .who = WHO_PERMISSION, .permission = perm, .tx = TX_WRITE, .body = BODY_JSON, .events = "SettingChanged"
+#define WRITE(perm)                                                                                \
+    .who = WHO_PERMISSION, .permission = perm, .tx = TX_WRITE, .body = BODY_JSON,                  \
+    .events = "SettingChanged"
 
 const struct route settings_routes[] = {
-    {.method = HTTP_PUT, .path = SETTINGS, WRITE(PERM_GENERAL_SETTINGS),
+    {.method = HTTP_PUT,
+     .path = SETTINGS,
+     WRITE(PERM_GENERAL_SETTINGS),
      .fields = "visibility:string senderEmailAddress:string rapidTemplating:boolean",
-     .summary = "Change general settings", .apply = put_settings},
-    {.method = HTTP_GET, .path = SETTINGS "/general", READ(PERM_GENERAL_SETTINGS), .summary = "General settings",
+     .summary = "Change general settings",
+     .apply = put_settings},
+    {.method = HTTP_GET,
+     .path = SETTINGS "/general",
+     READ(PERM_GENERAL_SETTINGS),
+     .summary = "General settings",
      .apply = get_page},
-    {.method = HTTP_PUT, .path = SETTINGS "/general", WRITE(PERM_GENERAL_SETTINGS),
+    {.method = HTTP_PUT,
+     .path = SETTINGS "/general",
+     WRITE(PERM_GENERAL_SETTINGS),
      .fields = "name:string address:string visibility:string rapidTemplating:boolean",
-     .summary = "Change general settings", .apply = put_page},
-    {.method = HTTP_GET, .path = SETTINGS "/authentication", READ(PERM_AUTH_SETTINGS),
-     .summary = "Authentication settings", .apply = get_page},
-    {.method = HTTP_PUT, .path = SETTINGS "/authentication", WRITE(PERM_AUTH_SETTINGS),
-     .fields = "mfa_required:boolean password_policy:string password_min:integer lockout_failures:integer "
-               "lockout_minutes:integer lockout_release_minutes:integer idle_minutes:integer absolute_hours:integer "
-               "auth_per_minute:integer",
-     .summary = "Change authentication settings", .apply = put_page},
-    {.method = HTTP_GET, .path = SETTINGS "/email", READ(PERM_EMAIL_SETTINGS), .summary = "Email settings",
+     .summary = "Change general settings",
+     .apply = put_page},
+    {.method = HTTP_GET,
+     .path = SETTINGS "/authentication",
+     READ(PERM_AUTH_SETTINGS),
+     .summary = "Authentication settings",
      .apply = get_page},
-    {.method = HTTP_PUT, .path = SETTINGS "/email", WRITE(PERM_EMAIL_SETTINGS),
-     .fields = "host:string port:integer security:string username:string password:string sender:string",
-     .summary = "Change email settings", .apply = put_email},
-    {.method = HTTP_POST, .path = SETTINGS "/email/test", .who = WHO_PERMISSION, .permission = PERM_EMAIL_SETTINGS,
-     .tx = TX_NONE, .body = BODY_JSON, .rate = RATE_HEAVY, .fields = "to:string*", .summary = "Send a test mail",
-     .prepare = prepare_test, .apply = answer_test},
-    {.method = HTTP_GET, .path = SETTINGS "/audit", READ(PERM_AUDIT_RETENTION), .summary = "Retention of the log",
+    {.method = HTTP_PUT,
+     .path = SETTINGS "/authentication",
+     WRITE(PERM_AUTH_SETTINGS),
+     .fields =
+         "mfa_required:boolean password_policy:string password_min:integer lockout_failures:integer "
+         "lockout_minutes:integer lockout_release_minutes:integer idle_minutes:integer absolute_hours:integer "
+         "auth_per_minute:integer",
+     .summary = "Change authentication settings",
+     .apply = put_page},
+    {.method = HTTP_GET,
+     .path = SETTINGS "/email",
+     READ(PERM_EMAIL_SETTINGS),
+     .summary = "Email settings",
      .apply = get_page},
-    {.method = HTTP_PUT, .path = SETTINGS "/audit", WRITE(PERM_AUDIT_RETENTION), .fields = "months_kept:integer*",
-     .summary = "Keep the log longer", .apply = put_audit, .after = after_audit},
-    {.method = HTTP_GET, .path = SETTINGS "/tiers", .who = WHO_SIGNED_IN, .tx = TX_READ,
-     .summary = "Whether classification tiers are on", .apply = get_page},
-    {.method = HTTP_PUT, .path = SETTINGS "/tiers", WRITE(PERM_TIERS_MANAGE), .fields = "enabled:boolean*",
-     .summary = "Switch classification tiers on or off", .apply = put_page},
-    {.method = HTTP_GET, .path = "/api/v1/tenant/{t}/notificationsettings", READ(PERM_GENERAL_SETTINGS),
-     .summary = "Reminders", .apply = get_notifications},
-    {.method = HTTP_PUT, .path = "/api/v1/tenant/{t}/notificationsettings", .who = WHO_PERMISSION,
-     .permission = PERM_GENERAL_SETTINGS, .tx = TX_WRITE, .body = BODY_OPTIONAL, .events = "SettingChanged",
-     .summary = "Change reminders", .apply = put_notifications},
-    {.method = HTTP_GET, .path = "/api/v2/tenants/{t}/mailer/templates", READ(PERM_EMAIL_SETTINGS),
-     .summary = "Mail templates", .apply = list_templates},
-    {.method = HTTP_GET, .path = "/api/v2/tenants/{t}/mailer/templates/{name}", READ(PERM_EMAIL_SETTINGS),
-     .summary = "One mail template", .apply = get_template},
-    {.method = HTTP_PUT, .path = "/api/v2/tenants/{t}/mailer/templates/{name}", WRITE(PERM_EMAIL_SETTINGS),
-     .fields = "subject:string body:string", .summary = "Change a mail template", .apply = put_template},
+    {.method = HTTP_PUT,
+     .path = SETTINGS "/email",
+     WRITE(PERM_EMAIL_SETTINGS),
+     .fields =
+         "host:string port:integer security:string username:string password:string sender:string",
+     .summary = "Change email settings",
+     .apply = put_email},
+    {.method = HTTP_POST,
+     .path = SETTINGS "/email/test",
+     .who = WHO_PERMISSION,
+     .permission = PERM_EMAIL_SETTINGS,
+     .tx = TX_NONE,
+     .body = BODY_JSON,
+     .rate = RATE_HEAVY,
+     .fields = "to:string*",
+     .summary = "Send a test mail",
+     .prepare = prepare_test,
+     .apply = answer_test},
+    {.method = HTTP_GET,
+     .path = SETTINGS "/audit",
+     READ(PERM_AUDIT_RETENTION),
+     .summary = "Retention of the log",
+     .apply = get_page},
+    {.method = HTTP_PUT,
+     .path = SETTINGS "/audit",
+     WRITE(PERM_AUDIT_RETENTION),
+     .fields = "months_kept:integer*",
+     .summary = "Keep the log longer",
+     .apply = put_audit,
+     .after = after_audit},
+    {.method = HTTP_GET,
+     .path = SETTINGS "/tiers",
+     .who = WHO_SIGNED_IN,
+     .tx = TX_READ,
+     .summary = "Whether classification tiers are on",
+     .apply = get_page},
+    {.method = HTTP_PUT,
+     .path = SETTINGS "/tiers",
+     WRITE(PERM_TIERS_MANAGE),
+     .fields = "enabled:boolean*",
+     .summary = "Switch classification tiers on or off",
+     .apply = put_page},
+    {.method = HTTP_GET,
+     .path = "/api/v1/tenant/{t}/notificationsettings",
+     READ(PERM_GENERAL_SETTINGS),
+     .summary = "Reminders",
+     .apply = get_notifications},
+    {.method = HTTP_PUT,
+     .path = "/api/v1/tenant/{t}/notificationsettings",
+     .who = WHO_PERMISSION,
+     .permission = PERM_GENERAL_SETTINGS,
+     .tx = TX_WRITE,
+     .body = BODY_OPTIONAL,
+     .events = "SettingChanged",
+     .summary = "Change reminders",
+     .apply = put_notifications},
+    {.method = HTTP_GET,
+     .path = "/api/v2/tenants/{t}/mailer/templates",
+     READ(PERM_EMAIL_SETTINGS),
+     .summary = "Mail templates",
+     .apply = list_templates},
+    {.method = HTTP_GET,
+     .path = "/api/v2/tenants/{t}/mailer/templates/{name}",
+     READ(PERM_EMAIL_SETTINGS),
+     .summary = "One mail template",
+     .apply = get_template},
+    {.method = HTTP_PUT,
+     .path = "/api/v2/tenants/{t}/mailer/templates/{name}",
+     WRITE(PERM_EMAIL_SETTINGS),
+     .fields = "subject:string body:string",
+     .summary = "Change a mail template",
+     .apply = put_template},
     {0},
 };

@@ -72,7 +72,8 @@ prepare_setup(struct api_request *rq)
     TRY(cx_read(rq->cx, check_token, s));
     if (!s->known) {
         signin_address_failed(rq->cx);
-        return fail(rq->cx, ERR_FORBIDDEN, "The set-up link is not valid any more: start the server again for a new one");
+        return fail(rq->cx, ERR_FORBIDDEN,
+                    "The set-up link is not valid any more: start the server again for a new one");
     }
     TRY(password_check(rq->cx, &p, s->password, s->email, S("/password")));
     TRY(password_hash(rq->cx, s->password, &s->hash));
@@ -85,7 +86,8 @@ set_months(struct cx *cx, int64_t months)
 {
     struct settings_change *c = arena_new(cx->arena, struct settings_change);
 
-    TRY(settings_set(cx, c, SET_AUDIT_MONTHS, arena_fmt(cx->arena, "%lld", (long long)months), S("/retention_months")));
+    TRY(settings_set(cx, c, SET_AUDIT_MONTHS, arena_fmt(cx->arena, "%lld", (long long)months),
+                     S("/retention_months")));
     return settings_commit(cx, c, "audit log settings");
 }
 
@@ -94,8 +96,12 @@ apply_setup(struct api_request *rq)
 {
     struct cx *cx = rq->cx;
     struct setup *s = rq->state;
-    struct user_spec spec = {.email = s->email, .first = str_trim(s->first), .last = str_trim(s->last),
-                             .role = S("ADMIN"), .password_hash = s->hash, .pointer = S("")};
+    struct user_spec spec = {.email = s->email,
+                             .first = str_trim(s->first),
+                             .last = str_trim(s->last),
+                             .role = S("ADMIN"),
+                             .password_hash = s->hash,
+                             .pointer = S("")};
     struct audit_entry e = {.event = EV_PASSWORD_CHANGED};
     struct user u;
 
@@ -107,7 +113,8 @@ apply_setup(struct api_request *rq)
     TRY(tenant_create(cx, str_trim(s->tenant_name), false, &cx->tenant));
     TRY(user_create(cx, &spec, &u));
     e = user_entry(cx, &u, EV_PASSWORD_CHANGED,
-                   arena_fmt(cx->arena, "%.*s set their own password at set-up", STR_ARG(user_label(cx->arena, &u))));
+                   arena_fmt(cx->arena, "%.*s set their own password at set-up",
+                             STR_ARG(user_label(cx->arena, &u))));
     TRY(audit_record(cx, &e, NULL));
     TRY(set_months(cx, s->months));
     return api_ok(rq, S("The workspace is ready"));
@@ -123,13 +130,25 @@ after_setup(struct api_request *rq)
 }
 
 const struct route setup_routes[] = {
-    {.method = HTTP_GET, .path = "/api/v2/setup", .who = WHO_PUBLIC, .tx = TX_READ,
-     .summary = "Whether the installation waits for its set-up", .apply = get_setup},
-    {.method = HTTP_POST, .path = "/api/v2/setup", .who = WHO_PUBLIC, .tx = TX_WRITE, .body = BODY_JSON,
+    {.method = HTTP_GET,
+     .path = "/api/v2/setup",
+     .who = WHO_PUBLIC,
+     .tx = TX_READ,
+     .summary = "Whether the installation waits for its set-up",
+     .apply = get_setup},
+    {.method = HTTP_POST,
+     .path = "/api/v2/setup",
+     .who = WHO_PUBLIC,
+     .tx = TX_WRITE,
+     .body = BODY_JSON,
      .rate = RATE_AUTH,
-     .fields = "token:string* tenant_name:string* email:string* first:string* last:string* password:string* "
-               "retention_months:integer",
+     .fields =
+         "token:string* tenant_name:string* email:string* first:string* last:string* password:string* "
+         "retention_months:integer",
      .events = "TenantCreated UserCreated TenantRoleAssigned PasswordChanged SettingChanged",
-     .summary = "Set the installation up", .prepare = prepare_setup, .apply = apply_setup, .after = after_setup},
+     .summary = "Set the installation up",
+     .prepare = prepare_setup,
+     .apply = apply_setup,
+     .after = after_setup},
     {0},
 };

@@ -8,7 +8,7 @@
 
 /* Script, style and data from this origin only; nothing may frame the page. */
 #define POLICY                                                                                     \
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "          \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "        \
     "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 static const struct asset *
@@ -72,7 +72,8 @@ api_static(struct app *app, struct http_request *rq, struct http_response *rs)
         rs->body = S("Not Found\n");
         return;
     }
-    http_add_header(rs, S("Cache-Control"), hashed ? S("public, max-age=31536000, immutable") : S("no-cache"));
+    http_add_header(rs, S("Cache-Control"),
+                    hashed ? S("public, max-age=31536000, immutable") : S("no-cache"));
     http_add_header(rs, S("ETag"), str_of(a->etag));
     http_add_header(rs, S("Vary"), S("Accept-Encoding"));
     rs->content_type = str_of(a->type);

@@ -8,9 +8,9 @@
 #include "core/usercsv.h"
 #include "run/bus.h"
 
-#define BULK_MAX 1000   /* users of one call */
-#define LIST_MAX 10000  /* rows of one page; clients exceed any documented set */
-#define CSV_MAX (1 << 20)
+#define BULK_MAX 1000  /* users of one call */
+#define LIST_MAX 10000 /* rows of one page; clients exceed any documented set */
+#define CSV_MAX  (1 << 20)
 
 /* ---- lists ---- */
 
@@ -33,11 +33,12 @@ read_query(struct api_request *rq, struct user_query *q)
     TRY(query_int(rq, "limit", 1, INT32_MAX, 100, &q->limit));
     if (q->limit > LIST_MAX)
         q->limit = LIST_MAX;
-    q->descending = str_ieq(order, S("DESEND")) || str_ieq(order, S("DESCEND")) || str_ieq(order, S("DESC"));
+    q->descending =
+        str_ieq(order, S("DESEND")) || str_ieq(order, S("DESCEND")) || str_ieq(order, S("DESC"));
     if (q->filter.n > 200)
         return fail_field(rq->cx, S("filter"), "is longer than 200 bytes");
-    if (!str_is_empty(q->status) && !str_eq(q->status, S("enabled")) && !str_eq(q->status, S("disabled")) &&
-        !str_eq(q->status, S("locked")))
+    if (!str_is_empty(q->status) && !str_eq(q->status, S("enabled")) &&
+        !str_eq(q->status, S("disabled")) && !str_eq(q->status, S("locked")))
         return fail_field(rq->cx, S("status"), "must be one of: enabled disabled locked");
     return OK;
 }
@@ -80,8 +81,8 @@ struct bulk {
 
 /* A text member of element i; absent or null: null str. */
 static enum err
-element_str(struct api_request *rq, const struct json *o, size_t i, const char *path, const char *name,
-            size_t max, struct str *out)
+element_str(struct api_request *rq, const struct json *o, size_t i, const char *path,
+            const char *name, size_t max, struct str *out)
 {
     const struct json *v = json_get(o, str_of(name));
     struct str at = arena_fmt(rq->cx->arena, "/%zu/%s", i, path);
@@ -104,21 +105,25 @@ read_element(struct api_request *rq, const struct json *o, size_t i, struct user
     const struct json *from = json_is(name, JSON_OBJECT) ? name : o;
     const struct json *group = json_get(o, S("default_group"));
     struct str provider2;
-    enum err e[] = {element_str(rq, o, i, "email", "email", USER_EMAIL_MAX, &s->email),
-                    element_str(rq, from, i, "name/first", "first", USER_NAME_MAX, &s->first),
-                    element_str(rq, from, i, "name/last", "last", USER_NAME_MAX, &s->last),
-                    element_str(rq, o, i, "role", "role", 200, &s->role),
-                    element_str(rq, o, i, "authentication_provider", "authentication_provider", 64, &s->provider),
-                    element_str(rq, o, i, "authenticationProvider", "authenticationProvider", 64, &provider2),
-                    element_str(rq, o, i, "tenantClassificationLevel", "tenantClassificationLevel", 200, &s->tier)};
+    enum err e[] = {
+        element_str(rq, o, i, "email", "email", USER_EMAIL_MAX, &s->email),
+        element_str(rq, from, i, "name/first", "first", USER_NAME_MAX, &s->first),
+        element_str(rq, from, i, "name/last", "last", USER_NAME_MAX, &s->last),
+        element_str(rq, o, i, "role", "role", 200, &s->role),
+        element_str(rq, o, i, "authentication_provider", "authentication_provider", 64,
+                    &s->provider),
+        element_str(rq, o, i, "authenticationProvider", "authenticationProvider", 64, &provider2),
+        element_str(rq, o, i, "tenantClassificationLevel", "tenantClassificationLevel", 200,
+                    &s->tier)};
 
     for (size_t k = 0; k < sizeof e / sizeof e[0]; k++)
         TRY(e[k]);
     if (str_is_empty(s->provider))
         s->provider = provider2;
     s->roles = json_get(o, S("roles"));
-    s->default_group = json_is(group, JSON_BOOL) ? group->boolean
-                                                 : json_is(group, JSON_STRING) && str_ieq(group->text, S("true"));
+    s->default_group = json_is(group, JSON_BOOL)
+                           ? group->boolean
+                           : json_is(group, JSON_STRING) && str_ieq(group->text, S("true"));
     s->pointer = arena_fmt(rq->cx->arena, "/%zu", i);
     if (str_is_empty(s->email))
         return fail_field(rq->cx, arena_fmt(rq->cx->arena, "/%zu/email", i), "is required");
@@ -142,9 +147,10 @@ prepare_bulk(struct api_request *rq)
     b->send = !str_ieq(send, S("false"));
     b->specs = arena_array(rq->cx->arena, struct user_spec, list->count);
     for (const struct json *o = list->first; o; o = o->next) {
-        enum err e = json_is(o, JSON_OBJECT)
-                         ? read_element(rq, o, b->n, &b->specs[b->n])
-                         : fail_field(rq->cx, arena_fmt(rq->cx->arena, "/%zu", b->n), "must be an object");
+        enum err e =
+            json_is(o, JSON_OBJECT)
+                ? read_element(rq, o, b->n, &b->specs[b->n])
+                : fail_field(rq->cx, arena_fmt(rq->cx->arena, "/%zu", b->n), "must be an object");
 
         if (e != OK)
             bad = e;
@@ -168,7 +174,8 @@ invite(struct cx *cx, const struct user *u)
     if (!sent)
         return OK;
     e = user_entry(cx, u, EV_LINK_COPIED,
-                   arena_fmt(cx->arena, "%.*s had a set-password link sent to %.*s", STR_ARG(cx->actor.name), STR_ARG(whom)));
+                   arena_fmt(cx->arena, "%.*s had a set-password link sent to %.*s",
+                             STR_ARG(cx->actor.name), STR_ARG(whom)));
     return audit_record(cx, &e, NULL);
 }
 
@@ -179,7 +186,8 @@ create_bulk(struct api_request *rq)
     struct json_writer *w = &rq->out;
     struct roles all;
 
-    TRY(role_load(rq->cx, &all)); /* once: a thousand users times all roles would outgrow a request */
+    TRY(role_load(rq->cx,
+                  &all)); /* once: a thousand users times all roles would outgrow a request */
     json_begin_object(w);
     json_kv_str(w, "status", S("success"));
     json_key(w, S("created"));
@@ -232,7 +240,8 @@ create_csv(struct api_request *rq)
     size_t n;
 
     if (read->n)
-        memcpy(c.rows, read->rows, read->n * sizeof *c.rows); /* a second run starts as the first did */
+        memcpy(c.rows, read->rows,
+               read->n * sizeof *c.rows); /* a second run starts as the first did */
     TRY(usercsv_apply(rq->cx, &c, &made, &n));
     for (size_t i = 0; i < n; i++)
         TRY(invite(rq->cx, &made[i]));
@@ -429,11 +438,14 @@ send_reset(struct api_request *rq, const struct user *u)
         return fail(cx, ERR_CONFLICT, "This user signs in with another provider");
     TRY(mailer_send_link(cx, u, LINK_FORGOTTEN_HOURS, &sent));
     e = user_entry(cx, u, EV_PASSWORD_RESET_REQUESTED,
-                   arena_fmt(cx->arena, "%.*s requested a password reset for %.*s%s", STR_ARG(cx->actor.name), STR_ARG(whom),
+                   arena_fmt(cx->arena, "%.*s requested a password reset for %.*s%s",
+                             STR_ARG(cx->actor.name), STR_ARG(whom),
                              sent ? "" : "; no mail server is set, nothing was sent"));
     TRY(audit_record(cx, &e, NULL));
-    return api_ok(rq, sent ? S("A mail with a link is on its way")
-                           : S("No mail server is set, so nothing was sent: copy a set-password link instead"));
+    return api_ok(
+        rq,
+        sent ? S("A mail with a link is on its way")
+             : S("No mail server is set, so nothing was sent: copy a set-password link instead"));
 }
 
 static enum err
@@ -475,7 +487,8 @@ password_link(struct api_request *rq)
     TRY(mailer_link(cx, &u, LINK_INVITE_HOURS, &url));
     whom = user_label(cx->arena, &u);
     e = user_entry(cx, &u, EV_LINK_COPIED,
-                   arena_fmt(cx->arena, "%.*s made a set-password link for %.*s", STR_ARG(cx->actor.name), STR_ARG(whom)));
+                   arena_fmt(cx->arena, "%.*s made a set-password link for %.*s",
+                             STR_ARG(cx->actor.name), STR_ARG(whom)));
     TRY(audit_record(cx, &e, NULL));
     json_begin_object(&rq->out);
     json_kv_str(&rq->out, "status", S("success"));
@@ -539,55 +552,165 @@ tell_sessions(struct api_request *rq)
 }
 
 #define MANAGE .who = WHO_PERMISSION, .permission = PERM_USERS_MANAGE, .tx = TX_WRITE
-#define ONE "/api/v2/tenants/{t}/users/{userId}"
+#define ONE    "/api/v2/tenants/{t}/users/{userId}"
 
 const struct route user_routes[] = {
-    {.method = HTTP_GET, .path = "/api/v1/tenant/{t}/user/list", .who = WHO_PERMISSION,
-     .permission = PERM_USERS_VIEW, .tx = TX_READ, .summary = "All users, as view rows", .apply = list_v1},
-    {.method = HTTP_GET, .path = "/api/v2/tenants/{t}/users", .who = WHO_PERMISSION,
-     .permission = PERM_USERS_VIEW, .tx = TX_READ, .summary = "Users, filtered and paged", .apply = list_v2},
-    {.method = HTTP_POST, .path = "/api/v1/tenant/{t}/user/create/bulk", MANAGE, .body = BODY_JSON,
-     .fields = "users:array", .events = "UserCreated TenantRoleAssigned AddedToDefaultGroup SetPasswordLinkCreated",
-     .summary = "Create users", .prepare = prepare_bulk, .apply = create_bulk},
-    {.method = HTTP_POST, .path = "/api/v2/tenants/{t}/users/csv", MANAGE, .body = BODY_MULTIPART,
+    {.method = HTTP_GET,
+     .path = "/api/v1/tenant/{t}/user/list",
+     .who = WHO_PERMISSION,
+     .permission = PERM_USERS_VIEW,
+     .tx = TX_READ,
+     .summary = "All users, as view rows",
+     .apply = list_v1},
+    {.method = HTTP_GET,
+     .path = "/api/v2/tenants/{t}/users",
+     .who = WHO_PERMISSION,
+     .permission = PERM_USERS_VIEW,
+     .tx = TX_READ,
+     .summary = "Users, filtered and paged",
+     .apply = list_v2},
+    {.method = HTTP_POST,
+     .path = "/api/v1/tenant/{t}/user/create/bulk",
+     MANAGE,
+     .body = BODY_JSON,
+     .fields = "users:array",
      .events = "UserCreated TenantRoleAssigned AddedToDefaultGroup SetPasswordLinkCreated",
-     .summary = "Create users from CSV", .prepare = prepare_csv, .apply = create_csv},
-    {.method = HTTP_GET, .path = ONE, .who = WHO_PERMISSION, .permission = PERM_USERS_VIEW, .tx = TX_READ,
-     .summary = "One user", .apply = get_user},
-    {.method = HTTP_PUT, .path = ONE, MANAGE, .body = BODY_JSON,
-     .fields = "first:string last:string roles:array default_group:boolean tenantClassificationLevel:string",
-     .events = "UserUpdated TenantRoleAssigned TenantRoleRemoved AddedToDefaultGroup RemovedFromDefaultGroup "
-               "UserClassificationChanged",
-     .summary = "Change a user", .apply = change_user, .after = tell_sessions},
-    {.method = HTTP_DELETE, .path = ONE, MANAGE, .events = "UserDeleted", .summary = "Delete a user",
-     .apply = delete_user, .after = tell_sessions},
-    {.method = HTTP_DELETE, .path = "/api/v2/user/delete", MANAGE, .body = BODY_JSON, .fields = "email:string*",
-     .events = "UserDeleted", .summary = "Delete a user by e-mail", .apply = delete_by_email, .after = tell_sessions},
-    {.method = HTTP_POST, .path = ONE "/unlock", MANAGE, .reserve = true, .body = BODY_OPTIONAL, .events = "UserUnlocked",
-     .summary = "Unlock a user", .apply = unlock, .after = forget_failures},
-    {.method = HTTP_POST, .path = ONE "/enable", MANAGE, .body = BODY_OPTIONAL, .events = "UserEnabled",
-     .summary = "Enable a user", .apply = enable},
-    {.method = HTTP_POST, .path = ONE "/disable", MANAGE, .reserve = true, .body = BODY_OPTIONAL, .events = "UserDisabled",
-     .summary = "Disable a user and end the sessions", .apply = disable, .after = tell_sessions},
-    {.method = HTTP_POST, .path = ONE "/reset-password", MANAGE, .body = BODY_OPTIONAL,
-     .events = "PasswordResetRequested", .summary = "Send a set-password mail", .apply = reset_password},
-    {.method = HTTP_POST, .path = ONE "/reset-mfa", MANAGE, .body = BODY_OPTIONAL, .events = "MfaResetByOther",
-     .summary = "Reset the second factor", .apply = reset_mfa},
-    {.method = HTTP_POST, .path = ONE "/end-sessions", MANAGE, .reserve = true, .body = BODY_OPTIONAL, .events = "SessionEnded",
-     .summary = "End the sessions", .apply = end_sessions, .after = tell_sessions},
-    {.method = HTTP_POST, .path = ONE "/password-link", MANAGE, .body = BODY_OPTIONAL,
-     .events = "SetPasswordLinkCreated", .summary = "A link to hand over", .apply = password_link},
-    {.method = HTTP_PUT, .path = "/api/v1/tenant/{t}/user/resetpass", MANAGE, .body = BODY_JSON,
-     .fields = "username:string email:string", .events = "PasswordResetRequested",
-     .summary = "Send a set-password mail", .apply = reset_by_name},
-    {.method = HTTP_POST, .path = "/api/v1/tenant/{t}/user/toggledisabled", MANAGE, .reserve = true, .body = BODY_JSON,
-     .fields = "email:string* disabled:boolean*", .events = "UserDisabled UserEnabled",
-     .summary = "Disable or enable a user", .apply = toggle_disabled, .after = tell_sessions},
-    {.method = HTTP_POST, .path = "/api/v1/tenant/{t}/user/toggledisable", MANAGE, .reserve = true, .body = BODY_JSON,
-     .fields = "email:string* disabled:boolean*", .events = "UserDisabled UserEnabled",
-     .summary = "Disable or enable a user (older name)", .apply = toggle_disabled, .after = tell_sessions},
-    {.method = HTTP_PUT, .path = "/api/v1/tenant/{t}/user/mfa/disable", MANAGE, .body = BODY_OPTIONAL,
-     .fields = "email:string", .events = "MfaResetByOther", .summary = "Reset a user's second factor",
+     .summary = "Create users",
+     .prepare = prepare_bulk,
+     .apply = create_bulk},
+    {.method = HTTP_POST,
+     .path = "/api/v2/tenants/{t}/users/csv",
+     MANAGE,
+     .body = BODY_MULTIPART,
+     .events = "UserCreated TenantRoleAssigned AddedToDefaultGroup SetPasswordLinkCreated",
+     .summary = "Create users from CSV",
+     .prepare = prepare_csv,
+     .apply = create_csv},
+    {.method = HTTP_GET,
+     .path = ONE,
+     .who = WHO_PERMISSION,
+     .permission = PERM_USERS_VIEW,
+     .tx = TX_READ,
+     .summary = "One user",
+     .apply = get_user},
+    {.method = HTTP_PUT,
+     .path = ONE,
+     MANAGE,
+     .body = BODY_JSON,
+     .fields =
+         "first:string last:string roles:array default_group:boolean tenantClassificationLevel:string",
+     .events =
+         "UserUpdated TenantRoleAssigned TenantRoleRemoved AddedToDefaultGroup RemovedFromDefaultGroup "
+         "UserClassificationChanged",
+     .summary = "Change a user",
+     .apply = change_user,
+     .after = tell_sessions},
+    {.method = HTTP_DELETE,
+     .path = ONE,
+     MANAGE,
+     .events = "UserDeleted",
+     .summary = "Delete a user",
+     .apply = delete_user,
+     .after = tell_sessions},
+    {.method = HTTP_DELETE,
+     .path = "/api/v2/user/delete",
+     MANAGE,
+     .body = BODY_JSON,
+     .fields = "email:string*",
+     .events = "UserDeleted",
+     .summary = "Delete a user by e-mail",
+     .apply = delete_by_email,
+     .after = tell_sessions},
+    {.method = HTTP_POST,
+     .path = ONE "/unlock",
+     MANAGE,
+     .reserve = true,
+     .body = BODY_OPTIONAL,
+     .events = "UserUnlocked",
+     .summary = "Unlock a user",
+     .apply = unlock,
+     .after = forget_failures},
+    {.method = HTTP_POST,
+     .path = ONE "/enable",
+     MANAGE,
+     .body = BODY_OPTIONAL,
+     .events = "UserEnabled",
+     .summary = "Enable a user",
+     .apply = enable},
+    {.method = HTTP_POST,
+     .path = ONE "/disable",
+     MANAGE,
+     .reserve = true,
+     .body = BODY_OPTIONAL,
+     .events = "UserDisabled",
+     .summary = "Disable a user and end the sessions",
+     .apply = disable,
+     .after = tell_sessions},
+    {.method = HTTP_POST,
+     .path = ONE "/reset-password",
+     MANAGE,
+     .body = BODY_OPTIONAL,
+     .events = "PasswordResetRequested",
+     .summary = "Send a set-password mail",
+     .apply = reset_password},
+    {.method = HTTP_POST,
+     .path = ONE "/reset-mfa",
+     MANAGE,
+     .body = BODY_OPTIONAL,
+     .events = "MfaResetByOther",
+     .summary = "Reset the second factor",
+     .apply = reset_mfa},
+    {.method = HTTP_POST,
+     .path = ONE "/end-sessions",
+     MANAGE,
+     .reserve = true,
+     .body = BODY_OPTIONAL,
+     .events = "SessionEnded",
+     .summary = "End the sessions",
+     .apply = end_sessions,
+     .after = tell_sessions},
+    {.method = HTTP_POST,
+     .path = ONE "/password-link",
+     MANAGE,
+     .body = BODY_OPTIONAL,
+     .events = "SetPasswordLinkCreated",
+     .summary = "A link to hand over",
+     .apply = password_link},
+    {.method = HTTP_PUT,
+     .path = "/api/v1/tenant/{t}/user/resetpass",
+     MANAGE,
+     .body = BODY_JSON,
+     .fields = "username:string email:string",
+     .events = "PasswordResetRequested",
+     .summary = "Send a set-password mail",
+     .apply = reset_by_name},
+    {.method = HTTP_POST,
+     .path = "/api/v1/tenant/{t}/user/toggledisabled",
+     MANAGE,
+     .reserve = true,
+     .body = BODY_JSON,
+     .fields = "email:string* disabled:boolean*",
+     .events = "UserDisabled UserEnabled",
+     .summary = "Disable or enable a user",
+     .apply = toggle_disabled,
+     .after = tell_sessions},
+    {.method = HTTP_POST,
+     .path = "/api/v1/tenant/{t}/user/toggledisable",
+     MANAGE,
+     .reserve = true,
+     .body = BODY_JSON,
+     .fields = "email:string* disabled:boolean*",
+     .events = "UserDisabled UserEnabled",
+     .summary = "Disable or enable a user (older name)",
+     .apply = toggle_disabled,
+     .after = tell_sessions},
+    {.method = HTTP_PUT,
+     .path = "/api/v1/tenant/{t}/user/mfa/disable",
+     MANAGE,
+     .body = BODY_OPTIONAL,
+     .fields = "email:string",
+     .events = "MfaResetByOther",
+     .summary = "Reset a user's second factor",
      .apply = disable_mfa_by_email},
     {0},
 };

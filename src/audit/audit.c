@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 
-#define SCRATCH ((size_t)64 << 20)
+#define SCRATCH     ((size_t)64 << 20)
 #define MONTHS_KEPT 4 /* whole months before the running one: never under 120 days */
 
 static void
@@ -315,8 +315,7 @@ newest_in(struct app *app, struct db_tx *tx, int64_t tenant_id, bool instance)
     return n.position;
 }
 
-static const struct sql tail_count =
-    SQL_READ("SELECT count(*) FROM audit_tail WHERE seq > $1");
+static const struct sql tail_count = SQL_READ("SELECT count(*) FROM audit_tail WHERE seq > $1");
 static const struct sql tail_oldest =
     SQL_READ("SELECT public FROM audit_tail WHERE seq > $1 ORDER BY seq LIMIT 1");
 

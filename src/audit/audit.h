@@ -30,13 +30,13 @@ enum event {
 enum outcome { OUTCOME_SUCCESS, OUTCOME_FAILURE, OUTCOME_DENIED };
 
 struct event_type {
-    const char *name;      /* "LoginSuccess": the interface's name, final */
-    const char *title;     /* "Sign-in succeeded" */
-    const char *category;  /* "Sign-in", "Password", "User", "Role", "Client", … */
-    const char *tables;    /* space-separated tables a record of it covers */
-    const char *owasp;     /* OWASP vocabulary word */
+    const char *name;     /* "LoginSuccess": the interface's name, final */
+    const char *title;    /* "Sign-in succeeded" */
+    const char *category; /* "Sign-in", "Password", "User", "Role", "Client", … */
+    const char *tables;   /* space-separated tables a record of it covers */
+    const char *owasp;    /* OWASP vocabulary word */
     int ocsf_class, ocsf_activity;
-    bool never;            /* in the catalogue, never recorded */
+    bool never; /* in the catalogue, never recorded */
 };
 const struct event_type *event_type(enum event e);
 enum event event_by_name(struct str name); /* EVENT_NONE if unknown */
@@ -51,12 +51,12 @@ struct audit_change { /* before → after of one field; null = absent */
 struct audit_entry {
     enum event event;
     enum outcome outcome;
-    struct str text;           /* the sentence shown: "Alice Archer changed the password of …" */
-    struct str target_kind;    /* "user", "role", "client", "session", "tenant", "audit" … */
-    struct str target_id;      /* cuid (or other stable id); null: none */
-    struct str target_name;    /* as it was */
-    struct str target_email;   /* when the target is a person */
-    int64_t client_id;         /* 0: none */
+    struct str text;         /* the sentence shown: "Alice Archer changed the password of …" */
+    struct str target_kind;  /* "user", "role", "client", "session", "tenant", "audit" … */
+    struct str target_id;    /* cuid (or other stable id); null: none */
+    struct str target_name;  /* as it was */
+    struct str target_email; /* when the target is a person */
+    int64_t client_id;       /* 0: none */
     struct str client_name;
     const struct audit_change *changes;
     size_t n_changes;
@@ -90,10 +90,10 @@ void audit_record_apart(struct cx *cx, const struct audit_entry *e, struct str f
 /* ---- life ---- */
 
 struct audit_options {
-    struct str dir;           /* data folder (SQLite: segments lie in dir/audit/) */
+    struct str dir; /* data folder (SQLite: segments lie in dir/audit/) */
     const char *vfs;
     int readers;
-    bool read_only;           /* offline reading: no mover, no indexer */
+    bool read_only; /* offline reading: no mover, no indexer */
 };
 /* Opens the segments; starts no thread. */
 MUST_CHECK enum err audit_open(struct app *app, const struct audit_options *o, struct str *why);
@@ -121,31 +121,31 @@ MUST_CHECK enum err audit_move_now(struct app *app);
 
 /* One query object drives list, count, export and stream. */
 struct audit_query {
-    bool instance;          /* the instance's log instead of a tenant's */
+    bool instance; /* the instance's log instead of a tenant's */
     int64_t tenant_id;
-    struct str q;           /* search text, ≤ 1024 bytes: words ANDed, "quoted" parts literal */
-    int64_t from, to;       /* µs, [from, to); 0 = open */
-    int64_t user_id;        /* actor or target; 0 = any */
-    struct str user;        /* cuid or e-mail of actor or target; null = any */
-    enum event event;       /* EVENT_NONE = any */
-    int outcome;            /* enum outcome, −1 = any */
-    int64_t client_id;      /* 0 = any */
-    bool ascending;         /* default: newest first */
-    int64_t after;          /* cursor: index to continue behind (exclusive), −1 = from the start */
-    int64_t before;         /* only events with a smaller index; −1 = all */
-    int64_t offset;         /* records to pass over */
-    int limit;              /* 1 … 1000 */
-    int budget_ms;          /* time budget; 0 = default (250) */
+    struct str q;      /* search text, ≤ 1024 bytes: words ANDed, "quoted" parts literal */
+    int64_t from, to;  /* µs, [from, to); 0 = open */
+    int64_t user_id;   /* actor or target; 0 = any */
+    struct str user;   /* cuid or e-mail of actor or target; null = any */
+    enum event event;  /* EVENT_NONE = any */
+    int outcome;       /* enum outcome, −1 = any */
+    int64_t client_id; /* 0 = any */
+    bool ascending;    /* default: newest first */
+    int64_t after;     /* cursor: index to continue behind (exclusive), −1 = from the start */
+    int64_t before;    /* only events with a smaller index; −1 = all */
+    int64_t offset;    /* records to pass over */
+    int limit;         /* 1 … 1000 */
+    int budget_ms;     /* time budget; 0 = default (250) */
 };
 
 /* One event as read back: everything decoded, names as they were. */
 struct audit_event {
     int64_t epoch, index;
     struct str cuid;
-    enum event type;            /* EVENT_NONE when a later version wrote it: see type_name */
+    enum event type; /* EVENT_NONE when a later version wrote it: see type_name */
     struct str type_name;
     enum outcome outcome;
-    int64_t at, logged;         /* µs */
+    int64_t at, logged; /* µs */
     enum actor_kind actor_kind;
     struct str actor_id, actor_name, actor_email;
     struct str session;
@@ -157,8 +157,8 @@ struct audit_event {
     const struct audit_change *changes;
     size_t n_changes;
     int64_t count;
-    bool erased;                /* personal part removed */
-    struct str leaf_hex;        /* leaf entry, hex SHA-256 */
+    bool erased;         /* personal part removed */
+    struct str leaf_hex; /* leaf entry, hex SHA-256 */
 };
 
 struct audit_page {
@@ -169,7 +169,8 @@ struct audit_page {
     bool complete;      /* false: the time budget ended the scan */
     int64_t scanned_to; /* how far back (µs) an incomplete scan looked */
     int64_t newest;     /* index of the newest moved event of the log, −1: none (live cursor) */
-    int64_t older;      /* no hits in range: matches outside of it inside the window, ≤ 1000; −1: not counted */
+    int64_t
+        older; /* no hits in range: matches outside of it inside the window, ≤ 1000; −1: not counted */
 };
 /* The tenant and the right are the caller's business (cx->tenant must equal q->tenant_id). */
 MUST_CHECK enum err audit_list(struct cx *cx, const struct audit_query *q, struct audit_page *out);
@@ -195,7 +196,8 @@ void audit_json(struct json_writer *w, const struct audit_event *e);
 enum audit_format { AUDIT_NDJSON, AUDIT_CSV, AUDIT_OCSF };
 /* One event as a line (with its end) of the format; header line for CSV. */
 void audit_format_head(struct buf *b, enum audit_format f);
-void audit_format_line(struct arena *scratch, struct buf *b, enum audit_format f, const struct audit_event *e);
+void audit_format_line(struct arena *scratch, struct buf *b, enum audit_format f,
+                       const struct audit_event *e);
 /* The catalogue as JSON. */
 void audit_catalogue_json(struct json_writer *w);
 

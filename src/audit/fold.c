@@ -8,14 +8,14 @@
 
 #include "base/log.h"
 
-#define WINDOW_US (10 * USEC_PER_SEC)
-#define FIRST_SINGLY 10
-#define KEYS_MAX 10000    /* keys of one window; further ones share one entry per event type */
-#define BUCKETS 16384
-#define ADDRESSES_KEPT 16 /* most frequent ones remembered exactly enough (space saving) */
+#define WINDOW_US       (10 * USEC_PER_SEC)
+#define FIRST_SINGLY    10
+#define KEYS_MAX        10000 /* keys of one window; further ones share one entry per event type */
+#define BUCKETS         16384
+#define ADDRESSES_KEPT  16 /* most frequent ones remembered exactly enough (space saving) */
 #define ADDRESSES_SHOWN 3
-#define SKETCH_BITS 4096  /* linear counting: distinct addresses to a few per cent up to 10,000 */
-#define ENTRY_ARENA ((size_t)4 << 20)
+#define SKETCH_BITS     4096 /* linear counting: distinct addresses to a few per cent up to 10,000 */
+#define ENTRY_ARENA     ((size_t)4 << 20)
 
 struct address {
     struct str text;
@@ -33,7 +33,7 @@ struct counter {
     int64_t seen;   /* in this window, singly recorded ones included */
     int64_t folded; /* not recorded yet */
     int64_t first, last;
-    struct cx cx;   /* of the first folded one, texts copied */
+    struct cx cx; /* of the first folded one, texts copied */
     struct audit_entry entry;
     struct address addresses[ADDRESSES_KEPT];
     size_t n_addresses;

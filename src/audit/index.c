@@ -10,9 +10,9 @@
 
 #include "base/log.h"
 
-#define INDEX_ARENA ((size_t)512 << 20)
+#define INDEX_ARENA  ((size_t)512 << 20)
 #define BIGRAM_BYTES 8192 /* one bit a pair of bytes */
-#define WAIT_MS 1000
+#define WAIT_MS      1000
 
 /* ---- gathering the grams of a chunk ---- */
 
@@ -52,10 +52,10 @@ add_doc(struct build *b, struct str doc, uint32_t at)
 }
 
 /* A subquery, not a join: see list.c. */
-#define READ_DOCS(where, month)                                                                    \
-    "SELECT e.idx, e.public, (SELECT p.personal FROM audit_personal p WHERE " month                \
-    " p.tenant_id = e.tenant_id AND p.epoch = e.epoch AND p.idx = e.idx) FROM audit_event e WHERE" \
-    where " AND e.tenant_id = $2 AND e.epoch = $3 AND e.idx >= $4 AND e.idx < $5 ORDER BY e.idx"
+#define READ_DOCS(where, month)                                                                          \
+    "SELECT e.idx, e.public, (SELECT p.personal FROM audit_personal p WHERE " month                      \
+    " p.tenant_id = e.tenant_id AND p.epoch = e.epoch AND p.idx = e.idx) FROM audit_event e WHERE" where \
+    " AND e.tenant_id = $2 AND e.epoch = $3 AND e.idx >= $4 AND e.idx < $5 ORDER BY e.idx"
 static const struct sql read_events =
     SQL_READ2(READ_DOCS(SEG_LITE, ""), READ_DOCS(" e.month = $1", "p.month = $1 AND"));
 
@@ -70,7 +70,8 @@ read_docs(struct db_tx *tx, void *arg)
     b->n = 0;
     e = db_query(tx, &read_events,
                  ARGS(V_INT(b->g.month), V_INT(b->g.r.tenant_id), V_INT(b->g.r.epoch),
-                      V_INT(b->c.lo), V_INT(b->c.hi)), &q);
+                      V_INT(b->c.lo), V_INT(b->c.hi)),
+                 &q);
     while (e == OK && (e = db_next(q)) == OK) {
         struct record r = {0};
         arena_reset(scratch);
@@ -127,12 +128,14 @@ static const struct sql put_chunk =
                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
 
 static enum err
-write_gram(struct db_tx *tx, const struct build *b, uint32_t gram, int64_t n, const struct buf *list)
+write_gram(struct db_tx *tx, const struct build *b, uint32_t gram, int64_t n,
+           const struct buf *list)
 {
     return db_exec(tx, &put_gram,
                    ARGS(V_INT(b->g.month), V_INT(b->g.r.tenant_id), V_INT(b->g.r.epoch),
                         V_INT(b->c.level), V_INT(b->c.chunk), V_INT(gram), V_INT(n),
-                        V_BYTES(buf_view(list))), NULL);
+                        V_BYTES(buf_view(list))),
+                   NULL);
 }
 
 static enum err
@@ -141,7 +144,8 @@ write_chunk_row(struct db_tx *tx, const struct build *b)
     return db_exec(tx, &put_chunk,
                    ARGS(V_INT(b->g.month), V_INT(b->g.r.tenant_id), V_INT(b->g.r.epoch),
                         V_INT(b->c.level), V_INT(b->c.chunk), V_INT(b->c.lo), V_INT(b->c.hi),
-                        V_BYTES(str_mem(b->bigrams, BIGRAM_BYTES))), NULL);
+                        V_BYTES(str_mem(b->bigrams, BIGRAM_BYTES))),
+                   NULL);
 }
 
 static enum err
@@ -303,8 +307,7 @@ static enum err
 read_marks(struct db_tx *tx, void *arg)
 {
     struct marks *m = arg;
-    struct db_args args = ARGS(V_INT(m->g->month), V_INT(m->g->r.tenant_id),
-                               V_INT(m->g->r.epoch));
+    struct db_args args = ARGS(V_INT(m->g->month), V_INT(m->g->r.tenant_id), V_INT(m->g->r.epoch));
     TRY(db_query_int(tx, &get_mark, args, &m->to));
     return db_query_int(tx, &get_level0, args, &m->level0);
 }

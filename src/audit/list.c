@@ -11,13 +11,13 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define LIMIT_MAX 1000
-#define BUDGET_MS 250
-#define SETTLE_MS 200
-#define SCAN_BATCH 512  /* rows of one statement when the text has to be looked at */
-#define OLDER_MAX 1000
-#define CHECK_EVERY 16  /* rows between looks at the clock */
-#define SCRATCH ((size_t)64 << 20)
+#define LIMIT_MAX   1000
+#define BUDGET_MS   250
+#define SETTLE_MS   200
+#define SCAN_BATCH  512 /* rows of one statement when the text has to be looked at */
+#define OLDER_MAX   1000
+#define CHECK_EVERY 16 /* rows between looks at the clock */
+#define SCRATCH     ((size_t)64 << 20)
 
 enum driver { BY_INDEX, BY_TYPE, BY_OUTCOME, BY_CLIENT, BY_USER };
 
@@ -28,11 +28,11 @@ struct scan {
     struct search search;
     struct str user_id, user_email; /* one of them, or neither */
     enum driver driver;
-    int64_t log;       /* tenant or INSTANCE_LOG */
-    int64_t from, to;  /* always set */
+    int64_t log;      /* tenant or INSTANCE_LOG */
+    int64_t from, to; /* always set */
     bool count_only;
-    size_t want;       /* events to hold: limit + 1 */
-    int64_t skip;      /* offset left */
+    size_t want;  /* events to hold: limit + 1 */
+    int64_t skip; /* offset left */
     int64_t deadline;
     unsigned rows;
     bool full, late;
@@ -42,9 +42,9 @@ struct scan {
     struct arena *scratch; /* reset per row */
     struct arena *piece;   /* reset per chunk */
     struct buf *doc;
-    struct region *g;      /* the region being read */
+    struct region *g; /* the region being read */
     struct segment *segment;
-    int64_t lo, hi;        /* its indexes asked for */
+    int64_t lo, hi; /* its indexes asked for */
 };
 
 /* ---- statements ----
@@ -55,17 +55,17 @@ struct scan {
 #define PERSONAL(month)                                                                            \
     "(SELECT p.personal FROM audit_personal p WHERE " month                                        \
     " p.tenant_id = e.tenant_id AND p.epoch = e.epoch AND p.idx = e.idx)"
-#define COLS_LITE "SELECT e.idx, e.public, " PERSONAL("") ", e.leaf FROM "
-#define COLS_PG "SELECT e.idx, e.public, " PERSONAL("p.month = $1 AND") ", e.leaf FROM "
-#define WHERE_LITE " WHERE $1 IS NOT NULL"
-#define WHERE_PG " WHERE e.month = $1"
-#define RANGE " AND e.tenant_id = $2 AND e.epoch = $3 AND e.idx >= $4 AND e.idx < $5"
-#define TIMES " AND e.at >= $10 AND e.at < $11"
-#define ANY_TYPE " AND (CAST($7 AS BIGINT) = 0 OR e.type = $7)"
+#define COLS_LITE   "SELECT e.idx, e.public, " PERSONAL("") ", e.leaf FROM "
+#define COLS_PG     "SELECT e.idx, e.public, " PERSONAL("p.month = $1 AND") ", e.leaf FROM "
+#define WHERE_LITE  " WHERE $1 IS NOT NULL"
+#define WHERE_PG    " WHERE e.month = $1"
+#define RANGE       " AND e.tenant_id = $2 AND e.epoch = $3 AND e.idx >= $4 AND e.idx < $5"
+#define TIMES       " AND e.at >= $10 AND e.at < $11"
+#define ANY_TYPE    " AND (CAST($7 AS BIGINT) = 0 OR e.type = $7)"
 #define ANY_OUTCOME " AND (CAST($8 AS BIGINT) < 0 OR e.outcome = $8)"
-#define ANY_CLIENT " AND (CAST($9 AS BIGINT) = 0 OR e.client_id = $9)"
-#define DESC " ORDER BY e.idx DESC LIMIT $6"
-#define ASC " ORDER BY e.idx LIMIT $6"
+#define ANY_CLIENT  " AND (CAST($9 AS BIGINT) = 0 OR e.client_id = $9)"
+#define DESC        " ORDER BY e.idx DESC LIMIT $6"
+#define ASC         " ORDER BY e.idx LIMIT $6"
 #define USER_LITE                                                                                  \
     "audit_party u CROSS JOIN audit_event e ON e.tenant_id = u.tenant_id AND e.epoch = u.epoch"    \
     " AND e.idx = u.idx"
@@ -75,17 +75,20 @@ struct scan {
 #define USER_RANGE                                                                                 \
     " AND u.tenant_id = $2 AND u.epoch = $3 AND u.user_id = $12 AND u.idx >= $4 AND u.idx < $5"
 #define USER_DESC " ORDER BY u.idx DESC LIMIT $6"
-#define USER_ASC " ORDER BY u.idx LIMIT $6"
+#define USER_ASC  " ORDER BY u.idx LIMIT $6"
 
 #define BY(index, cond, order)                                                                     \
     SQL_READ2(COLS_LITE "audit_event e " index WHERE_LITE RANGE cond TIMES order,                  \
               COLS_PG "audit_event e" WHERE_PG RANGE cond TIMES order)
 #define BY_PARTY(order)                                                                            \
-    SQL_READ2(COLS_LITE USER_LITE WHERE_LITE USER_RANGE ANY_TYPE ANY_OUTCOME ANY_CLIENT TIMES      \
-              order,                                                                               \
-              COLS_PG USER_PG " WHERE u.month = $1" USER_RANGE ANY_TYPE ANY_OUTCOME ANY_CLIENT     \
-              TIMES order)
-#define BOTH(index, cond) {BY(index, cond, DESC), BY(index, cond, ASC)}
+    SQL_READ2(                                                                                     \
+        COLS_LITE USER_LITE WHERE_LITE USER_RANGE ANY_TYPE ANY_OUTCOME ANY_CLIENT TIMES order,     \
+        COLS_PG USER_PG                                                                            \
+        " WHERE u.month = $1" USER_RANGE ANY_TYPE ANY_OUTCOME ANY_CLIENT TIMES order)
+#define BOTH(index, cond)                                                                          \
+    {                                                                                              \
+        BY(index, cond, DESC), BY(index, cond, ASC)                                                \
+    }
 
 static const struct sql scans[][2] = {
     [BY_INDEX] = BOTH("", ANY_TYPE ANY_OUTCOME ANY_CLIENT),
@@ -107,11 +110,10 @@ static const struct sql scans[][2] = {
               COLS_PG "audit_event e" WHERE_PG PICKED order)
 static const struct sql picked[2] = {PICK_ROWS(" ORDER BY e.idx DESC"),
                                      PICK_ROWS(" ORDER BY e.idx")};
-static const struct sql logged_at =
-    SQL_READ2("SELECT logged FROM audit_event WHERE" SEG_LITE
-              "AND tenant_id = $2 AND epoch = $3 AND idx = $4",
-              "SELECT logged FROM audit_event WHERE" SEG_PG
-              "AND tenant_id = $2 AND epoch = $3 AND idx = $4");
+static const struct sql logged_at = SQL_READ2("SELECT logged FROM audit_event WHERE" SEG_LITE
+                                              "AND tenant_id = $2 AND epoch = $3 AND idx = $4",
+                                              "SELECT logged FROM audit_event WHERE" SEG_PG
+                                              "AND tenant_id = $2 AND epoch = $3 AND idx = $4");
 static const struct sql by_cuid =
     SQL_READ2(COLS_LITE "audit_event e" WHERE_LITE " AND e.tenant_id = $2 AND e.cuid = $3 LIMIT 1",
               COLS_PG "audit_event e" WHERE_PG " AND e.tenant_id = $2 AND e.cuid = $3 LIMIT 1");
@@ -222,9 +224,10 @@ scan_batch(struct scan *s, struct db_tx *tx, int64_t *lo, int64_t *hi, bool *mor
 {
     struct db_rows *q = NULL;
     int64_t limit = batch_size(s), got = 0, last = 0;
-    struct db_val v[] = {V_INT(s->g->month), V_INT(s->log), V_INT(s->g->r.epoch), V_INT(*lo),
-                         V_INT(*hi), V_INT(limit), V_INT(s->q.event), V_INT(s->q.outcome),
-                         V_INT(s->q.client_id), V_INT(s->from), V_INT(s->to), V_STR(s->user_id)};
+    struct db_val v[] = {V_INT(s->g->month), V_INT(s->log),       V_INT(s->g->r.epoch),
+                         V_INT(*lo),         V_INT(*hi),          V_INT(limit),
+                         V_INT(s->q.event),  V_INT(s->q.outcome), V_INT(s->q.client_id),
+                         V_INT(s->from),     V_INT(s->to),        V_STR(s->user_id)};
     enum err e = db_query(tx, &scans[s->driver][s->q.ascending],
                           (struct db_args){v, s->driver == BY_USER ? 12u : 11u}, &q);
     TRY(e);
@@ -306,8 +309,9 @@ passed_by(struct scan *s, struct db_tx *tx, int64_t idx)
     if (clock_monotonic() <= s->deadline)
         return OK;
     s->late = true;
-    return db_query_int(tx, &logged_at, ARGS(V_INT(s->g->month), V_INT(s->log),
-                                             V_INT(s->g->r.epoch), V_INT(idx)), &s->last_at);
+    return db_query_int(tx, &logged_at,
+                        ARGS(V_INT(s->g->month), V_INT(s->log), V_INT(s->g->r.epoch), V_INT(idx)),
+                        &s->last_at);
 }
 
 static enum err
@@ -362,8 +366,9 @@ first_logged(struct scan *s, struct db_tx *tx, int64_t t, int64_t *out)
     int64_t lo = s->lo, hi = s->hi;
     while (lo < hi) {
         int64_t mid = lo + (hi - lo) / 2, logged = 0;
-        TRY(db_query_int(tx, &logged_at, ARGS(V_INT(s->g->month), V_INT(s->log),
-                                              V_INT(s->g->r.epoch), V_INT(mid)), &logged));
+        TRY(db_query_int(tx, &logged_at,
+                         ARGS(V_INT(s->g->month), V_INT(s->log), V_INT(s->g->r.epoch), V_INT(mid)),
+                         &logged));
         if (logged < t)
             lo = mid + 1;
         else
@@ -416,8 +421,9 @@ clip(struct scan *s)
 {
     const struct range *r = &s->g->r;
     int64_t lo = r->first, hi = r->next, after = s->q.after, before = s->q.before;
-    int64_t edge = s->q.ascending ? before : after >= 0 && (before < 0 || after < before) ? after
-                                                                                          : before;
+    int64_t edge = s->q.ascending                                 ? before
+                   : after >= 0 && (before < 0 || after < before) ? after
+                                                                  : before;
     if (edge >= 0 && position_epoch(edge) < r->epoch)
         return false;
     if (edge >= 0 && position_epoch(edge) == r->epoch && position_index(edge) < hi)

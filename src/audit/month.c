@@ -8,10 +8,10 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define STEP_MAX USEC_PER_HOUR /* a wall clock that moved further than this against the other */
-#define KEEPER_MS 1000
+#define STEP_MAX       USEC_PER_HOUR /* a wall clock that moved further than this against the other */
+#define KEEPER_MS      1000
 #define MONTH_CHECK_US USEC_PER_MIN
-#define MONTH_ARENA ((size_t)128 << 20)
+#define MONTH_ARENA    ((size_t)128 << 20)
 
 /* ---- window ---- */
 
@@ -64,8 +64,9 @@ watch_clock(struct audit *au)
     struct audit_entry e = {
         .event = EV_CLOCK_STEPPED,
         .instance = true,
-        .text = arena_fmt(a, "The clock moved by %lld seconds at once. No month of the audit log "
-                             "expires until an administrator confirms the time.",
+        .text = arena_fmt(a,
+                          "The clock moved by %lld seconds at once. No month of the audit log "
+                          "expires until an administrator confirms the time.",
                           (long long)(step / USEC_PER_SEC)),
         .target_kind = S("audit")};
     audit_record_apart(&cx, &e, S("clock"));
@@ -95,9 +96,10 @@ add_leaves(struct db_tx *tx, struct digest *d, int64_t from, struct buf *b)
     enum err e;
     buf_clear(b);
     buf_str(b, sha256_str(&d->sum));
-    TRY(db_query(tx, &read_leaves, ARGS(V_INT(d->month), V_INT(d->g->r.tenant_id),
-                                        V_INT(d->g->r.epoch), V_INT(from),
-                                        V_INT(from + LEAVES)), &q));
+    TRY(db_query(tx, &read_leaves,
+                 ARGS(V_INT(d->month), V_INT(d->g->r.tenant_id), V_INT(d->g->r.epoch), V_INT(from),
+                      V_INT(from + LEAVES)),
+                 &q));
     while ((e = db_next(q)) == OK)
         buf_str(b, db_bytes(q, 1));
     if (e != ERR_END)
@@ -128,8 +130,7 @@ struct expiry {
     bool done_before;
 };
 
-static const struct sql was_recorded =
-    SQL_READ("SELECT count(*) FROM audit_drop WHERE month = $1");
+static const struct sql was_recorded = SQL_READ("SELECT count(*) FROM audit_drop WHERE month = $1");
 static const struct sql put_drop =
     SQL_WRITE("audit_drop", "INSERT INTO audit_drop (month, at) VALUES ($1, $2)");
 static const struct sql tenant_cuid = SQL_READ("SELECT cuid FROM tenant WHERE tenant_id = $1");
@@ -138,8 +139,8 @@ static enum err
 record_one(struct cx *cx, const struct expiry *x, size_t i)
 {
     const struct range *r = &x->g[i].r;
-    struct str month = arena_fmt(cx->arena, "%04d-%02d", (int)(x->month / 12),
-                                 (int)(x->month % 12 + 1));
+    struct str month =
+        arena_fmt(cx->arena, "%04d-%02d", (int)(x->month / 12), (int)(x->month % 12 + 1));
     struct str hex = hex_in(cx->arena, sha256_str(&x->d[i].sum));
     struct audit_change range[] = {
         {S("month"), month, STR_NULL},

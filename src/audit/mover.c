@@ -13,9 +13,9 @@
 #include "run/bus.h"
 
 #define MOVE_ARENA ((size_t)256 << 20)
-#define GATHER_US 10000    /* wait for more commits before a move, unless a reader waits */
-#define POLL_MS 200        /* look at least this often: other processes write to the tail, too */
-#define TRIM_ROWS 512      /* moved rows the tail may keep before it is trimmed */
+#define GATHER_US  10000 /* wait for more commits before a move, unless a reader waits */
+#define POLL_MS    200   /* look at least this often: other processes write to the tail, too */
+#define TRIM_ROWS  512   /* moved rows the tail may keep before it is trimmed */
 
 /* One event on its way. */
 struct item {
@@ -31,13 +31,13 @@ struct batch {
     int64_t after; /* SQLite: rows up to here were moved before */
     struct item *v;
     size_t n;
-    bool foreign;  /* another process has moved since our last look */
+    bool foreign; /* another process has moved since our last look */
     int32_t month;
     int64_t logged;
     struct segment *segment;
     struct log_state *logs; /* copies of the logs touched, as they are after the batch */
     size_t n_logs;
-    struct range *ranges;   /* what the batch adds to each log of logs[] */
+    struct range *ranges; /* what the batch adds to each log of logs[] */
 };
 
 /* ---- reading the tail ---- */
@@ -109,12 +109,12 @@ place(struct batch *b, struct item *i, size_t log)
 /* ---- appending ---- */
 
 #define EVENT_COLS "tenant_id, epoch, idx, cuid, type, outcome, at, logged, client_id, public, leaf"
-static const struct sql put_event =
-    SQL_WRITE2("audit_event",
-               "INSERT OR FAIL INTO audit_event (" EVENT_COLS ") SELECT $2, $3, $4, $5, $6, $7, $8, $9,"
-               " $10, $11, $12 WHERE $1 IS NOT NULL",
-               "INSERT INTO audit_event (month, " EVENT_COLS ") VALUES ($1, $2, $3, $4, $5, $6,"
-               " $7, $8, $9, $10, $11, $12)");
+static const struct sql put_event = SQL_WRITE2(
+    "audit_event",
+    "INSERT OR FAIL INTO audit_event (" EVENT_COLS ") SELECT $2, $3, $4, $5, $6, $7, $8, $9,"
+    " $10, $11, $12 WHERE $1 IS NOT NULL",
+    "INSERT INTO audit_event (month, " EVENT_COLS ") VALUES ($1, $2, $3, $4, $5, $6,"
+    " $7, $8, $9, $10, $11, $12)");
 static const struct sql put_personal =
     SQL_WRITE2("audit_personal",
                "INSERT OR FAIL INTO audit_personal (tenant_id, epoch, idx, salt, personal)"
@@ -150,11 +150,15 @@ put_parties(struct db_tx *tx, int32_t month, const struct item *i)
     const struct audit_event *e = &i->r.e;
     bool user = str_eq(e->target_kind, S("user"));
     if (e->actor_id.n)
-        TRY(db_exec(tx, &put_party, ARGS(V_INT(month), V_INT(i->tenant_id), V_INT(e->epoch),
-                                         V_STR(e->actor_id), V_INT(e->index)), NULL));
+        TRY(db_exec(tx, &put_party,
+                    ARGS(V_INT(month), V_INT(i->tenant_id), V_INT(e->epoch), V_STR(e->actor_id),
+                         V_INT(e->index)),
+                    NULL));
     if (user && e->target_id.n && !str_eq(e->target_id, e->actor_id))
-        TRY(db_exec(tx, &put_party, ARGS(V_INT(month), V_INT(i->tenant_id), V_INT(e->epoch),
-                                         V_STR(e->target_id), V_INT(e->index)), NULL));
+        TRY(db_exec(tx, &put_party,
+                    ARGS(V_INT(month), V_INT(i->tenant_id), V_INT(e->epoch), V_STR(e->target_id),
+                         V_INT(e->index)),
+                    NULL));
     return OK;
 }
 
@@ -165,9 +169,8 @@ put_item(struct db_tx *tx, int32_t month, const struct item *i)
     struct str cuid = e->cuid.n ? e->cuid : S("");
     TRY(db_exec(tx, &put_event,
                 ARGS(V_INT(month), V_INT(i->tenant_id), V_INT(e->epoch), V_INT(e->index),
-                     V_STR(cuid), V_INT(e->type), V_INT(e->outcome), V_INT(e->at),
-                     V_INT(e->logged), V_INT(e->client_id), V_BYTES(i->pub),
-                     V_BYTES(sha256_str(&i->leaf))),
+                     V_STR(cuid), V_INT(e->type), V_INT(e->outcome), V_INT(e->at), V_INT(e->logged),
+                     V_INT(e->client_id), V_BYTES(i->pub), V_BYTES(sha256_str(&i->leaf))),
                 NULL));
     struct str personal = i->personal.n ? i->personal : S("");
     TRY(db_exec(tx, &put_personal,
@@ -285,8 +288,10 @@ static enum err
 put_logs(struct db_tx *tx, const struct log_state *logs, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        TRY(db_exec(tx, &put_log, ARGS(V_INT(logs[i].tenant_id), V_INT(logs[i].epoch),
-                                       V_INT(logs[i].size), V_INT(logs[i].last_logged)), NULL));
+        TRY(db_exec(tx, &put_log,
+                    ARGS(V_INT(logs[i].tenant_id), V_INT(logs[i].epoch), V_INT(logs[i].size),
+                         V_INT(logs[i].last_logged)),
+                    NULL));
     return OK;
 }
 

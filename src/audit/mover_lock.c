@@ -25,8 +25,8 @@ struct mover_lock {
 static int
 open_lock(struct audit *au, const char *name)
 {
-    char *path = arena_cstr(au->arena, arena_fmt(au->arena, "%.*s/audit/%s",
-                                                 STR_ARG(au->options.dir), name));
+    char *path = arena_cstr(au->arena,
+                            arena_fmt(au->arena, "%.*s/audit/%s", STR_ARG(au->options.dir), name));
     return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 }
 

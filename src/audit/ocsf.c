@@ -2,14 +2,14 @@
  * demands beyond the common members (user, service, entity, resources …) is filled in here. */
 #include "audit/priv.h"
 
-#define UID_AUTHENTICATION 3002
-#define UID_ACCOUNT_CHANGE 3001
+#define UID_AUTHENTICATION    3002
+#define UID_ACCOUNT_CHANGE    3001
 #define UID_AUTHORIZE_SESSION 3003
-#define UID_ENTITY 3004
-#define UID_USER_ACCESS 3005
-#define UID_GROUP 3006
-#define UID_API 6003
-#define UID_LIFECYCLE 6002
+#define UID_ENTITY            3004
+#define UID_USER_ACCESS       3005
+#define UID_GROUP             3006
+#define UID_API               6003
+#define UID_LIFECYCLE         6002
 
 static void
 put_user(struct json_writer *w, const char *key, struct str id, struct str name, struct str email)
@@ -200,7 +200,10 @@ ocsf_put(struct json_writer *w, const struct audit_event *e)
     json_kv_i64(w, "category_uid", class_uid / 1000);
     json_kv_i64(w, "class_uid", class_uid);
     json_kv_i64(w, "type_uid", (int64_t)class_uid * 100 + activity);
-    json_kv_i64(w, "severity_id", e->outcome == OUTCOME_SUCCESS ? 1 : e->outcome == OUTCOME_DENIED ? 3 : 2);
+    json_kv_i64(w, "severity_id",
+                e->outcome == OUTCOME_SUCCESS  ? 1
+                : e->outcome == OUTCOME_DENIED ? 3
+                                               : 2);
     json_kv_i64(w, "status_id", e->outcome == OUTCOME_SUCCESS ? 1 : 2);
     json_kv_i64(w, "time", e->at / USEC_PER_MS);
     json_kv_i64(w, "count", e->count);

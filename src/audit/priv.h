@@ -15,13 +15,14 @@
 #include "run/app.h"
 
 #define INSTANCE_LOG INT64_C(-1)
-#define EPOCH_SHIFT 40 /* a thousand thousand million events an epoch; stays below 2^53 for 8,192 epochs */
+#define EPOCH_SHIFT                                                                                \
+    40 /* a thousand thousand million events an epoch; stays below 2^53 for 8,192 epochs */
 #define MOVE_BATCH 1024 /* events of one move: bounds the segment's transaction to some 20 ms */
 
 /* Names of advisory locks (any constant unlike the others'). */
-#define LOCK_MOVER INT64_C(0x7265636d6f766572)
+#define LOCK_MOVER   INT64_C(0x7265636d6f766572)
 #define LOCK_INDEXER INT64_C(0x7265636e64657872)
-#define LOCK_MONTH INT64_C(0x7265636d6f6e7468)
+#define LOCK_MONTH   INT64_C(0x7265636d6f6e7468)
 
 struct reason_row {
     const char *name, *table, *why;
@@ -31,7 +32,7 @@ const struct reason_row *reason_row(enum reason r);
 /* What one segment holds of one log. */
 struct range {
     int64_t tenant_id, epoch;
-    int64_t first, next;      /* indexes [first, next) */
+    int64_t first, next; /* indexes [first, next) */
     int64_t last_logged;
     int64_t min_lag, max_lag; /* of logged − at, µs: turns a range of `at` into one of indexes */
     int64_t indexed;          /* SQLite: the text index reaches to here; 0 = nothing */
@@ -44,8 +45,8 @@ struct ranges {
 
 struct segment {
     int32_t month;
-    struct db *db;    /* SQLite: the events' file; PostgreSQL: the main store */
-    struct db *text;  /* SQLite: the text index's file; PostgreSQL: the main store */
+    struct db *db;   /* SQLite: the events' file; PostgreSQL: the main store */
+    struct db *text; /* SQLite: the text index's file; PostgreSQL: the main store */
     struct arena *arena;
     struct ranges ranges; /* SQLite only, under audit->lock */
     int pins;
@@ -69,8 +70,8 @@ struct audit {
     bool pg;
     bool started;
 
-    pthread_mutex_t lock; /* lists below; held for moments only */
-    pthread_cond_t moved; /* broadcast after every move and at unpin */
+    pthread_mutex_t lock;      /* lists below; held for moments only */
+    pthread_cond_t moved;      /* broadcast after every move and at unpin */
     struct segment **segments; /* ascending by month */
     size_t n_segments, cap_segments;
     struct log_state *logs; /* sorted by tenant_id */
@@ -82,12 +83,12 @@ struct audit {
     pthread_mutex_t mover; /* one move at a time; taken before `lock` */
     pthread_mutex_t indexer;
     pthread_mutex_t wake_lock;
-    pthread_cond_t wake;   /* for the mover thread (CLOCK_MONOTONIC) */
-    uint64_t wakes;        /* commits signalled */
-    uint64_t done;         /* value of `wakes` up to which the tail was seen empty or moved */
+    pthread_cond_t wake; /* for the mover thread (CLOCK_MONOTONIC) */
+    uint64_t wakes;      /* commits signalled */
+    uint64_t done;       /* value of `wakes` up to which the tail was seen empty or moved */
     bool index_due;
     pthread_cond_t index_wake;
-    atomic_int settling;   /* readers waiting */
+    atomic_int settling; /* readers waiting */
     atomic_bool stop;
     pthread_t mover_thread, index_thread, keeper_thread;
 
@@ -120,7 +121,7 @@ position_index(int64_t position)
 
 /* ---- SQL on segments: $1 is the month, a column on PostgreSQL only ---- */
 #define SEG_LITE " $1 IS NOT NULL "
-#define SEG_PG " month = $1 "
+#define SEG_PG   " month = $1 "
 
 /* ---- tail.c ---- */
 /* Marks a transaction as the log's own: it writes nothing but tables named audit_…. */
@@ -197,8 +198,8 @@ MUST_CHECK enum err mover_trim(struct audit *au);
 void *index_main(void *arg);
 MUST_CHECK enum err index_all(struct audit *au);
 #define GRAM_BYTES 3
-#define CHUNK_0 4096  /* events of a chunk of level 0 */
-#define CHUNK_1 65536 /* sixteen of them */
+#define CHUNK_0    4096  /* events of a chunk of level 0 */
+#define CHUNK_1    65536 /* sixteen of them */
 static inline int64_t
 chunk_size(int64_t level)
 {
@@ -219,8 +220,8 @@ void doc_put(struct buf *b, const struct audit_event *e);
 struct search {
     struct str *terms; /* folded */
     size_t n;
-    uint32_t *grams;   /* of all terms, each once; the rarest known first */
-    int64_t *seen;     /* how often, in the chunks looked at */
+    uint32_t *grams; /* of all terms, each once; the rarest known first */
+    int64_t *seen;   /* how often, in the chunks looked at */
     size_t n_grams;
 };
 MUST_CHECK enum err search_parse(struct arena *a, struct str q, struct search *out);
@@ -235,8 +236,8 @@ MUST_CHECK enum err search_chunks(struct db_tx *text, struct arena *a, const str
 enum chunk_way { CHUNK_SKIP, CHUNK_SCAN, CHUNK_PICK };
 /* What to do with a chunk; for CHUNK_PICK *picks are indexes, ascending, in the arena. */
 MUST_CHECK enum err search_chunk(struct db_tx *text, struct arena *a, struct search *s,
-                                 const struct region *g, const struct chunk *c,
-                                 enum chunk_way *way, int64_t **picks, size_t *n);
+                                 const struct region *g, const struct chunk *c, enum chunk_way *way,
+                                 int64_t **picks, size_t *n);
 
 /* ---- fold.c ---- */
 struct fold *fold_new(void);

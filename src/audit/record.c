@@ -5,13 +5,36 @@
 #include "base/text.h"
 
 enum public_tag {
-    PUB_VERSION = 1, PUB_CUID, PUB_TYPE, PUB_OUTCOME, PUB_AT, PUB_TENANT, PUB_ACTOR_KIND,
-    PUB_ACTOR, PUB_TARGET_KIND, PUB_TARGET, PUB_CLIENT, PUB_REQUEST, PUB_SESSION, PUB_COUNT,
-    PUB_EPOCH = 240, PUB_INDEX, PUB_LOGGED
+    PUB_VERSION = 1,
+    PUB_CUID,
+    PUB_TYPE,
+    PUB_OUTCOME,
+    PUB_AT,
+    PUB_TENANT,
+    PUB_ACTOR_KIND,
+    PUB_ACTOR,
+    PUB_TARGET_KIND,
+    PUB_TARGET,
+    PUB_CLIENT,
+    PUB_REQUEST,
+    PUB_SESSION,
+    PUB_COUNT,
+    PUB_EPOCH = 240,
+    PUB_INDEX,
+    PUB_LOGGED
 };
 enum personal_tag {
-    PER_ACTOR_NAME = 1, PER_ACTOR_EMAIL, PER_ADDRESS, PER_VIA, PER_AGENT, PER_TARGET_NAME,
-    PER_TARGET_EMAIL, PER_CLIENT_NAME, PER_TEXT, PER_PRIVATE, PER_CHANGE
+    PER_ACTOR_NAME = 1,
+    PER_ACTOR_EMAIL,
+    PER_ADDRESS,
+    PER_VIA,
+    PER_AGENT,
+    PER_TARGET_NAME,
+    PER_TARGET_EMAIL,
+    PER_CLIENT_NAME,
+    PER_TEXT,
+    PER_PRIVATE,
+    PER_CHANGE
 };
 
 #define ABSENT UINT32_C(0xFFFFFFFF)
@@ -196,26 +219,43 @@ public_field(const struct field *f, struct record *r)
 {
     struct audit_event *e = &r->e;
     switch (f->tag) {
-    case PUB_VERSION: return get_version(f->value);
-    case PUB_CUID: return get_text(f->value, &e->cuid);
-    case PUB_TYPE: return get_type(f->value, e);
-    case PUB_OUTCOME: return get_outcome(f->value, &e->outcome);
-    case PUB_AT: return get_int(f->value, INT64_MIN, INT64_MAX, &e->at);
-    case PUB_TENANT: return get_text(f->value, &r->tenant);
-    case PUB_ACTOR_KIND: return get_kind(f->value, &e->actor_kind);
-    case PUB_ACTOR: return get_text(f->value, &e->actor_id);
-    case PUB_TARGET_KIND: return get_text(f->value, &e->target_kind);
-    case PUB_TARGET: return get_text(f->value, &e->target_id);
+    case PUB_VERSION:
+        return get_version(f->value);
+    case PUB_CUID:
+        return get_text(f->value, &e->cuid);
+    case PUB_TYPE:
+        return get_type(f->value, e);
+    case PUB_OUTCOME:
+        return get_outcome(f->value, &e->outcome);
+    case PUB_AT:
+        return get_int(f->value, INT64_MIN, INT64_MAX, &e->at);
+    case PUB_TENANT:
+        return get_text(f->value, &r->tenant);
+    case PUB_ACTOR_KIND:
+        return get_kind(f->value, &e->actor_kind);
+    case PUB_ACTOR:
+        return get_text(f->value, &e->actor_id);
+    case PUB_TARGET_KIND:
+        return get_text(f->value, &e->target_kind);
+    case PUB_TARGET:
+        return get_text(f->value, &e->target_id);
     case PUB_CLIENT:
         TRY(get_int(f->value, INT64_MIN, INT64_MAX, &e->client_id));
         return e->client_id == 0 ? ERR_INVALID : OK;
-    case PUB_REQUEST: return get_text(f->value, &e->request_id);
-    case PUB_SESSION: return get_text(f->value, &e->session);
-    case PUB_COUNT: return get_int(f->value, 2, INT64_MAX, &e->count);
-    case PUB_EPOCH: return get_int(f->value, 0, INT64_MAX, &e->epoch);
-    case PUB_INDEX: return get_int(f->value, 0, INT64_MAX, &e->index);
-    case PUB_LOGGED: return get_int(f->value, INT64_MIN, INT64_MAX, &e->logged);
-    default: return ERR_INVALID;
+    case PUB_REQUEST:
+        return get_text(f->value, &e->request_id);
+    case PUB_SESSION:
+        return get_text(f->value, &e->session);
+    case PUB_COUNT:
+        return get_int(f->value, 2, INT64_MAX, &e->count);
+    case PUB_EPOCH:
+        return get_int(f->value, 0, INT64_MAX, &e->epoch);
+    case PUB_INDEX:
+        return get_int(f->value, 0, INT64_MAX, &e->index);
+    case PUB_LOGGED:
+        return get_int(f->value, INT64_MIN, INT64_MAX, &e->logged);
+    default:
+        return ERR_INVALID;
     }
 }
 
@@ -288,17 +328,28 @@ static struct str *
 personal_slot(struct audit_event *e, unsigned tag)
 {
     switch (tag) {
-    case PER_ACTOR_NAME: return &e->actor_name;
-    case PER_ACTOR_EMAIL: return &e->actor_email;
-    case PER_ADDRESS: return &e->address;
-    case PER_VIA: return &e->via;
-    case PER_AGENT: return &e->user_agent;
-    case PER_TARGET_NAME: return &e->target_name;
-    case PER_TARGET_EMAIL: return &e->target_email;
-    case PER_CLIENT_NAME: return &e->client_name;
-    case PER_TEXT: return &e->text;
-    case PER_PRIVATE: return &e->private_detail;
-    default: return NULL;
+    case PER_ACTOR_NAME:
+        return &e->actor_name;
+    case PER_ACTOR_EMAIL:
+        return &e->actor_email;
+    case PER_ADDRESS:
+        return &e->address;
+    case PER_VIA:
+        return &e->via;
+    case PER_AGENT:
+        return &e->user_agent;
+    case PER_TARGET_NAME:
+        return &e->target_name;
+    case PER_TARGET_EMAIL:
+        return &e->target_email;
+    case PER_CLIENT_NAME:
+        return &e->client_name;
+    case PER_TEXT:
+        return &e->text;
+    case PER_PRIVATE:
+        return &e->private_detail;
+    default:
+        return NULL;
     }
 }
 

@@ -21,7 +21,7 @@
 #include "audit/audit.h"
 #include "codec/hash.h"
 
-#define RECORD_VERSION 1
+#define RECORD_VERSION  1
 #define RECORD_SALT_LEN 16
 /* Bytes of one part at most; bounds what a decoder of hostile bytes may be made to hold. */
 #define RECORD_PART_MAX ((size_t)1 << 20)

@@ -172,11 +172,24 @@ static void
 csv_line(struct arena *a, struct buf *b, const struct audit_event *e)
 {
     struct csv_writer w;
-    const struct str cells[] = {
-        time_iso(a, e->at), audit_user_info(a, e), e->type_name, type_title(e), e->text,
-        str_of(outcomes[e->outcome]), e->target_kind, e->target_id, e->target_name,
-        e->target_email, e->client_name, e->address, e->via, e->user_agent, e->request_id,
-        e->session, changes_text(a, e), e->private_detail};
+    const struct str cells[] = {time_iso(a, e->at),
+                                audit_user_info(a, e),
+                                e->type_name,
+                                type_title(e),
+                                e->text,
+                                str_of(outcomes[e->outcome]),
+                                e->target_kind,
+                                e->target_id,
+                                e->target_name,
+                                e->target_email,
+                                e->client_name,
+                                e->address,
+                                e->via,
+                                e->user_agent,
+                                e->request_id,
+                                e->session,
+                                changes_text(a, e),
+                                e->private_detail};
     csv_writer_init(&w, b);
     csv_i64(&w, e->index);
     for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++)
@@ -192,11 +205,11 @@ static void
 csv_head(struct buf *b)
 {
     static const struct str names[] = {
-        S("index"),       S("time (UTC)"),   S("user"),      S("event"),      S("title"),
-        S("message"),     S("outcome"),      S("target kind"), S("target id"), S("target"),
-        S("target email"), S("client"),      S("address"),   S("via"),        S("user agent"),
-        S("request"),     S("session"),      S("changes"),   S("detail"),     S("count"),
-        S("logged (UTC)"), S("id"),          S("leaf")};
+        S("index"),        S("time (UTC)"), S("user"),        S("event"),     S("title"),
+        S("message"),      S("outcome"),    S("target kind"), S("target id"), S("target"),
+        S("target email"), S("client"),     S("address"),     S("via"),       S("user agent"),
+        S("request"),      S("session"),    S("changes"),     S("detail"),    S("count"),
+        S("logged (UTC)"), S("id"),         S("leaf")};
     struct csv_writer w;
     csv_writer_init(&w, b);
     csv_bom(&w);

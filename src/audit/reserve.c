@@ -17,17 +17,18 @@
 
 #define RESERVE_BYTES ((int64_t)16 << 20) /* some hundred sign-ins with their events */
 #define RESERVE_SHARE 16                  /* of a small file system at most this part */
-#define STEP_PARTS 4                      /* given back in so many pieces: whoever filled the disk takes
+#define STEP_PARTS                                                                                 \
+    4 /* given back in so many pieces: whoever filled the disk takes
                                            * what he finds */
 #define RESERVE_ARENA ((size_t)4 << 20)
 
 struct reserve {
-    int fd;          /* −1: the file could not be made; the gate works without it */
-    int64_t size;    /* what the file should hold */
-    int64_t low;     /* free bytes under which the gate closes */
-    int64_t held;    /* bytes the file holds */
-    bool was_wrong;  /* the log could not be written, or the gate was closed */
-    int64_t since;   /* when that began, wall clock */
+    int fd;         /* −1: the file could not be made; the gate works without it */
+    int64_t size;   /* what the file should hold */
+    int64_t low;    /* free bytes under which the gate closes */
+    int64_t held;   /* bytes the file holds */
+    bool was_wrong; /* the log could not be written, or the gate was closed */
+    int64_t since;  /* when that began, wall clock */
     atomic_bool tight;
     atomic_llong refused; /* changes turned away since then */
 };
@@ -78,8 +79,8 @@ reserve_open(struct audit *au)
     r->fd = -1;
     if (au->pg)
         return;
-    char *path = arena_cstr(au->arena, arena_fmt(au->arena, "%.*s/reserve",
-                                                 STR_ARG(au->options.dir)));
+    char *path =
+        arena_cstr(au->arena, arena_fmt(au->arena, "%.*s/reserve", STR_ARG(au->options.dir)));
     r->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (r->fd < 0 || fstatvfs(r->fd, &v) != 0 || fstat(r->fd, &st) != 0) {
         log_warn("audit.reserve", LOG_STR("detail", S("the file of the reserve can not be made")));
@@ -167,9 +168,11 @@ record_recovery(struct audit *au, struct reserve *r)
                             .target_kind = S("audit"),
                             .changes = c,
                             .n_changes = 2};
-    e.text = arena_fmt(a, "The audit log can be written again. Since %.*s it could not, or the disk was "
-                          "full; %lld changes were refused.",
-                       STR_ARG(since), refused);
+    e.text =
+        arena_fmt(a,
+                  "The audit log can be written again. Since %.*s it could not, or the disk was "
+                  "full; %lld changes were refused.",
+                  STR_ARG(since), refused);
     log_info("audit.recovered", LOG_INT("refused", refused));
     audit_record_apart(&cx, &e, S("recovered"));
     arena_free(a);

@@ -115,8 +115,8 @@ search_chunks(struct db_tx *text, struct arena *a, const struct region *g, struc
     size_t cap = 0, k = 0;
     struct chunk *v = NULL;
     enum err e;
-    TRY(db_query(text, &get_chunks,
-                 ARGS(V_INT(g->month), V_INT(g->r.tenant_id), V_INT(g->r.epoch)), &q));
+    TRY(db_query(text, &get_chunks, ARGS(V_INT(g->month), V_INT(g->r.tenant_id), V_INT(g->r.epoch)),
+                 &q));
     while ((e = db_next(q)) == OK) {
         if (k == cap) {
             struct chunk *w = arena_array(a, struct chunk, cap = cap ? 2 * cap : 64);
@@ -133,11 +133,10 @@ search_chunks(struct db_tx *text, struct arena *a, const struct region *g, struc
 
 /* ---- short terms ---- */
 
-static const struct sql get_bigrams =
-    SQL_READ2("SELECT bigrams FROM audit_chunk WHERE" SEG_LITE
-              "AND tenant_id = $2 AND epoch = $3 AND lo = $4",
-              "SELECT bigrams FROM audit_chunk WHERE" SEG_PG
-              "AND tenant_id = $2 AND epoch = $3 AND lo = $4");
+static const struct sql get_bigrams = SQL_READ2("SELECT bigrams FROM audit_chunk WHERE" SEG_LITE
+                                                "AND tenant_id = $2 AND epoch = $3 AND lo = $4",
+                                                "SELECT bigrams FROM audit_chunk WHERE" SEG_PG
+                                                "AND tenant_id = $2 AND epoch = $3 AND lo = $4");
 
 static bool
 bit(struct str map, unsigned i)
@@ -168,8 +167,9 @@ short_terms(struct db_tx *text, const struct search *s, const struct region *g,
         any = any || s->terms[i].n < GRAM_BYTES;
     if (!any)
         return OK;
-    TRY(db_query_one(text, &get_bigrams, ARGS(V_INT(g->month), V_INT(g->r.tenant_id),
-                                              V_INT(g->r.epoch), V_INT(c->lo)), &q));
+    TRY(db_query_one(text, &get_bigrams,
+                     ARGS(V_INT(g->month), V_INT(g->r.tenant_id), V_INT(g->r.epoch), V_INT(c->lo)),
+                     &q));
     struct str map = db_bytes(q, 0);
     for (size_t i = 0; i < s->n; i++)
         if (s->terms[i].n < GRAM_BYTES && !may_hold(map, s->terms[i]))
@@ -198,7 +198,8 @@ read_gram(struct db_tx *text, struct arena *a, const struct region *g, const str
     struct db_rows *q = NULL;
     enum err e = db_query_one(text, &get_gram,
                               ARGS(V_INT(g->month), V_INT(g->r.tenant_id), V_INT(g->r.epoch),
-                                   V_INT(c->level), V_INT(c->chunk), V_INT(gram)), &q);
+                                   V_INT(c->level), V_INT(c->chunk), V_INT(gram)),
+                              &q);
     *out = (struct posting){0};
     if (e == ERR_NOT_FOUND)
         return OK;

@@ -340,8 +340,8 @@ open_months(struct audit *au, const char *path, int32_t from, struct str *why)
 static enum err
 open_dir(struct audit *au, struct str *why)
 {
-    char *path = arena_cstr(au->arena, arena_fmt(au->arena, "%.*s/audit",
-                                                 STR_ARG(au->options.dir)));
+    char *path =
+        arena_cstr(au->arena, arena_fmt(au->arena, "%.*s/audit", STR_ARG(au->options.dir)));
     if (!au->options.read_only && mkdir(path, 0700) != 0 && errno != EEXIST) {
         *why = arena_fmt(au->arena, "the folder %s cannot be made", path);
         return ERR_IO;
@@ -386,8 +386,10 @@ load_logs(struct audit *au, struct db_tx *tx)
     while ((e = db_next(q)) == OK) {
         struct log_state *l = log_add(au, db_int(q, 0));
         if (db_int(q, 1) > l->epoch || (db_int(q, 1) == l->epoch && db_int(q, 2) >= l->size))
-            *l = (struct log_state){.tenant_id = db_int(q, 0), .epoch = db_int(q, 1),
-                                    .size = db_int(q, 2), .last_logged = l->last_logged};
+            *l = (struct log_state){.tenant_id = db_int(q, 0),
+                                    .epoch = db_int(q, 1),
+                                    .size = db_int(q, 2),
+                                    .last_logged = l->last_logged};
         if (db_int(q, 3) > l->last_logged)
             l->last_logged = db_int(q, 3);
         if (l->last_logged > au->last_logged)
@@ -538,14 +540,15 @@ segment_make_partitions(struct db_tx *tx, int32_t month)
     for (size_t i = 0; i < 5; i++) {
         const char *t = tables[i];
         struct str text = arena_fmt(db_tx_arena(tx),
-            "CREATE TABLE %s_%04d_%02d PARTITION OF %s FOR VALUES IN (%d);", t, y, m, t,
-            (int)month);
+                                    "CREATE TABLE %s_%04d_%02d PARTITION OF %s FOR VALUES IN (%d);",
+                                    t, y, m, t, (int)month);
         TRY(db_script(tx, text.p));
         if (i >= 3) /* the text index is derived and may change */
             continue;
         text = arena_fmt(db_tx_arena(tx),
-            "CREATE TRIGGER %s_truncate BEFORE TRUNCATE ON %s_%04d_%02d"
-            " EXECUTE FUNCTION audit_refuse();", t, t, y, m);
+                         "CREATE TRIGGER %s_truncate BEFORE TRUNCATE ON %s_%04d_%02d"
+                         " EXECUTE FUNCTION audit_refuse();",
+                         t, t, y, m);
         TRY(db_script(tx, text.p));
     }
     return OK;
@@ -564,8 +567,8 @@ drop_partitions(struct db_tx *tx, void *arg)
     tail_own(tx);
     TRY(db_try_lock(tx, LOCK_MONTH));
     for (size_t i = 0; i < 5; i++) {
-        struct str text = arena_fmt(db_tx_arena(tx), "DROP TABLE IF EXISTS %s_%04d_%02d;",
-                                    tables[i], y, m);
+        struct str text =
+            arena_fmt(db_tx_arena(tx), "DROP TABLE IF EXISTS %s_%04d_%02d;", tables[i], y, m);
         TRY(db_script(tx, text.p));
     }
     return db_exec(tx, &drop_ranges, ARGS(V_INT(*month)), NULL);

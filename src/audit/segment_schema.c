@@ -6,13 +6,12 @@
  * written before the refusal, and the transaction around it is rolled back. */
 #define REFUSE "BEGIN SELECT RAISE(FAIL, 'the audit log is append-only'); END;\n"
 /* INSERT OR REPLACE removes rows without firing delete triggers, hence the check before inserts. */
-#define APPEND_ONLY(table)                                                                         \
-    "CREATE TRIGGER " table "_update BEFORE UPDATE ON " table " " REFUSE
+#define APPEND_ONLY(table) "CREATE TRIGGER " table "_update BEFORE UPDATE ON " table " " REFUSE
 #define NO_REPLACE(table, same)                                                                    \
     "CREATE TRIGGER " table "_replace BEFORE INSERT ON " table                                     \
     " WHEN EXISTS (SELECT 1 FROM " table " x WHERE " same ") " REFUSE
 #define NO_DELETE(table) "CREATE TRIGGER " table "_delete BEFORE DELETE ON " table " " REFUSE
-#define SAME_EVENT "x.tenant_id = new.tenant_id AND x.epoch = new.epoch AND x.idx = new.idx"
+#define SAME_EVENT       "x.tenant_id = new.tenant_id AND x.epoch = new.epoch AND x.idx = new.idx"
 
 const char segment_events_sql[] =
     "CREATE TABLE audit_state (id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL,"
@@ -40,18 +39,19 @@ const char segment_events_sql[] =
     " PRIMARY KEY (tenant_id, epoch, idx)) STRICT, WITHOUT ROWID;\n"
     "CREATE TABLE audit_party (tenant_id INTEGER NOT NULL, epoch INTEGER NOT NULL,"
     " user_id TEXT NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (tenant_id, epoch, user_id, idx))"
-    " STRICT, WITHOUT ROWID;\n"
-    APPEND_ONLY("audit_event") NO_DELETE("audit_event") NO_REPLACE("audit_event", SAME_EVENT)
-    APPEND_ONLY("audit_personal") NO_REPLACE("audit_personal", SAME_EVENT)
-    "CREATE TRIGGER audit_personal_delete BEFORE DELETE ON audit_personal WHEN NOT EXISTS (SELECT 1"
-    " FROM audit_erasure x WHERE x.tenant_id = old.tenant_id AND x.epoch = old.epoch"
-    " AND x.idx = old.idx) " REFUSE
-    APPEND_ONLY("audit_erasure") NO_DELETE("audit_erasure") NO_REPLACE("audit_erasure", SAME_EVENT)
-    APPEND_ONLY("audit_party") NO_DELETE("audit_party")
-    "CREATE TRIGGER audit_state_update BEFORE UPDATE ON audit_state"
-    " WHEN new.moved_to < old.moved_to " REFUSE
-    NO_DELETE("audit_state") NO_REPLACE("audit_state", "x.id = new.id")
-    "INSERT INTO audit_state (id, format, moved_to) VALUES (1, 1, 0);\n";
+    " STRICT, WITHOUT ROWID;\n" APPEND_ONLY("audit_event") NO_DELETE("audit_event")
+        NO_REPLACE("audit_event", SAME_EVENT) APPEND_ONLY("audit_personal") NO_REPLACE(
+            "audit_personal",
+            SAME_EVENT) "CREATE TRIGGER audit_personal_delete BEFORE DELETE ON audit_personal WHEN NOT EXISTS (SELECT 1"
+                        " FROM audit_erasure x WHERE x.tenant_id = old.tenant_id AND x.epoch = old.epoch"
+                        " AND x.idx = old.idx) " REFUSE APPEND_ONLY("audit_erasure") NO_DELETE(
+                            "audit_erasure") NO_REPLACE("audit_erasure", SAME_EVENT)
+                            APPEND_ONLY("audit_party") NO_DELETE(
+                                "audit_party") "CREATE TRIGGER audit_state_update BEFORE UPDATE ON audit_state"
+                                               " WHEN new.moved_to < old.moved_to " REFUSE
+                                                   NO_DELETE("audit_state") NO_REPLACE(
+                                                       "audit_state",
+                                                       "x.id = new.id") "INSERT INTO audit_state (id, format, moved_to) VALUES (1, 1, 0);\n";
 
 const char segment_text_sql[] =
     "CREATE TABLE audit_gram (tenant_id INTEGER NOT NULL, epoch INTEGER NOT NULL,"

@@ -7,7 +7,7 @@
 #include "base/rand.h"
 #include "base/text.h"
 
-#define TEXT_MAX_BYTES 4096    /* of one name, sentence or detail */
+#define TEXT_MAX_BYTES   4096  /* of one name, sentence or detail */
 #define CHANGE_MAX_BYTES 16384 /* of one value before or after */
 
 /* What a transaction has recorded so far. */

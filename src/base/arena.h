@@ -24,7 +24,7 @@ void arena_reset(struct arena *a);
 size_t arena_used(const struct arena *a);
 
 void *arena_alloc(struct arena *a, size_t n, size_t size);
-#define arena_new(a, T) ((T *)arena_alloc((a), 1, sizeof(T)))
+#define arena_new(a, T)      ((T *)arena_alloc((a), 1, sizeof(T)))
 #define arena_array(a, T, n) ((T *)arena_alloc((a), (n), sizeof(T)))
 
 /* Calls fn(ptr) when the arena is freed or reset. */

@@ -7,11 +7,11 @@
 #include "base/arena.h"
 #include "base/str.h"
 
-#define USEC_PER_MS INT64_C(1000)
-#define USEC_PER_SEC INT64_C(1000000)
-#define USEC_PER_MIN (60 * USEC_PER_SEC)
+#define USEC_PER_MS   INT64_C(1000)
+#define USEC_PER_SEC  INT64_C(1000000)
+#define USEC_PER_MIN  (60 * USEC_PER_SEC)
 #define USEC_PER_HOUR (3600 * USEC_PER_SEC)
-#define USEC_PER_DAY (86400 * USEC_PER_SEC)
+#define USEC_PER_DAY  (86400 * USEC_PER_SEC)
 
 int64_t clock_now(void);       /* wall clock, µs since the epoch */
 int64_t clock_monotonic(void); /* µs since an arbitrary point, never stepping */

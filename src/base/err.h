@@ -26,7 +26,7 @@ enum err {
 };
 
 /* Marks a function whose result may not be ignored. */
-#define MUST_CHECK __attribute__((warn_unused_result))
+#define MUST_CHECK              __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 
 /* Evaluates expr (an enum err) and returns it from the enclosing function unless it is OK. */

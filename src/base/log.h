@@ -27,9 +27,11 @@ void log_set_level(enum log_level level); /* before threads start */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 
 #define LOG_FIELDS_(...) ((const struct log_field[]){__VA_ARGS__})
-#define log_debug(event, ...) log_write(LOG_DEBUG, event, LOG_FIELDS_(__VA_ARGS__ __VA_OPT__(,) {0}))
-#define log_info(event, ...) log_write(LOG_INFO, event, LOG_FIELDS_(__VA_ARGS__ __VA_OPT__(,) {0}))
-#define log_warn(event, ...) log_write(LOG_WARN, event, LOG_FIELDS_(__VA_ARGS__ __VA_OPT__(,) {0}))
-#define log_error(event, ...) log_write(LOG_ERROR, event, LOG_FIELDS_(__VA_ARGS__ __VA_OPT__(,) {0}))
+#define log_debug(event, ...)                                                                      \
+    log_write(LOG_DEBUG, event, LOG_FIELDS_(__VA_ARGS__ __VA_OPT__(, ){0}))
+#define log_info(event, ...) log_write(LOG_INFO, event, LOG_FIELDS_(__VA_ARGS__ __VA_OPT__(, ){0}))
+#define log_warn(event, ...) log_write(LOG_WARN, event, LOG_FIELDS_(__VA_ARGS__ __VA_OPT__(, ){0}))
+#define log_error(event, ...)                                                                      \
+    log_write(LOG_ERROR, event, LOG_FIELDS_(__VA_ARGS__ __VA_OPT__(, ){0}))
 
 #endif

@@ -16,7 +16,7 @@ struct str {
 };
 
 /* A literal. */
-#define S(lit) ((struct str){"" lit, sizeof(lit) - 1})
+#define S(lit)   ((struct str){"" lit, sizeof(lit) - 1})
 #define STR_NULL ((struct str){NULL, 0})
 /* For printf's %.*s */
 #define STR_ARG(s) ((int)(s).n), ((s).p ? (s).p : "")
@@ -52,8 +52,8 @@ str_eq(struct str a, struct str b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
-bool str_ieq(struct str a, struct str b);    /* ASCII case ignored */
-int str_cmp(struct str a, struct str b);     /* byte order, shorter first */
+bool str_ieq(struct str a, struct str b); /* ASCII case ignored */
+int str_cmp(struct str a, struct str b);  /* byte order, shorter first */
 bool str_has_prefix(struct str s, struct str prefix);
 bool str_has_suffix(struct str s, struct str suffix);
 bool str_contains(struct str s, struct str part);

@@ -25,8 +25,8 @@ void utf8_fold(struct buf *b, struct str s);
  * "\u{XXXX}"; used wherever text of others is shown in a terminal or a log line. */
 void text_visible(struct buf *b, struct str s);
 
-void base64_put(struct buf *b, struct str bytes);    /* standard alphabet, padded */
-void base64url_put(struct buf *b, struct str bytes); /* URL alphabet, unpadded */
+void base64_put(struct buf *b, struct str bytes);                    /* standard alphabet, padded */
+void base64url_put(struct buf *b, struct str bytes);                 /* URL alphabet, unpadded */
 MUST_CHECK enum err base64_get(struct str text, struct buf *out);    /* strict, padded */
 MUST_CHECK enum err base64url_get(struct str text, struct buf *out); /* strict, unpadded */
 struct str base64url_in(struct arena *a, struct str bytes);

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "cmd/cmd.h"
 
-#define BATCH 500
+#define BATCH        500
 #define TAIL_POLL_US 250000
 
 struct audit_args {
@@ -66,7 +66,8 @@ print_line(void *arg, struct arena *a, const struct audit_event *e)
     struct buf *b = buf_in(a, 65536);
 
     (void)arg;
-    buf_fmt(b, "%8lld  %.*s  %-24.*s ", (long long)e->index, STR_ARG(time_iso(a, e->at)), STR_ARG(e->type_name));
+    buf_fmt(b, "%8lld  %.*s  %-24.*s ", (long long)e->index, STR_ARG(time_iso(a, e->at)),
+            STR_ARG(e->type_name));
     text_visible(b, audit_user_info(a, e));
     buf_cstr(b, "  ");
     text_visible(b, e->text);
@@ -95,7 +96,8 @@ read_when(struct str s, int64_t now, int64_t *out)
     *out = 0;
     if (str_is_null(s))
         return true;
-    if (s.n > 1 && s.p[s.n - 1] == 'd' && str_int64(str_sub(s, 0, s.n - 1), &n) == OK && n >= 0 && n < 36500) {
+    if (s.n > 1 && s.p[s.n - 1] == 'd' && str_int64(str_sub(s, 0, s.n - 1), &n) == OK && n >= 0 &&
+        n < 36500) {
         *out = now - n * USEC_PER_DAY;
         return true;
     }
@@ -115,8 +117,7 @@ tail(struct app *app, const struct cx *cx, struct audit_query *q)
     }
 }
 
-static int
-export(struct app *app, const struct cx *cx, struct audit_query *q, struct str format)
+static int export(struct app *app, const struct cx *cx, struct audit_query *q, struct str format)
 {
     enum audit_format f = AUDIT_NDJSON;
     struct buf *head = buf_in(cx->arena, 65536);
@@ -137,12 +138,17 @@ cmd_audit(struct arena *a, int argc, char **argv)
 {
     struct config c = {0};
     struct audit_args u = {0};
-    const struct option_def defs[] = {CONFIG_OPTIONS(&c),          {"query", &u.q, NULL},
-                                      {"from", &u.from, NULL},     {"to", &u.to, NULL},
-                                      {"limit", &u.limit, NULL},   {"format", &u.format, NULL},
-                                      {"user", &u.user, NULL},     {"tenant", &u.tenant, NULL},
+    const struct option_def defs[] = {CONFIG_OPTIONS(&c),
+                                      {"query", &u.q, NULL},
+                                      {"from", &u.from, NULL},
+                                      {"to", &u.to, NULL},
+                                      {"limit", &u.limit, NULL},
+                                      {"format", &u.format, NULL},
+                                      {"user", &u.user, NULL},
+                                      {"tenant", &u.tenant, NULL},
                                       {"event-type", &u.event_type, NULL},
-                                      {"instance", NULL, &u.instance}, {0}};
+                                      {"instance", NULL, &u.instance},
+                                      {0}};
     struct audit_query q = {.outcome = -1, .after = -1, .before = -1, .budget_ms = 60000};
     struct app *app;
     struct cx cx;
@@ -150,12 +156,14 @@ cmd_audit(struct arena *a, int argc, char **argv)
     int status;
 
     if (!options_read(a, defs, &argc, argv) || argc != 1)
-        return usage("audit list|tail|export [--query Q] [--from D] [--to D] [--limit N] [--instance]");
+        return usage(
+            "audit list|tail|export [--query Q] [--from D] [--to D] [--limit N] [--instance]");
     if (!str_is_null(u.limit) && (str_int64(u.limit, &limit) != OK || limit < 1))
         return usage("audit: --limit wants a number");
     if (!str_is_null(u.tenant) && str_int64(u.tenant, &q.tenant_id) != OK)
         return usage("audit: --tenant wants a number");
-    if (!config_finish(a, &c, STR_NULL) || !app_open(a, &c, (struct open_want){.read_only = true}, &app))
+    if (!config_finish(a, &c, STR_NULL) ||
+        !app_open(a, &c, (struct open_want){.read_only = true}, &app))
         return 1;
     cx = command_cx(app, a, "audit");
     q.q = u.q;
@@ -164,7 +172,8 @@ cmd_audit(struct arena *a, int argc, char **argv)
     if (!str_is_null(u.event_type) && (q.event = event_by_name(u.event_type)) == EVENT_NONE)
         status = refuse("--event-type is not in the catalogue");
     else if (!read_when(u.from, cx.now, &q.from) || !read_when(u.to, cx.now, &q.to))
-        status = refuse("--from and --to want a date (2026-11-23), a time with zone or a span (30d)");
+        status =
+            refuse("--from and --to want a date (2026-11-23), a time with zone or a span (30d)");
     else if (!u.instance && command_tenant(&cx, q.tenant_id) != OK)
         status = refuse("%.*s", STR_ARG(cx.failure.message));
     else if (str_eq(str_of(argv[0]), S("list")))

@@ -13,7 +13,7 @@
 #include "audit/audit.h"
 #include "cmd/cmd.h"
 
-#define ENTRY_MAX ((uint64_t)1 << 40)  /* bytes of one file in a backup */
+#define ENTRY_MAX  ((uint64_t)1 << 40) /* bytes of one file in a backup */
 #define COPY_CHUNK 65536
 
 struct copy {
@@ -60,7 +60,8 @@ static enum err
 copy_body(struct cx *cx, void *arg)
 {
     struct copy *c = arg;
-    struct audit_entry e = {.event = EV_BACKUP_CREATED, .instance = true, .target_kind = S("backup")};
+    struct audit_entry e = {
+        .event = EV_BACKUP_CREATED, .instance = true, .target_kind = S("backup")};
 
     e.text = arena_fmt(cx->arena, "A backup was created: %.*s", STR_ARG(c->file));
     return audit_record(cx, &e, NULL);
@@ -119,7 +120,8 @@ create(struct app *app, struct arena *a, struct str file)
     enum err e;
 
     if (db_kind(app->db) != DB_SQLITE)
-        return refuse("this store is PostgreSQL: back it up with pg_dump or a standby (doc/operations.md)");
+        return refuse(
+            "this store is PostgreSQL: back it up with pg_dump or a standby (doc/operations.md)");
     if (access(arena_cstr(a, file), F_OK) == 0)
         return refuse("%.*s exists already", STR_ARG(file));
     if (mkdir(arena_cstr(a, c.dir), 0700) != 0)
@@ -133,8 +135,8 @@ create(struct app *app, struct arena *a, struct str file)
     if (e != OK || audit_move_now(app) != OK)
         return refuse("the backup could not be made: %.*s",
                       STR_ARG(cx.failure.code != OK ? cx.failure.message : db_last_error()));
-    printf("Backed up to %.*s. The key folder %.*s is not in it: keep a copy of that elsewhere.\n", STR_ARG(file),
-           STR_ARG(app->config.keys_dir));
+    printf("Backed up to %.*s. The key folder %.*s is not in it: keep a copy of that elsewhere.\n",
+           STR_ARG(file), STR_ARG(app->config.keys_dir));
     return 0;
 }
 
@@ -186,7 +188,8 @@ unpack(struct arena *a, struct str file, struct str dir, struct str *why)
     for (zip_int64_t i = 0; i < n && e == OK; i++) {
         zip_stat_t st;
 
-        if (zip_stat_index(z, (zip_uint64_t)i, 0, &st) != 0 || !known_name(str_of(st.name)) || st.size > ENTRY_MAX) {
+        if (zip_stat_index(z, (zip_uint64_t)i, 0, &st) != 0 || !known_name(str_of(st.name)) ||
+            st.size > ENTRY_MAX) {
             *why = S("it holds something that is not Recount's");
             e = ERR_INVALID;
         } else {
@@ -203,7 +206,8 @@ static enum err
 restored_body(struct cx *cx, void *arg)
 {
     const struct str *file = arg;
-    struct audit_entry e = {.event = EV_BACKUP_RESTORED, .instance = true, .target_kind = S("backup")};
+    struct audit_entry e = {
+        .event = EV_BACKUP_RESTORED, .instance = true, .target_kind = S("backup")};
 
     e.text = arena_fmt(cx->arena, "The store was restored from %.*s", STR_ARG(*file));
     return audit_record(cx, &e, NULL);
@@ -221,10 +225,12 @@ restore(struct arena *a, struct config *c, struct str file)
     if (mkdir(arena_cstr(a, c->data_dir), 0700) != 0 && errno != EEXIST)
         return refuse("%.*s can not be made", STR_ARG(c->data_dir));
     if (access(arena_cstr(a, join(a, c->data_dir, "recount.db")), F_OK) == 0)
-        return refuse("%.*s holds a store already: restore into an empty folder", STR_ARG(c->data_dir));
+        return refuse("%.*s holds a store already: restore into an empty folder",
+                      STR_ARG(c->data_dir));
     if (access(arena_cstr(a, join(a, c->keys_dir, "token.key")), F_OK) != 0)
-        return refuse("put the key folder of the store at %.*s first: a store without its keys is of no use",
-                      STR_ARG(c->keys_dir));
+        return refuse(
+            "put the key folder of the store at %.*s first: a store without its keys is of no use",
+            STR_ARG(c->keys_dir));
     if (mkdir(arena_cstr(a, join(a, c->data_dir, "audit")), 0700) != 0 && errno != EEXIST)
         return refuse("%.*s/audit can not be made", STR_ARG(c->data_dir));
     if (unpack(a, file, c->data_dir, &why) != OK)

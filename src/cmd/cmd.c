@@ -6,13 +6,16 @@
 #include <string.h>
 
 static const struct command commands[] = {
-    {"serve", "[--data DIR] [--keys DIR] [--listen ADDR:PORT] [--database sqlite|postgres://…]\n"
-              "               [--tls-cert F --tls-key F] [--trusted-proxy CIDR] [--public-url URL] [--demo]",
+    {"serve",
+     "[--data DIR] [--keys DIR] [--listen ADDR:PORT] [--database sqlite|postgres://…]\n"
+     "               [--tls-cert F --tls-key F] [--trusted-proxy CIDR] [--public-url URL] [--demo]",
      "run the server", cmd_serve},
-    {"user", "create --email E --first F --last L --role ADMIN [--tenant N | --new-tenant --tenant-name W] --password-stdin\n"
-             "               | list | unlock --email E | reset-mfa --email E",
+    {"user",
+     "create --email E --first F --last L --role ADMIN [--tenant N | --new-tenant --tenant-name W] --password-stdin\n"
+     "               | list | unlock --email E | reset-mfa --email E",
      "manage users on the machine itself", cmd_user},
-    {"audit", "list [--query Q] [--from D] [--to D] [--limit N] [--instance] | tail | export --format ndjson|csv|ocsf",
+    {"audit",
+     "list [--query Q] [--from D] [--to D] [--limit N] [--instance] | tail | export --format ndjson|csv|ocsf",
      "read the audit log", cmd_audit},
     {"backup", "create FILE | restore FILE", "copy the store, or put a copy back", cmd_backup},
     {"doctor", "", "audit this installation", cmd_doctor},

@@ -27,9 +27,9 @@ int cmd_openapi(struct arena *a, int argc, char **argv);
 
 /* One flag of a command: "--name VALUE" or "--name=VALUE", or a switch. */
 struct option_def {
-    const char *name;   /* without dashes; NULL ends the table */
-    struct str *value;  /* a flag with a value */
-    bool *is_set;       /* a switch */
+    const char *name;  /* without dashes; NULL ends the table */
+    struct str *value; /* a flag with a value */
+    bool *is_set;      /* a switch */
 };
 /* Reads flags; the rest (positional words) is left in argv[0..*argc). False: wrong usage, told. */
 bool options_read(struct arena *a, const struct option_def *defs, int *argc, char **argv);
@@ -37,14 +37,17 @@ bool options_read(struct arena *a, const struct option_def *defs, int *argc, cha
  * options_read with the same values: fills what is still null. False: told. */
 bool config_finish(struct arena *a, struct config *c, struct str listen);
 #define CONFIG_OPTIONS(c)                                                                          \
-    {"data", &(c)->data_dir, NULL}, {"keys", &(c)->keys_dir, NULL}, {"database", &(c)->database, NULL}
+    {"data", &(c)->data_dir, NULL}, {"keys", &(c)->keys_dir, NULL},                                \
+    {                                                                                              \
+        "database", &(c)->database, NULL                                                           \
+    }
 
 /* ---- opening (open.c) ---- */
 
 struct open_want {
-    bool migrate;      /* bring the schema up to date (and record it) */
+    bool migrate; /* bring the schema up to date (and record it) */
     bool read_only;
-    bool create;       /* make data folder and keys when missing */
+    bool create; /* make data folder and keys when missing */
 };
 /* Opens store, keys and log for a command or the server; starts no thread. False: told on stderr. */
 bool app_open(struct arena *a, const struct config *c, struct open_want want, struct app **out);

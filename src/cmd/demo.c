@@ -31,10 +31,10 @@ static const struct {
     int joined; /* days after the beginning */
     int signs;  /* per cent of working days with a sign-in */
 } people[] = {
-    {"Ada", "Keller", "ADMIN", 0, 92},          {"Ben", "Okafor", "STD_USER", 1, 88},
-    {"Carla", "Mendes", "STD_USER", 1, 84},     {"Dmitri", "Volkov", "Lead tester", 3, 80},
-    {"Eun-ji", "Park", "ANALYST", 12, 40},      {"Farid", "Haddad", "AUDITOR", 20, 18},
-    {"Grace", "Lindqvist", "ANALYST", 33, 30},  {"Hugo", "Moreau", "STD_USER", 47, 35},
+    {"Ada", "Keller", "ADMIN", 0, 92},         {"Ben", "Okafor", "STD_USER", 1, 88},
+    {"Carla", "Mendes", "STD_USER", 1, 84},    {"Dmitri", "Volkov", "Lead tester", 3, 80},
+    {"Eun-ji", "Park", "ANALYST", 12, 40},     {"Farid", "Haddad", "AUDITOR", 20, 18},
+    {"Grace", "Lindqvist", "ANALYST", 33, 30}, {"Hugo", "Moreau", "STD_USER", 47, 35},
 };
 #define PEOPLE (sizeof people / sizeof people[0])
 
@@ -42,19 +42,26 @@ static const struct {
     const char *name, *poc, *email, *about;
     int since;
 } clients[] = {
-    {"Northwind Energy", "Sofia Berg", "sofia.berg@northwind.example", "Grid operator; yearly external test", 2},
-    {"Halden Bank", "Jonas Frey", "j.frey@halden.example", "Retail bank; web, mobile and red team", 4},
-    {"Mirador Health", "Lucia Romero", "lromero@mirador.example", "Hospital group; segmentation review", 21},
+    {"Northwind Energy", "Sofia Berg", "sofia.berg@northwind.example",
+     "Grid operator; yearly external test", 2},
+    {"Halden Bank", "Jonas Frey", "j.frey@halden.example", "Retail bank; web, mobile and red team",
+     4},
+    {"Mirador Health", "Lucia Romero", "lromero@mirador.example",
+     "Hospital group; segmentation review", 21},
     {"Orchard Retail", "Tom Whitaker", "tom@orchard.example", "Shops and an online store", 48},
-    {"Kestrel Aerospace", "Nadia Iqbal", "nadia.iqbal@kestrel.example", "Supplier portal and build chain", 76},
-    {"City of Ostrava", "Petr Novak", "petr.novak@ostrava.example", "Public services; phishing exercise", 118},
+    {"Kestrel Aerospace", "Nadia Iqbal", "nadia.iqbal@kestrel.example",
+     "Supplier portal and build chain", 76},
+    {"City of Ostrava", "Petr Novak", "petr.novak@ostrava.example",
+     "Public services; phishing exercise", 118},
 };
 #define CLIENTS (sizeof clients / sizeof clients[0])
 
-static const char *const addresses[] = {"192.0.2.14", "192.0.2.77", "198.51.100.23", "203.0.113.9",
-                                        "198.51.100.140", "2001:db8:4::17", "203.0.113.200", "192.0.2.201"};
+static const char *const addresses[] = {"192.0.2.14",    "192.0.2.77",     "198.51.100.23",
+                                        "203.0.113.9",   "198.51.100.140", "2001:db8:4::17",
+                                        "203.0.113.200", "192.0.2.201"};
 static const char *const strangers[] = {"203.0.113.66", "198.51.100.201", "2001:db8:ffff::bad"};
-static const char agent[] = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/128.0 Safari/537.36";
+static const char agent[] =
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/128.0 Safari/537.36";
 
 #define PLAN_MAX 256
 #define STRANGER (-10) /* who, and below: somebody from outside */
@@ -62,8 +69,8 @@ static const char agent[] = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 
 struct demo;
 struct act {
     struct demo *d;
-    int who;        /* index of the acting person; below 0: nobody signed in */
-    int whom;       /* person or client acted on */
+    int who;  /* index of the acting person; below 0: nobody signed in */
+    int whom; /* person or client acted on */
     const char *text;
     enum event event;
 };
@@ -79,12 +86,12 @@ struct planned {
 struct demo {
     struct app *app;
     struct tenant_ref tenant;
-    struct str hash;           /* of the one password */
+    struct str hash; /* of the one password */
     struct user user[PEOPLE];
     bool made[PEOPLE];
     int64_t client[CLIENTS];
     int64_t begin;
-    uint64_t dice;             /* xorshift: the story is the same each time */
+    uint64_t dice; /* xorshift: the story is the same each time */
     bool failed;
     struct session_view rights;
     struct planned plan[PLAN_MAX];
@@ -140,9 +147,11 @@ perform(struct demo *d, int64_t when, int who, cx_body body, struct act *act)
 }
 
 static const struct sql LAST_LOGIN =
-    SQL_WRITE("user_account", "UPDATE user_account SET last_login = $3 WHERE tenant_id = $1 AND user_id = $2");
+    SQL_WRITE("user_account",
+              "UPDATE user_account SET last_login = $3 WHERE tenant_id = $1 AND user_id = $2");
 static const struct sql SECOND_FACTOR = SQL_WRITE(
-    "user_account", "UPDATE user_account SET mfa_enabled = 1, mfa_secret = $3 WHERE tenant_id = $1 AND user_id = $2");
+    "user_account",
+    "UPDATE user_account SET mfa_enabled = 1, mfa_secret = $3 WHERE tenant_id = $1 AND user_id = $2");
 
 /* A second factor whose secret nobody knows: its owner is a figure, not an account to sign in with. */
 static enum err
@@ -151,15 +160,17 @@ do_second_factor(struct cx *cx, void *arg)
     struct act *x = arg;
     const struct user *u = &x->d->user[x->whom];
     struct audit_entry e = user_entry(cx, u, EV_MFA_ENABLED,
-                                      arena_fmt(cx->arena, "%.*s switched the second factor on", STR_ARG(user_label(cx->arena, u))));
+                                      arena_fmt(cx->arena, "%.*s switched the second factor on",
+                                                STR_ARG(user_label(cx->arena, u))));
     unsigned char secret[20];
 
     rand_bytes(secret, sizeof secret);
     TRY(audit_record(cx, &e, NULL));
-    return db_exec(cx->tx, &SECOND_FACTOR,
-                   ARGS(V_INT(cx->tenant.id), V_INT(u->user_id),
-                        V_BYTES(keys_seal(cx->arena, cx->app->keys, str_mem(secret, sizeof secret)))),
-                   NULL);
+    return db_exec(
+        cx->tx, &SECOND_FACTOR,
+        ARGS(V_INT(cx->tenant.id), V_INT(u->user_id),
+             V_BYTES(keys_seal(cx->arena, cx->app->keys, str_mem(secret, sizeof secret)))),
+        NULL);
 }
 
 static enum err
@@ -168,15 +179,17 @@ do_signin(struct cx *cx, void *arg)
     const struct act *x = arg;
     const struct user *u = &x->d->user[x->who];
     struct session_user who = {u->tenant_id, u->user_id, x->d->tenant.cuid, u->cuid, u->email};
-    struct audit_entry e = user_entry(cx, u, EV_LOGIN_SUCCESS,
-                                      arena_fmt(cx->arena, "%.*s signed in", STR_ARG(user_label(cx->arena, u))));
+    struct audit_entry e =
+        user_entry(cx, u, EV_LOGIN_SUCCESS,
+                   arena_fmt(cx->arena, "%.*s signed in", STR_ARG(user_label(cx->arena, u))));
     struct str cuid;
     int64_t expires;
 
     TRY(session_insert(cx, &who, S("browser"), 24, &cuid, &expires));
     cx->actor.session = cuid;
     TRY(audit_record(cx, &e, NULL));
-    return db_exec(cx->tx, &LAST_LOGIN, ARGS(V_INT(u->tenant_id), V_INT(u->user_id), V_INT(cx->now)), NULL);
+    return db_exec(cx->tx, &LAST_LOGIN,
+                   ARGS(V_INT(u->tenant_id), V_INT(u->user_id), V_INT(cx->now)), NULL);
 }
 
 static enum err
@@ -185,12 +198,15 @@ do_note(struct cx *cx, void *arg)
     const struct act *x = arg;
     const struct user *u = &x->d->user[x->whom];
     struct str label = user_label(cx->arena, u);
-    struct audit_entry e = user_entry(cx, u, x->event,
-                                      x->event == EV_LOGIN_FAIL
-                                          ? arena_fmt(cx->arena, "Sign-in failed for %.*s: invalid credentials", STR_ARG(label))
-                                          : arena_fmt(cx->arena, "%.*s %s", STR_ARG(label), x->text));
+    struct audit_entry e = user_entry(
+        cx, u, x->event,
+        x->event == EV_LOGIN_FAIL
+            ? arena_fmt(cx->arena, "Sign-in failed for %.*s: invalid credentials", STR_ARG(label))
+            : arena_fmt(cx->arena, "%.*s %s", STR_ARG(label), x->text));
 
-    e.outcome = x->event == EV_LOGOUT ? OUTCOME_SUCCESS : x->event == EV_ACCESS_DENIED ? OUTCOME_DENIED : OUTCOME_FAILURE;
+    e.outcome = x->event == EV_LOGOUT          ? OUTCOME_SUCCESS
+                : x->event == EV_ACCESS_DENIED ? OUTCOME_DENIED
+                                               : OUTCOME_FAILURE;
     return audit_record(cx, &e, NULL);
 }
 
@@ -202,7 +218,8 @@ do_password(struct cx *cx, void *arg)
 
     TRY(user_get(cx, x->d->user[x->whom].user_id, &u));
     return user_set_password(cx, &u, x->d->hash, x->who != x->whom, STR_NULL,
-                             x->who == x->whom ? "changed their own password" : "changed the password of");
+                             x->who == x->whom ? "changed their own password"
+                                               : "changed the password of");
 }
 
 static enum err
@@ -210,8 +227,11 @@ do_create_user(struct cx *cx, void *arg)
 {
     struct act *x = arg;
     const int i = x->whom;
-    struct user_spec s = {.first = str_of(people[i].first), .last = str_of(people[i].last), .role = str_of(people[i].role),
-                          .password_hash = x->d->hash, .default_group = i == 1};
+    struct user_spec s = {.first = str_of(people[i].first),
+                          .last = str_of(people[i].last),
+                          .role = str_of(people[i].role),
+                          .password_hash = x->d->hash,
+                          .default_group = i == 1};
     struct user made;
     struct buf *b = buf_in(cx->arena, 256);
 
@@ -267,8 +287,10 @@ static enum err
 do_client(struct cx *cx, void *arg)
 {
     struct act *x = arg;
-    struct client c = {.name = str_of(clients[x->whom].name), .description = str_of(clients[x->whom].about),
-                       .poc = str_of(clients[x->whom].poc), .poc_email = str_of(clients[x->whom].email)};
+    struct client c = {.name = str_of(clients[x->whom].name),
+                       .description = str_of(clients[x->whom].about),
+                       .poc = str_of(clients[x->whom].poc),
+                       .poc_email = str_of(clients[x->whom].email)};
     struct granted g;
 
     TRY(client_insert(cx, &c));
@@ -321,23 +343,26 @@ do_disable(struct cx *cx, void *arg)
 }
 
 static const struct sql LOCK_USER = SQL_WRITE(
-    "user_account", "UPDATE user_account SET locked_until = $3, failed_logins = 5, last_failed_login = $4 "
-                    "WHERE tenant_id = $1 AND user_id = $2");
+    "user_account",
+    "UPDATE user_account SET locked_until = $3, failed_logins = 5, last_failed_login = $4 "
+    "WHERE tenant_id = $1 AND user_id = $2");
 
 static enum err
 do_lockout(struct cx *cx, void *arg)
 {
     struct act *x = arg;
     const struct user *u = &x->d->user[x->whom];
-    struct audit_entry e = user_entry(
-        cx, u, EV_LOGIN_LOCKOUT,
-        arena_fmt(cx->arena, "%.*s was locked after 5 failed sign-ins", STR_ARG(user_label(cx->arena, u))));
+    struct audit_entry e =
+        user_entry(cx, u, EV_LOGIN_LOCKOUT,
+                   arena_fmt(cx->arena, "%.*s was locked after 5 failed sign-ins",
+                             STR_ARG(user_label(cx->arena, u))));
 
     e.outcome = OUTCOME_FAILURE;
     TRY(audit_record(cx, &e, NULL));
     return db_exec(cx->tx, &LOCK_USER,
                    ARGS(V_INT(cx->tenant.id), V_INT(u->user_id),
-                        V_INT(cx->now + (x->text ? 3650 * USEC_PER_DAY : 30 * USEC_PER_MIN)), V_INT(cx->now)),
+                        V_INT(cx->now + (x->text ? 3650 * USEC_PER_DAY : 30 * USEC_PER_MIN)),
+                        V_INT(cx->now)),
                    NULL);
 }
 
@@ -355,11 +380,13 @@ do_unlock(struct cx *cx, void *arg)
 
 /* The day's plan; performed in the order of time, as a day happens. */
 static void
-act(struct demo *d, int64_t when, int who, cx_body body, int whom, enum event event, const char *text)
+act(struct demo *d, int64_t when, int who, cx_body body, int whom, enum event event,
+    const char *text)
 {
     if (d->n_plan == PLAN_MAX)
         BUG("a day of the demonstration has more than %d acts", PLAN_MAX);
-    d->plan[d->n_plan] = (struct planned){when, who, body, d->n_plan, {.whom = whom, .event = event, .text = text}};
+    d->plan[d->n_plan] =
+        (struct planned){when, who, body, d->n_plan, {.whom = whom, .event = event, .text = text}};
     d->n_plan++;
 }
 
@@ -394,10 +421,12 @@ arrivals(struct demo *d, int day, int64_t t)
     for (int i = 0; i < (int)PEOPLE; i++) {
         if (people[i].joined != day)
             continue;
-        act(d, t + 9 * USEC_PER_HOUR + i * 7 * USEC_PER_MIN, i == 0 ? -2 : 0, do_create_user, i, EVENT_NONE, NULL);
+        act(d, t + 9 * USEC_PER_HOUR + i * 7 * USEC_PER_MIN, i == 0 ? -2 : 0, do_create_user, i,
+            EVENT_NONE, NULL);
         d->made[i] = !d->failed;
         if (i > 0)
-            act(d, t + 10 * USEC_PER_HOUR + i * 5 * USEC_PER_MIN, i, do_password, i, EVENT_NONE, NULL);
+            act(d, t + 10 * USEC_PER_HOUR + i * 5 * USEC_PER_MIN, i, do_password, i, EVENT_NONE,
+                NULL);
     }
     for (int c = 0; c < (int)CLIENTS; c++) {
         int lead = day < 10 ? 0 : 3;
@@ -405,11 +434,14 @@ arrivals(struct demo *d, int day, int64_t t)
         if (clients[c].since != day)
             continue;
         act(d, t + 11 * USEC_PER_HOUR, 0, do_client, c, EVENT_NONE, NULL);
-        act(d, t + 11 * USEC_PER_HOUR + 3 * USEC_PER_MIN, 0, do_assign, c * 16 + 2, EVENT_NONE, "STD_USER");
+        act(d, t + 11 * USEC_PER_HOUR + 3 * USEC_PER_MIN, 0, do_assign, c * 16 + 2, EVENT_NONE,
+            "STD_USER");
         if (d->made[3])
-            act(d, t + 11 * USEC_PER_HOUR + 4 * USEC_PER_MIN, 0, do_assign, c * 16 + 3, EVENT_NONE, "Lead tester");
+            act(d, t + 11 * USEC_PER_HOUR + 4 * USEC_PER_MIN, 0, do_assign, c * 16 + 3, EVENT_NONE,
+                "Lead tester");
         if (d->made[4 + 2 * (c % 2)])
-            act(d, t + 14 * USEC_PER_HOUR, lead, do_assign, c * 16 + 4 + 2 * (c % 2), EVENT_NONE, "ANALYST");
+            act(d, t + 14 * USEC_PER_HOUR, lead, do_assign, c * 16 + 4 + 2 * (c % 2), EVENT_NONE,
+                "ANALYST");
     }
 }
 
@@ -419,18 +451,26 @@ working_day(struct demo *d, int day, int64_t t)
     for (int i = 0; i < (int)PEOPLE; i++) {
         int64_t when = t + 7 * USEC_PER_HOUR + (int64_t)roll(d, 170) * USEC_PER_MIN;
 
-        if (!d->made[i] || people[i].joined == day || (i == 7 && day > 130) || (int)roll(d, 100) >= people[i].signs)
+        if (!d->made[i] || people[i].joined == day || (i == 7 && day > 130) ||
+            (int)roll(d, 100) >= people[i].signs)
             continue;
         if (roll(d, 100) < 9)
             act(d, when - USEC_PER_MIN, STRANGER, do_note, i, EV_LOGIN_FAIL, NULL);
         act(d, when, i, do_signin, i, EVENT_NONE, NULL);
         if (roll(d, 100) < 60)
-            act(d, when + (int64_t)(7 + roll(d, 3)) * USEC_PER_HOUR, i, do_note, i, EV_LOGOUT, "signed out");
+            act(d, when + (int64_t)(7 + roll(d, 3)) * USEC_PER_HOUR, i, do_note, i, EV_LOGOUT,
+                "signed out");
         if (i >= 4 && roll(d, 100) < 6)
-            act(d, when + 20 * USEC_PER_MIN, i, do_note, i, EV_ACCESS_DENIED, "was denied a client that is not assigned");
+            act(d, when + 20 * USEC_PER_MIN, i, do_note, i, EV_ACCESS_DENIED,
+                "was denied a client that is not assigned");
     }
     if (day % 9 == 4 && d->client[0])
-        act(d, t + 15 * USEC_PER_HOUR, 1, do_client_text, (int)roll(d, day > 118 ? 6 : day > 76 ? 5 : day > 48 ? 4 : day > 21 ? 3 : 2),
+        act(d, t + 15 * USEC_PER_HOUR, 1, do_client_text,
+            (int)roll(d, day > 118  ? 6
+                         : day > 76 ? 5
+                         : day > 48 ? 4
+                         : day > 21 ? 3
+                                    : 2),
             EVENT_NONE, roll(d, 2) ? "scope agreed" : "window moved by a week");
     if (day % 23 == 11)
         act(d, t + 16 * USEC_PER_HOUR, 1 + day % 3, do_password, 1 + day % 3, EVENT_NONE, NULL);
@@ -447,7 +487,8 @@ incidents(struct demo *d, int day, int64_t t)
         act(d, t + 8 * USEC_PER_HOUR + 5 * USEC_PER_MIN, 0, do_password, 2, EVENT_NONE, NULL);
     }
     if (day == 8 || day == 40)
-        act(d, t + 12 * USEC_PER_HOUR, day == 8 ? 3 : 6, do_second_factor, day == 8 ? 3 : 6, EVENT_NONE, NULL);
+        act(d, t + 12 * USEC_PER_HOUR, day == 8 ? 3 : 6, do_second_factor, day == 8 ? 3 : 6,
+            EVENT_NONE, NULL);
     if (day == 70)
         act(d, t + 13 * USEC_PER_HOUR, 0, do_assign, 16 + 4, EVENT_NONE, NULL);
     if (day == 131)
@@ -500,7 +541,8 @@ note_path(struct app *app)
 static bool
 note_write(struct app *app, struct str password)
 {
-    int fd = open(arena_cstr(app->arena, note_path(app)), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int fd =
+        open(arena_cstr(app->arena, note_path(app)), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     bool ok = fd >= 0 && write(fd, password.p, password.n) == (ssize_t)password.n && fsync(fd) == 0;
 
     if (fd >= 0)
@@ -536,7 +578,8 @@ people_of(struct app *app, struct str password)
 {
     struct demo_people *p = arena_new(app->arena, struct demo_people);
 
-    *p = (struct demo_people){S("ada@recount.example"), S("farid@recount.example"), S("ben@recount.example"), password};
+    *p = (struct demo_people){S("ada@recount.example"), S("farid@recount.example"),
+                              S("ben@recount.example"), password};
     return p;
 }
 
@@ -563,8 +606,10 @@ demo_fill(struct app *app, struct demo_people **out)
     d->rights.grants.is_admin = true;
     for (enum permission p = PERMISSION_NONE + 1; p < PERMISSION_COUNT; p++)
         permission_add(&d->rights.grants.tenant, p);
-    if (password_hash(&cx, password, &d->hash) != OK || !tell_story(d) || !note_write(app, password))
-        return refuse("the demonstration could not be recorded; empty the folder and try again"), false;
+    if (password_hash(&cx, password, &d->hash) != OK || !tell_story(d) ||
+        !note_write(app, password))
+        return refuse("the demonstration could not be recorded; empty the folder and try again"),
+               false;
     *out = people_of(app, password);
     return true;
 }
@@ -572,13 +617,15 @@ demo_fill(struct app *app, struct demo_people **out)
 void
 demo_print(FILE *to, struct str url, const struct demo_people *p)
 {
-    fprintf(to,
-            "\nRecount runs at  %.*s   (demonstration: this machine only)\n\n"
-            "  administrator  %.*s\n  tester         %.*s\n  auditor        %.*s\n  password       %.*s   (for all three)\n\n"
-            "Three steps:\n"
-            "  1. Sign in as the administrator, open Account Admin > Audit log. In a private window fail a\n"
-            "     sign-in as the tester, and watch it appear.\n"
-            "  2. Click Start date, choose Past 30 days, type: password. Who changed one last month?\n"
-            "  3. Open an event: who, what, when, from where, before and after.\n\n",
-            STR_ARG(url), STR_ARG(p->admin_email), STR_ARG(p->tester_email), STR_ARG(p->auditor_email), STR_ARG(p->password));
+    fprintf(
+        to,
+        "\nRecount runs at  %.*s   (demonstration: this machine only)\n\n"
+        "  administrator  %.*s\n  tester         %.*s\n  auditor        %.*s\n  password       %.*s   (for all three)\n\n"
+        "Three steps:\n"
+        "  1. Sign in as the administrator, open Account Admin > Audit log. In a private window fail a\n"
+        "     sign-in as the tester, and watch it appear.\n"
+        "  2. Click Start date, choose Past 30 days, type: password. Who changed one last month?\n"
+        "  3. Open an event: who, what, when, from where, before and after.\n\n",
+        STR_ARG(url), STR_ARG(p->admin_email), STR_ARG(p->tester_email), STR_ARG(p->auditor_email),
+        STR_ARG(p->password));
 }

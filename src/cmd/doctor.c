@@ -74,7 +74,11 @@ check_space(struct doctor *d, struct app *app)
     if (total <= 0)
         return;
     snprintf(text, sizeof text, "%lld %% full", (long long)((total - left) * 100 / total));
-    say(d, (total - left) * 10 / total >= 9 ? 2 : (total - left) * 4 / total >= 3 ? 1 : 0, "The disk of the store is ", text);
+    say(d,
+        (total - left) * 10 / total >= 9  ? 2
+        : (total - left) * 4 / total >= 3 ? 1
+                                          : 0,
+        "The disk of the store is ", text);
 }
 
 static void
@@ -91,15 +95,26 @@ report(struct doctor *d, struct app *app)
         say(d, 1, "No workspace yet", ": start the server and follow the set-up link");
         return;
     }
-    say(d, d->admins == 0 ? 2 : d->admins == 1 ? 1 : 0, "Administrators",
-        d->admins == 0 ? ": none is enabled" : d->admins == 1 ? ": only one; make a second" : ": two or more");
+    say(d,
+        d->admins == 0   ? 2
+        : d->admins == 1 ? 1
+                         : 0,
+        "Administrators",
+        d->admins == 0   ? ": none is enabled"
+        : d->admins == 1 ? ": only one; make a second"
+                         : ": two or more");
     say(d, d->admins_with_mfa < d->admins ? 1 : 0, "Second factor",
-        d->admins_with_mfa < d->admins ? ": an administrator has none" : ": every administrator has one");
-    say(d, d->mfa_required ? 0 : 1, "Policy", d->mfa_required ? ": a second factor is demanded" : ": a second factor is not demanded");
-    say(d, d->mail ? 0 : 1, "Mail", d->mail ? ": a server is set" : ": no server is set; links must be copied by hand");
-    say(d, str_has_prefix(c->public_url, S("https://")) || !str_is_empty(c->tls_cert) ? 0 : 1, "Encryption",
-        str_has_prefix(c->public_url, S("https://")) || !str_is_empty(c->tls_cert) ? ": TLS or an https public address"
-                                                                                   : ": neither TLS nor an https public address is set");
+        d->admins_with_mfa < d->admins ? ": an administrator has none"
+                                       : ": every administrator has one");
+    say(d, d->mfa_required ? 0 : 1, "Policy",
+        d->mfa_required ? ": a second factor is demanded" : ": a second factor is not demanded");
+    say(d, d->mail ? 0 : 1, "Mail",
+        d->mail ? ": a server is set" : ": no server is set; links must be copied by hand");
+    say(d, str_has_prefix(c->public_url, S("https://")) || !str_is_empty(c->tls_cert) ? 0 : 1,
+        "Encryption",
+        str_has_prefix(c->public_url, S("https://")) || !str_is_empty(c->tls_cert)
+            ? ": TLS or an https public address"
+            : ": neither TLS nor an https public address is set");
 }
 
 int
@@ -113,7 +128,8 @@ cmd_doctor(struct arena *a, int argc, char **argv)
 
     if (!options_read(a, defs, &argc, argv) || argc != 0)
         return usage("doctor [--data DIR] [--database URL]");
-    if (!config_finish(a, &c, STR_NULL) || !app_open(a, &c, (struct open_want){.read_only = true}, &app))
+    if (!config_finish(a, &c, STR_NULL) ||
+        !app_open(a, &c, (struct open_want){.read_only = true}, &app))
         return 1;
     cx = command_cx(app, a, "doctor");
     if (command_tenant(&cx, 0) != OK)

@@ -19,7 +19,8 @@ cmd_migrate(struct arena *a, int argc, char **argv)
     if (!app_open(a, &c, (struct open_want){.migrate = true, .create = true}, &app))
         return 1;
     if (audit_move_now(app) != OK)
-        refuse("the events of the migration are recorded but not yet placed; the server will do it");
+        refuse(
+            "the events of the migration are recorded but not yet placed; the server will do it");
     app_close(app);
     puts("The schema is up to date.");
     return 0;

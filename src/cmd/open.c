@@ -15,10 +15,11 @@
 #include "run/keys.h"
 
 #define INSTANCE_SETTING "instance.cuid"
-#define KEYS_SETTING "instance.keys"
-#define NO_TENANT (-1) /* settings of the installation */
+#define KEYS_SETTING     "instance.keys"
+#define NO_TENANT        (-1) /* settings of the installation */
 
-static const struct sql GET_SETTING = SQL_READ("SELECT value FROM setting WHERE tenant_id = $1 AND name = $2");
+static const struct sql GET_SETTING =
+    SQL_READ("SELECT value FROM setting WHERE tenant_id = $1 AND name = $2");
 static const struct sql PUT_SETTING =
     SQL_WRITE("setting", "INSERT INTO setting (tenant_id, name, value) VALUES ($1, $2, $3)");
 static const struct sql TENANT_BY_ID = SQL_READ("SELECT cuid FROM tenant WHERE tenant_id = $1");
@@ -45,13 +46,15 @@ static enum err
 put_setting(struct cx *cx, const char *name, struct str value, const char *text)
 {
     struct audit_change change = {S("value"), STR_NULL, value};
-    struct audit_entry e = {.event = EV_SETTING_CHANGED, .instance = true, .changes = &change, .n_changes = 1};
+    struct audit_entry e = {
+        .event = EV_SETTING_CHANGED, .instance = true, .changes = &change, .n_changes = 1};
 
     e.text = str_of(text);
     e.target_kind = S("setting");
     e.target_id = str_of(name);
     TRY(audit_record(cx, &e, NULL));
-    return db_exec(cx->tx, &PUT_SETTING, ARGS(V_INT(NO_TENANT), V_STR(str_of(name)), V_STR(value)), NULL);
+    return db_exec(cx->tx, &PUT_SETTING, ARGS(V_INT(NO_TENANT), V_STR(str_of(name)), V_STR(value)),
+                   NULL);
 }
 
 /* First start: the installation gets its name and remembers the keys it was made with. Later: the
@@ -66,13 +69,15 @@ identify(struct cx *cx, void *arg)
     if (e == ERR_NOT_FOUND) {
         found = cuid_in(cx->arena, cx->now);
         TRY(put_setting(cx, INSTANCE_SETTING, found, "The installation was given its identity"));
-        TRY(put_setting(cx, KEYS_SETTING, app->keys->fingerprint, "The installation was bound to its keys"));
+        TRY(put_setting(cx, KEYS_SETTING, app->keys->fingerprint,
+                        "The installation was bound to its keys"));
     } else {
         TRY(e);
         app->instance = arena_str(app->arena, found);
         TRY(get_setting(cx, KEYS_SETTING, &found));
         if (!str_eq(found, app->keys->fingerprint))
-            return fail(cx, ERR_CONFLICT, "the keys in the key directory are not those this store was made with");
+            return fail(cx, ERR_CONFLICT,
+                        "the keys in the key directory are not those this store was made with");
         return OK;
     }
     app->instance = arena_str(app->arena, found);
@@ -101,8 +106,10 @@ told(struct app *app, struct str why)
 static bool
 open_store(struct app *app, struct arena *a, struct open_want want, int version[2])
 {
-    struct db_options o = {.url = app->config.database, .dir = app->config.data_dir, .readers = 8, .writers = 8};
-    struct audit_options ao = {.dir = app->config.data_dir, .readers = 4, .read_only = want.read_only};
+    struct db_options o = {
+        .url = app->config.database, .dir = app->config.data_dir, .readers = 8, .writers = 8};
+    struct audit_options ao = {
+        .dir = app->config.data_dir, .readers = 4, .read_only = want.read_only};
     struct str why = S("the store can not be opened");
     int v[2] = {0, 0};
 

@@ -6,18 +6,25 @@
 
 #define OUT_MAX ((size_t)8 << 20)
 
-static const char *const method_names[] = {"get", "head", "post", "put", "patch", "delete", "options", "x"};
+static const char *const method_names[] = {"get",   "head",   "post",    "put",
+                                           "patch", "delete", "options", "x"};
 
 static const char *
 who_text(enum route_who w)
 {
     switch (w) {
-    case WHO_PUBLIC: return "public";
-    case WHO_UPLOAD: return "upload-cookie";
-    case WHO_SIGNED_IN: return "signed-in";
-    case WHO_SESSION: return "session";
-    case WHO_PERMISSION: return "permission";
-    case WHO_CLIENT: return "client";
+    case WHO_PUBLIC:
+        return "public";
+    case WHO_UPLOAD:
+        return "upload-cookie";
+    case WHO_SIGNED_IN:
+        return "signed-in";
+    case WHO_SESSION:
+        return "session";
+    case WHO_PERMISSION:
+        return "permission";
+    case WHO_CLIENT:
+        return "client";
     }
     return "";
 }

@@ -120,8 +120,8 @@ read_listen(struct arena *a, struct config *c, struct str listen)
         if (listen.p[i] == ':')
             colon = i;
     }
-    if (colon == SIZE_MAX || str_int64(str_sub(listen, colon + 1, listen.n), &port) != OK || port < 0 ||
-        port > 65535) {
+    if (colon == SIZE_MAX || str_int64(str_sub(listen, colon + 1, listen.n), &port) != OK ||
+        port < 0 || port > 65535) {
         refuse("--listen wants ADDRESS:PORT");
         return false;
     }
@@ -139,9 +139,14 @@ bool
 config_finish(struct arena *a, struct config *c, struct str listen)
 {
     struct setting_row rows[] = {
-        {"keys", &c->keys_dir},     {"database", &c->database},   {"listen", &listen},
-        {"tls-cert", &c->tls_cert}, {"tls-key", &c->tls_key},     {"trusted-proxy", &c->trusted_proxies},
-        {"public-url", &c->public_url}, {NULL, NULL},
+        {"keys", &c->keys_dir},
+        {"database", &c->database},
+        {"listen", &listen},
+        {"tls-cert", &c->tls_cert},
+        {"tls-key", &c->tls_key},
+        {"trusted-proxy", &c->trusted_proxies},
+        {"public-url", &c->public_url},
+        {NULL, NULL},
     };
 
     if (str_is_null(c->data_dir))

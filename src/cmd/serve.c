@@ -21,16 +21,19 @@
 #include "run/bus.h"
 #include "run/jobs.h"
 
-#define MIN_WORKERS 16       /* most wait: for a commit, or for their turn to hash */
-#define DRAIN_MS 5000        /* how long running requests may take at the end */
-#define UPKEEP_S 20          /* period of locks, sweeps and disk alarms */
-#define DISK_WARN_PERCENT 75
+#define MIN_WORKERS        16   /* most wait: for a commit, or for their turn to hash */
+#define DRAIN_MS           5000 /* how long running requests may take at the end */
+#define UPKEEP_S           20   /* period of locks, sweeps and disk alarms */
+#define DISK_WARN_PERCENT  75
 #define DISK_ALARM_PERCENT 90
 
-static const struct sql RUN_OPEN = SQL_READ("SELECT run, started_at FROM process_run WHERE stopped_at IS NULL AND host = $1");
-static const struct sql RUN_CLOSE = SQL_WRITE("process_run", "UPDATE process_run SET stopped_at = $2 WHERE stopped_at IS NULL AND host = $1");
-static const struct sql RUN_START = SQL_WRITE(
-    "process_run", "INSERT INTO process_run (run, host, version, started_at) VALUES ($1, $2, $3, $4)");
+static const struct sql RUN_OPEN =
+    SQL_READ("SELECT run, started_at FROM process_run WHERE stopped_at IS NULL AND host = $1");
+static const struct sql RUN_CLOSE = SQL_WRITE(
+    "process_run", "UPDATE process_run SET stopped_at = $2 WHERE stopped_at IS NULL AND host = $1");
+static const struct sql RUN_START =
+    SQL_WRITE("process_run",
+              "INSERT INTO process_run (run, host, version, started_at) VALUES ($1, $2, $3, $4)");
 
 static struct str
 host_name(struct arena *a)
@@ -47,8 +50,14 @@ config_digest(struct arena *a, const struct config *c)
 {
     size_t at = str_index(c->database, '@');
     struct str parts[] = {at == SIZE_MAX ? c->database : str_sub(c->database, at, c->database.n),
-                          S("\n"), c->listen_host, S("\n"), c->trusted_proxies, S("\n"), c->public_url,
-                          S("\n"), c->tls_cert};
+                          S("\n"),
+                          c->listen_host,
+                          S("\n"),
+                          c->trusted_proxies,
+                          S("\n"),
+                          c->public_url,
+                          S("\n"),
+                          c->tls_cert};
     struct sha256 h = sha256_parts(parts, sizeof parts / sizeof parts[0]);
 
     return str_sub(hex_in(a, sha256_str(&h)), 0, 16);
@@ -60,7 +69,8 @@ record_start(struct cx *cx, void *arg)
     struct app *app = arg;
     struct str host = host_name(cx->arena), digest = config_digest(cx->arena, &app->config);
     struct audit_change change = {S("configuration"), STR_NULL, digest};
-    struct audit_entry e = {.event = EV_SERVER_STARTED, .instance = true, .changes = &change, .n_changes = 1};
+    struct audit_entry e = {
+        .event = EV_SERVER_STARTED, .instance = true, .changes = &change, .n_changes = 1};
     struct db_rows *r;
     bool unclean = false;
     enum err rc = db_query_one(cx->tx, &RUN_OPEN, ARGS(V_STR(host)), &r);
@@ -71,22 +81,25 @@ record_start(struct cx *cx, void *arg)
     } else if (rc != ERR_NOT_FOUND) {
         return rc;
     }
-    e.text = arena_fmt(cx->arena, "Recount " RECOUNT_VERSION " started on %.*s, listening on %.*s:%d%s",
-                       STR_ARG(host), STR_ARG(app->config.listen_host), server_port(),
-                       unclean ? "; the previous run ended uncleanly" : "");
+    e.text =
+        arena_fmt(cx->arena, "Recount " RECOUNT_VERSION " started on %.*s, listening on %.*s:%d%s",
+                  STR_ARG(host), STR_ARG(app->config.listen_host), server_port(),
+                  unclean ? "; the previous run ended uncleanly" : "");
     e.target_kind = S("process");
     e.target_id = cx->request_id;
     TRY(audit_record(cx, &e, NULL));
     TRY(db_exec(cx->tx, &RUN_CLOSE, ARGS(V_STR(host), V_INT(cx->now)), NULL));
-    return db_exec(cx->tx, &RUN_START,
-                   ARGS(V_STR(cx->request_id), V_STR(host), V_STR(S(RECOUNT_VERSION)), V_INT(cx->now)), NULL);
+    return db_exec(
+        cx->tx, &RUN_START,
+        ARGS(V_STR(cx->request_id), V_STR(host), V_STR(S(RECOUNT_VERSION)), V_INT(cx->now)), NULL);
 }
 
 static enum err
 record_stop(struct cx *cx, void *arg)
 {
     struct str host = host_name(cx->arena);
-    struct audit_entry e = {.event = EV_SERVER_STOPPED, .instance = true, .target_kind = S("process")};
+    struct audit_entry e = {
+        .event = EV_SERVER_STOPPED, .instance = true, .target_kind = S("process")};
 
     (void)arg;
     e.text = arena_fmt(cx->arena, "Recount stopped on %.*s", STR_ARG(host));
@@ -101,7 +114,8 @@ own_event(struct app *app, const char *process, cx_body body, void *arg)
     struct cx cx = cx_system(app, a, process, NULL);
 
     if (cx_write(&cx, body, arg) != OK)
-        log_error("audit.process_event_lost", LOG_STR("process", str_of(process)), LOG_STR("why", cx.failure.message));
+        log_error("audit.process_event_lost", LOG_STR("process", str_of(process)),
+                  LOG_STR("why", cx.failure.message));
     arena_free(a);
 }
 
@@ -223,8 +237,9 @@ greet(struct app *app, const struct demo_people *demo)
     struct str host = str_contains(app->config.listen_host, S(":"))
                           ? arena_fmt(a, "[%.*s]", STR_ARG(app->config.listen_host))
                           : app->config.listen_host;
-    struct str url = arena_fmt(a, "%s://%.*s:%d", str_is_empty(app->config.tls_cert) ? "http" : "https",
-                               STR_ARG(host), server_port());
+    struct str url =
+        arena_fmt(a, "%s://%.*s:%d", str_is_empty(app->config.tls_cert) ? "http" : "https",
+                  STR_ARG(host), server_port());
 
     if (demo) {
         demo_print(stdout, url, demo);
@@ -250,7 +265,8 @@ offer_setup(struct app *app)
     if (cx_read(&cx, setup_body, &needed) != OK || !needed)
         return;
     if (link_setup(&cx, &url) == OK)
-        printf("\nNobody can sign in yet. Set Recount up here (once, within 24 hours):\n  %.*s\n", STR_ARG(url));
+        printf("\nNobody can sign in yet. Set Recount up here (once, within 24 hours):\n  %.*s\n",
+               STR_ARG(url));
     fflush(stdout);
 }
 
@@ -278,7 +294,8 @@ run_server(struct app *app, const sigset_t *set, const struct demo_people *demo)
         BUG("no thread for upkeep");
     if (pthread_create(&notices, NULL, notice_loop, app) != 0)
         BUG("no thread for notices");
-    log_info("http.listening", LOG_STR("address", app->config.listen_host), LOG_INT("port", server_port()));
+    log_info("http.listening", LOG_STR("address", app->config.listen_host),
+             LOG_INT("port", server_port()));
     greet(app, demo);
     offer_setup(app);
     wait_for_stop(set);
@@ -297,7 +314,8 @@ run_server(struct app *app, const sigset_t *set, const struct demo_people *demo)
 static bool
 is_loopback(struct str host)
 {
-    return str_has_prefix(host, S("127.")) || str_eq(host, S("::1")) || str_eq(host, S("localhost"));
+    return str_has_prefix(host, S("127.")) || str_eq(host, S("::1")) ||
+           str_eq(host, S("localhost"));
 }
 
 int
@@ -321,8 +339,9 @@ cmd_serve(struct arena *a, int argc, char **argv)
     int status;
 
     if (!options_read(a, defs, &argc, argv) || argc != 0)
-        return usage("serve [--data DIR] [--keys DIR] [--listen ADDR:PORT] [--database sqlite|postgres://…]\n"
-                     "                     [--tls-cert F --tls-key F] [--trusted-proxy CIDR] [--public-url URL] [--demo]");
+        return usage(
+            "serve [--data DIR] [--keys DIR] [--listen ADDR:PORT] [--database sqlite|postgres://…]\n"
+            "                     [--tls-cert F --tls-key F] [--trusted-proxy CIDR] [--public-url URL] [--demo]");
     if (!config_finish(a, &c, listen))
         return 1;
     if (!str_is_null(workers) && (str_int64(workers, &n) != OK || n < 6 || n > 256))
@@ -342,8 +361,10 @@ cmd_serve(struct arena *a, int argc, char **argv)
         return 1;
     app->limits = limits_create(a);
     /* Half the cores may hash at once, and most workers stay free for everyone else. */
-    limits_set_hashes(app->limits, (int)(sysconf(_SC_NPROCESSORS_ONLN) / 2 > 0 ? sysconf(_SC_NPROCESSORS_ONLN) / 2 : 1),
-                      c.workers / 2 - 2);
+    limits_set_hashes(
+        app->limits,
+        (int)(sysconf(_SC_NPROCESSORS_ONLN) / 2 > 0 ? sysconf(_SC_NPROCESSORS_ONLN) / 2 : 1),
+        c.workers / 2 - 2);
     mail_register(app->jobs);
     if (c.demo && !demo_fill(app, &people)) {
         app_close(app);

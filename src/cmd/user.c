@@ -56,7 +56,10 @@ static enum err
 create_body(struct cx *cx, void *arg)
 {
     const struct user_args *u = arg;
-    struct user_spec spec = {.email = u->email, .first = u->first, .last = u->last, .role = u->role,
+    struct user_spec spec = {.email = u->email,
+                             .first = u->first,
+                             .last = u->last,
+                             .role = u->role,
                              .password_hash = u->hash};
     struct user made;
 
@@ -76,15 +79,17 @@ user_create_cmd(struct cx *cx, struct user_args *u)
     struct policy p = {{.classes = true, .min = PASSWORD_MIN_DEFAULT}};
     struct str plain;
 
-    if (str_is_null(u->email) || str_is_null(u->first) || str_is_null(u->last) || str_is_null(u->role) ||
-        !u->password_stdin)
-        return usage("user create --email E --first F --last L --role ADMIN [--tenant N | --new-tenant --tenant-name W]\n"
-                     "                           --password-stdin");
+    if (str_is_null(u->email) || str_is_null(u->first) || str_is_null(u->last) ||
+        str_is_null(u->role) || !u->password_stdin)
+        return usage(
+            "user create --email E --first F --last L --role ADMIN [--tenant N | --new-tenant --tenant-name W]\n"
+            "                           --password-stdin");
     if (!read_password(cx->arena, &plain))
         return refuse("no password on standard input");
     if (cx->tenant.known && cx_read(cx, policy_body, &p) != OK)
         return refuse("%.*s", STR_ARG(cx->failure.message));
-    if (password_check(cx, &p.p, plain, u->email, S("password")) != OK || password_hash(cx, plain, &u->hash) != OK)
+    if (password_check(cx, &p.p, plain, u->email, S("password")) != OK ||
+        password_hash(cx, plain, &u->hash) != OK)
         return refuse("%.*s", STR_ARG(cx->failure.message));
     u->make_tenant |= !cx->tenant.known;
     if (cx_write(cx, create_body, u) != OK)
@@ -144,12 +149,16 @@ cmd_user(struct arena *a, int argc, char **argv)
 {
     struct config c = {0};
     struct user_args u = {0};
-    const struct option_def defs[] = {CONFIG_OPTIONS(&c),           {"email", &u.email, NULL},
-                                      {"first", &u.first, NULL},    {"last", &u.last, NULL},
-                                      {"role", &u.role, NULL},      {"tenant", &u.tenant, NULL},
+    const struct option_def defs[] = {CONFIG_OPTIONS(&c),
+                                      {"email", &u.email, NULL},
+                                      {"first", &u.first, NULL},
+                                      {"last", &u.last, NULL},
+                                      {"role", &u.role, NULL},
+                                      {"tenant", &u.tenant, NULL},
                                       {"tenant-name", &u.tenant_name, NULL},
                                       {"new-tenant", NULL, &u.make_tenant},
-                                      {"password-stdin", NULL, &u.password_stdin}, {0}};
+                                      {"password-stdin", NULL, &u.password_stdin},
+                                      {0}};
     struct app *app;
     struct cx cx;
     int64_t tenant = 0;
@@ -175,11 +184,15 @@ cmd_user(struct arena *a, int argc, char **argv)
     if (str_eq(str_of(argv[0]), S("create")))
         status = user_create_cmd(&cx, &u);
     else if (str_eq(str_of(argv[0]), S("list")))
-        status = cx_read(&cx, list_body, NULL) == OK ? 0 : refuse("%.*s", STR_ARG(cx.failure.message));
+        status =
+            cx_read(&cx, list_body, NULL) == OK ? 0 : refuse("%.*s", STR_ARG(cx.failure.message));
     else if (str_eq(str_of(argv[0]), S("unlock")) && !str_is_null(u.email))
-        status = cx_write(&cx, unlock_body, &u) == OK ? 0 : refuse("%.*s", STR_ARG(cx.failure.message));
+        status =
+            cx_write(&cx, unlock_body, &u) == OK ? 0 : refuse("%.*s", STR_ARG(cx.failure.message));
     else if (str_eq(str_of(argv[0]), S("reset-mfa")) && !str_is_null(u.email))
-        status = cx_write(&cx, reset_mfa_body, &u) == OK ? 0 : refuse("%.*s", STR_ARG(cx.failure.message));
+        status = cx_write(&cx, reset_mfa_body, &u) == OK
+                     ? 0
+                     : refuse("%.*s", STR_ARG(cx.failure.message));
     else
         status = usage("user create|list|unlock --email E|reset-mfa --email E");
     if (status == 0 && audit_move_now(app) != OK)

@@ -21,8 +21,8 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
 struct json {
     enum json_type type;
     bool boolean;
-    struct str text;   /* STRING: decoded; NUMBER: as written */
-    struct str key;    /* member name when inside an object */
+    struct str text;    /* STRING: decoded; NUMBER: as written */
+    struct str key;     /* member name when inside an object */
     struct json *first; /* first element or member */
     struct json *next;  /* next sibling */
     size_t count;       /* number of children */
@@ -62,9 +62,9 @@ void json_value(struct json_writer *w, const struct json *v); /* a whole tree; N
 void json_raw(struct json_writer *w, struct str json);        /* text that is JSON already */
 
 /* key and value in one call; `k` is a literal */
-#define json_kv_str(w, k, v) (json_key((w), S(k)), json_str((w), (v)))
-#define json_kv_i64(w, k, v) (json_key((w), S(k)), json_i64((w), (v)))
+#define json_kv_str(w, k, v)  (json_key((w), S(k)), json_str((w), (v)))
+#define json_kv_i64(w, k, v)  (json_key((w), S(k)), json_i64((w), (v)))
 #define json_kv_bool(w, k, v) (json_key((w), S(k)), json_bool((w), (v)))
-#define json_kv_null(w, k) (json_key((w), S(k)), json_null((w)))
+#define json_kv_null(w, k)    (json_key((w), S(k)), json_null((w)))
 
 #endif

@@ -9,7 +9,7 @@
 #include "core/permission.h"
 
 #define SECRET_BYTES 32
-#define SECRET_TEXT 43 /* base64url of 32 bytes */
+#define SECRET_TEXT  43 /* base64url of 32 bytes */
 
 enum err
 access_token_parse(struct str credential, int64_t *tenant_id, struct str *cuid)
@@ -63,25 +63,26 @@ check_room(struct cx *cx)
 
     TRY(db_query_int(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_INT(cx->actor.user_id)), &n));
     if (n >= ACCESS_TOKENS_MAX)
-        return fail(cx, ERR_CONFLICT, "There are %d access tokens already; revoke one first", ACCESS_TOKENS_MAX);
+        return fail(cx, ERR_CONFLICT, "There are %d access tokens already; revoke one first",
+                    ACCESS_TOKENS_MAX);
     return OK;
 }
 
 static struct audit_entry
 entry(struct cx *cx, enum event ev, struct str cuid, struct str name, const char *verb)
 {
-    return (struct audit_entry){
-        .event = ev,
-        .outcome = OUTCOME_SUCCESS,
-        .target_kind = S("access token"),
-        .target_id = cuid,
-        .target_name = name,
-        .text = arena_fmt(cx->arena, "%.*s %s the access token \"%.*s\"", STR_ARG(cx->actor.name),
-                          verb, STR_ARG(name))};
+    return (struct audit_entry){.event = ev,
+                                .outcome = OUTCOME_SUCCESS,
+                                .target_kind = S("access token"),
+                                .target_id = cuid,
+                                .target_name = name,
+                                .text = arena_fmt(cx->arena, "%.*s %s the access token \"%.*s\"",
+                                                  STR_ARG(cx->actor.name), verb, STR_ARG(name))};
 }
 
 enum err
-access_token_new(struct cx *cx, const struct access_token_spec *s, struct str *cuid, struct str *token)
+access_token_new(struct cx *cx, const struct access_token_spec *s, struct str *cuid,
+                 struct str *token)
 {
     static const struct sql q = SQL_WRITE(
         "access_token", "INSERT INTO access_token (tenant_id, cuid, user_id, name, hash, scopes, "
@@ -104,8 +105,8 @@ access_token_new(struct cx *cx, const struct access_token_spec *s, struct str *c
                      V_BYTES(sha256_str(&h)), V_STR(scopes), V_INT(cx->now), V_INT(until)),
                 NULL));
     e = entry(cx, EV_ACCESS_TOKEN_CREATED, id, s->name, "created");
-    e.changes = (const struct audit_change[]){
-        {S("scopes"), STR_NULL, scopes}, {S("expires"), STR_NULL, time_iso(cx->arena, until)}};
+    e.changes = (const struct audit_change[]){{S("scopes"), STR_NULL, scopes},
+                                              {S("expires"), STR_NULL, time_iso(cx->arena, until)}};
     e.n_changes = 2;
     TRY(audit_record(cx, &e, NULL));
     *cuid = id;
@@ -116,9 +117,9 @@ access_token_new(struct cx *cx, const struct access_token_spec *s, struct str *c
 enum err
 access_token_list(struct cx *cx, int64_t user_id, struct json_writer *w)
 {
-    static const struct sql q =
-        SQL_READ("SELECT cuid, name, scopes, created_at, expires_at, last_used, uses FROM access_token "
-                 "WHERE tenant_id = $1 AND user_id = $2 ORDER BY cuid DESC");
+    static const struct sql q = SQL_READ(
+        "SELECT cuid, name, scopes, created_at, expires_at, last_used, uses FROM access_token "
+        "WHERE tenant_id = $1 AND user_id = $2 ORDER BY cuid DESC");
     struct db_rows *r;
     enum err e;
 
@@ -154,12 +155,14 @@ access_token_revoke(struct cx *cx, int64_t user_id, struct str cuid)
 {
     static const struct sql get = SQL_READ(
         "SELECT name FROM access_token WHERE tenant_id = $1 AND user_id = $2 AND cuid = $3");
-    static const struct sql del = SQL_WRITE(
-        "access_token", "DELETE FROM access_token WHERE tenant_id = $1 AND user_id = $2 AND cuid = $3");
+    static const struct sql del =
+        SQL_WRITE("access_token",
+                  "DELETE FROM access_token WHERE tenant_id = $1 AND user_id = $2 AND cuid = $3");
     struct db_rows *r;
     struct str name;
     struct audit_entry ev;
-    enum err e = db_query_one(cx->tx, &get, ARGS(V_INT(cx->tenant.id), V_INT(user_id), V_STR(cuid)), &r);
+    enum err e =
+        db_query_one(cx->tx, &get, ARGS(V_INT(cx->tenant.id), V_INT(user_id), V_STR(cuid)), &r);
 
     if (e == ERR_NOT_FOUND)
         return fail(cx, ERR_NOT_FOUND, "Access token not found");

@@ -7,8 +7,8 @@
 #include "codec/json.h"
 #include "run/cx.h"
 
-#define ACCESS_TOKEN_PREFIX "rct_"
-#define ACCESS_TOKENS_MAX 50 /* per user: a list a person can still read */
+#define ACCESS_TOKEN_PREFIX   "rct_"
+#define ACCESS_TOKENS_MAX     50 /* per user: a list a person can still read */
 #define ACCESS_TOKEN_DAYS_MAX 366
 
 struct access_token_spec {

@@ -21,9 +21,9 @@
     "AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM json_array_elements_text(CAST(c.tags AS json)) h(value) " \
     "JOIN json_array_elements_text(CAST(CAST($6 AS TEXT) AS json)) w(value) ON h.value = w.value)) "
 #define LONG(column) "CASE WHEN CAST($11 AS BIGINT) = 1 THEN '' ELSE c." column " END"
-#define CLIENT_COLUMNS                                                                                \
-    "SELECT c.client_id, c.cuid, c.name, " LONG("description") ", c.poc, c.poc_email, " LONG("tags") ", "  \
-    LONG("custom_field") ", CASE WHEN c.logo = '' THEN '' ELSE '1' END, " LONG("extra") ", c.created_at, c.updated_at "
+#define CLIENT_COLUMNS                                                                             \
+    "SELECT c.client_id, c.cuid, c.name, " LONG("description") ", c.poc, c.poc_email, " LONG(      \
+        "tags") ", " LONG("custom_field") ", CASE WHEN c.logo = '' THEN '' ELSE '1' END, " LONG("extra") ", c.created_at, c.updated_at "
 #define PAGE(order)                                                                                \
     SQL_READ2(CLIENT_COLUMNS CLIENT_VISIBLE TAGS_LITE "ORDER BY " order " LIMIT $9 OFFSET $10",    \
               CLIENT_COLUMNS CLIENT_VISIBLE TAGS_PG "ORDER BY " order " LIMIT $9 OFFSET $10")

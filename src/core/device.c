@@ -34,7 +34,9 @@ enum err
 device_insert(struct cx *cx, int64_t tenant_id, int64_t user_id, struct str cuid)
 {
     static const struct sql q = SQL_WRITE(
-        "device", "INSERT INTO device (tenant_id, cuid, user_id, created_at) VALUES ($1, $2, $3, $4)");
+        "device",
+        "INSERT INTO device (tenant_id, cuid, user_id, created_at) VALUES ($1, $2, $3, $4)");
 
-    return db_exec(cx->tx, &q, ARGS(V_INT(tenant_id), V_STR(cuid), V_INT(user_id), V_INT(cx->now)), NULL);
+    return db_exec(cx->tx, &q, ARGS(V_INT(tenant_id), V_STR(cuid), V_INT(user_id), V_INT(cx->now)),
+                   NULL);
 }

@@ -9,13 +9,14 @@
 #include "run/cx.h"
 
 #define DEVICE_COOKIE "recount_device"
-#define DEVICE_DAYS 365
+#define DEVICE_DAYS   365
 
 /* The value for a cuid and a folded e-mail. */
 struct str device_cookie(struct cx *cx, struct str cuid, struct str email_folded);
 /* Signed by us for this name: *cuid gets the device. Needs no store. */
 bool device_is_known(struct cx *cx, struct str cookie, struct str email_folded, struct str *cuid);
 /* Adds the row inside cx->tx (covered by LOGIN_SUCCESS). */
-MUST_CHECK enum err device_insert(struct cx *cx, int64_t tenant_id, int64_t user_id, struct str cuid);
+MUST_CHECK enum err device_insert(struct cx *cx, int64_t tenant_id, int64_t user_id,
+                                  struct str cuid);
 
 #endif

@@ -10,8 +10,8 @@
 #include "base/rand.h"
 #include "codec/hash.h"
 
-#define SLOTS 8192       /* sets; with WAYS entries of 64 bytes: 4 MiB */
-#define WAYS 8           /* entries tried per set */
+#define SLOTS       8192 /* sets; with WAYS entries of 64 bytes: 4 MiB */
+#define WAYS        8    /* entries tried per set */
 #define HASH_WAIT_S 5    /* seconds a sign-in waits for its turn before it is refused */
 
 struct entry {

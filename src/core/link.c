@@ -19,10 +19,11 @@ enum err
 link_new(struct cx *cx, int64_t tenant_id, int64_t user_id, struct str kind, int64_t hours,
          struct str *token)
 {
-    static const struct sql clear = SQL_WRITE(
-        "one_time_link", "DELETE FROM one_time_link WHERE tenant_id = $1 AND user_id = $2 AND kind = $3");
-    static const struct sql clear_setup = SQL_WRITE(
-        "one_time_link", "DELETE FROM one_time_link WHERE user_id IS NULL AND kind = $1");
+    static const struct sql clear =
+        SQL_WRITE("one_time_link",
+                  "DELETE FROM one_time_link WHERE tenant_id = $1 AND user_id = $2 AND kind = $3");
+    static const struct sql clear_setup =
+        SQL_WRITE("one_time_link", "DELETE FROM one_time_link WHERE user_id IS NULL AND kind = $1");
     static const struct sql add = SQL_WRITE(
         "one_time_link", "INSERT INTO one_time_link (hash, tenant_id, user_id, kind, created_at, "
                          "expires_at) VALUES ($1, $2, $3, $4, $5, $6)");
@@ -47,11 +48,13 @@ link_new(struct cx *cx, int64_t tenant_id, int64_t user_id, struct str kind, int
 enum err
 link_get(struct cx *cx, struct str token, struct str kind, struct link *out)
 {
-    static const struct sql q = SQL_READ("SELECT tenant_id, user_id, kind, expires_at FROM one_time_link "
-                                         "WHERE hash = $1 AND kind = $2 AND used_at IS NULL AND expires_at > $3");
+    static const struct sql q =
+        SQL_READ("SELECT tenant_id, user_id, kind, expires_at FROM one_time_link "
+                 "WHERE hash = $1 AND kind = $2 AND used_at IS NULL AND expires_at > $3");
     struct db_rows *r;
 
-    TRY(db_query_one(cx->tx, &q, ARGS(V_STR(token_hash(cx, token)), V_STR(kind), V_INT(cx->now)), &r));
+    TRY(db_query_one(cx->tx, &q, ARGS(V_STR(token_hash(cx, token)), V_STR(kind), V_INT(cx->now)),
+                     &r));
     *out = (struct link){.tenant_id = db_int(r, 0),
                          .user_id = db_int(r, 1),
                          .kind = db_text_keep(r, 2),
@@ -63,8 +66,9 @@ link_get(struct cx *cx, struct str token, struct str kind, struct link *out)
 enum err
 link_use(struct cx *cx, struct str token)
 {
-    static const struct sql q = SQL_WRITE(
-        "one_time_link", "UPDATE one_time_link SET used_at = $2 WHERE hash = $1 AND used_at IS NULL");
+    static const struct sql q =
+        SQL_WRITE("one_time_link",
+                  "UPDATE one_time_link SET used_at = $2 WHERE hash = $1 AND used_at IS NULL");
     int64_t n;
 
     TRY(db_exec(cx->tx, &q, ARGS(V_STR(token_hash(cx, token)), V_INT(cx->now)), &n));
@@ -111,7 +115,8 @@ setup_body(struct cx *cx, void *arg)
                             .outcome = OUTCOME_SUCCESS,
                             .instance = true,
                             .target_kind = S("installation"),
-                            .text = S("A one-time set-up link was made: the installation has no user")};
+                            .text =
+                                S("A one-time set-up link was made: the installation has no user")};
 
     TRY(link_new(cx, 0, 0, S("setup"), LINK_SETUP_HOURS, &token));
     TRY(audit_record(cx, &e, NULL));

@@ -8,8 +8,8 @@
 #include "run/cx.h"
 
 #define LINK_FORGOTTEN_HOURS 2
-#define LINK_INVITE_HOURS 72
-#define LINK_SETUP_HOURS 24
+#define LINK_INVITE_HOURS    72
+#define LINK_SETUP_HOURS     24
 
 struct link {
     int64_t tenant_id, user_id; /* user_id 0: none */

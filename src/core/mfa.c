@@ -135,24 +135,25 @@ mfa_recovery_replace(struct cx *cx, int64_t user_id, const struct str *codes)
 {
     static const struct sql clear = SQL_WRITE(
         "recovery_code", "DELETE FROM recovery_code WHERE tenant_id = $1 AND user_id = $2");
-    static const struct sql add = SQL_WRITE(
-        "recovery_code", "INSERT INTO recovery_code (tenant_id, user_id, hash) VALUES ($1, $2, $3)");
+    static const struct sql add =
+        SQL_WRITE("recovery_code",
+                  "INSERT INTO recovery_code (tenant_id, user_id, hash) VALUES ($1, $2, $3)");
 
     TRY(db_exec(cx->tx, &clear, ARGS(V_INT(cx->tenant.id), V_INT(user_id)), NULL));
     for (size_t i = 0; codes && i < MFA_RECOVERY_CODES; i++)
-        TRY(db_exec(cx->tx, &add,
-                    ARGS(V_INT(cx->tenant.id), V_INT(user_id),
-                         V_STR(mfa_recovery_hash(cx, codes[i]))),
-                    NULL));
+        TRY(db_exec(
+            cx->tx, &add,
+            ARGS(V_INT(cx->tenant.id), V_INT(user_id), V_STR(mfa_recovery_hash(cx, codes[i]))),
+            NULL));
     return OK;
 }
 
 enum err
 mfa_recovery_use(struct cx *cx, int64_t user_id, struct str code)
 {
-    static const struct sql q = SQL_WRITE(
-        "recovery_code", "UPDATE recovery_code SET used_at = $4 WHERE tenant_id = $1 AND "
-                         "user_id = $2 AND hash = $3 AND used_at IS NULL");
+    static const struct sql q =
+        SQL_WRITE("recovery_code", "UPDATE recovery_code SET used_at = $4 WHERE tenant_id = $1 AND "
+                                   "user_id = $2 AND hash = $3 AND used_at IS NULL");
     int64_t n;
 
     TRY(db_exec(cx->tx, &q,
@@ -165,13 +166,14 @@ mfa_recovery_use(struct cx *cx, int64_t user_id, struct str code)
 /* ---- challenges ---- */
 
 enum err
-mfa_challenge_new(struct cx *cx, int64_t tenant_id, int64_t user_id, struct str kind, struct str *id)
+mfa_challenge_new(struct cx *cx, int64_t tenant_id, int64_t user_id, struct str kind,
+                  struct str *id)
 {
-    static const struct sql sweep = SQL_WRITE(
-        "login_challenge", "DELETE FROM login_challenge WHERE expires_at < $1");
-    static const struct sql add = SQL_WRITE(
-        "login_challenge", "INSERT INTO login_challenge (id, tenant_id, user_id, tries, "
-                           "expires_at, kind) VALUES ($1, $2, $3, 0, $4, $5)");
+    static const struct sql sweep =
+        SQL_WRITE("login_challenge", "DELETE FROM login_challenge WHERE expires_at < $1");
+    static const struct sql add =
+        SQL_WRITE("login_challenge", "INSERT INTO login_challenge (id, tenant_id, user_id, tries, "
+                                     "expires_at, kind) VALUES ($1, $2, $3, 0, $4, $5)");
     uint8_t secret[24];
     struct str text;
 
@@ -180,8 +182,8 @@ mfa_challenge_new(struct cx *cx, int64_t tenant_id, int64_t user_id, struct str 
     audit_cover(cx, REASON_CHALLENGE);
     TRY(db_exec(cx->tx, &sweep, ARGS(V_INT(cx->now)), NULL));
     TRY(db_exec(cx->tx, &add,
-                ARGS(V_STR(text), V_INT(tenant_id), V_INT(user_id), V_INT(cx->now + MFA_CHALLENGE_US),
-                     V_STR(kind)),
+                ARGS(V_STR(text), V_INT(tenant_id), V_INT(user_id),
+                     V_INT(cx->now + MFA_CHALLENGE_US), V_STR(kind)),
                 NULL));
     *id = text;
     return OK;
@@ -208,9 +210,9 @@ mfa_challenge_get(struct cx *cx, struct str id, struct challenge *out)
 enum err
 mfa_challenge_try(struct cx *cx, struct str id)
 {
-    static const struct sql q = SQL_WRITE(
-        "login_challenge",
-        "UPDATE login_challenge SET tries = tries + 1 WHERE id = $1 AND tries < $2");
+    static const struct sql q =
+        SQL_WRITE("login_challenge",
+                  "UPDATE login_challenge SET tries = tries + 1 WHERE id = $1 AND tries < $2");
     int64_t n;
 
     audit_cover(cx, REASON_CHALLENGE);

@@ -9,11 +9,11 @@
 
 #include "run/cx.h"
 
-#define MFA_SECRET_LEN 20      /* bytes: RFC 4226 section 4 R6 recommends 160 bits */
-#define MFA_STEP_S 30
+#define MFA_SECRET_LEN     20 /* bytes: RFC 4226 section 4 R6 recommends 160 bits */
+#define MFA_STEP_S         30
 #define MFA_RECOVERY_CODES 10
-#define MFA_TRIES 5            /* of one challenge */
-#define MFA_CHALLENGE_US (5 * USEC_PER_MIN)
+#define MFA_TRIES          5 /* of one challenge */
+#define MFA_CHALLENGE_US   (5 * USEC_PER_MIN)
 
 /* True when `code` (6 digits) is right at `now` and its step is later than last_step; *step gets it. */
 bool mfa_totp_ok(struct str secret, struct str code, int64_t now, int64_t last_step, int64_t *step);
@@ -39,7 +39,8 @@ struct challenge {
     int64_t tenant_id, user_id, tries, expires_at;
     struct str kind; /* "api" or "browser" */
 };
-MUST_CHECK enum err mfa_challenge_new(struct cx *cx, int64_t tenant_id, int64_t user_id, struct str kind, struct str *id);
+MUST_CHECK enum err mfa_challenge_new(struct cx *cx, int64_t tenant_id, int64_t user_id,
+                                      struct str kind, struct str *id);
 /* ERR_NOT_FOUND when unknown, expired or tried too often. */
 MUST_CHECK enum err mfa_challenge_get(struct cx *cx, struct str id, struct challenge *out);
 /* Counts a try: ERR_NOT_FOUND when none is left. */

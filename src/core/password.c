@@ -43,7 +43,8 @@ password_hash(struct cx *cx, struct str plain, struct str *out)
     int failed;
 
     TRY(enter(cx, true));
-    failed = crypto_pwhash_argon2id_str(hash, plain.p ? plain.p : "", plain.n, ARGON_PASSES, ARGON_MEMORY);
+    failed = crypto_pwhash_argon2id_str(hash, plain.p ? plain.p : "", plain.n, ARGON_PASSES,
+                                        ARGON_MEMORY);
     leave(cx);
     if (failed)
         return fail(cx, ERR_UNAVAILABLE, "There is not enough memory now. Try again.");

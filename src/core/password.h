@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "run/cx.h"
 
-#define PASSWORD_MAX 1024 /* bytes; hashing cost does not depend on it, reading does */
+#define PASSWORD_MAX         1024 /* bytes; hashing cost does not depend on it, reading does */
 #define PASSWORD_MIN_DEFAULT 12
 
 /* Hashes outside any transaction: Argon2id, 19 MiB, 2 passes (OWASP's first choice). ERR_UNAVAILABLE when too

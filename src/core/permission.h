@@ -43,9 +43,10 @@ struct permission_set permission_on_client(const struct permission_set *s);
 /* What the caller holds tenant-wide; read once a request with the session. Client roles are read when asked. */
 struct grants {
     struct permission_set tenant;
-    bool is_admin;        /* holds the enabled built-in role ADMIN */
-    bool must_enroll_mfa; /* policy demands a second factor that is not set up: only its set-up is allowed */
-    bool read_only;       /* access token */
+    bool is_admin; /* holds the enabled built-in role ADMIN */
+    bool
+        must_enroll_mfa; /* policy demands a second factor that is not set up: only its set-up is allowed */
+    bool read_only; /* access token */
 };
 
 /* Holds p tenant-wide. */
@@ -59,8 +60,8 @@ bool cx_is_process(const struct cx *cx);
 /* The caller's rights on one client: tenant-wide ones and those of his role there. */
 struct client_rights {
     struct permission_set set;
-    bool visible; /* the client exists and he may see it */
-    bool member;  /* he is assigned to it */
+    bool visible;  /* the client exists and he may see it */
+    bool member;   /* he is assigned to it */
     int64_t level; /* his tier's level there, 0: none */
 };
 MUST_CHECK enum err client_rights(struct cx *cx, int64_t client_id, struct client_rights *out);

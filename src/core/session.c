@@ -21,11 +21,16 @@ static const struct {
 } refusals[SESSION_REFUSALS] = {
     [SESSION_REFUSAL_NONE] = {"", "", ""},
     [SESSION_REFUSAL_MISSING] = {"token_missing", "there was none", "Sign in first"},
-    [SESSION_REFUSAL_EXPIRED] = {"token_expired", "it has expired", "The session has expired. Sign in again."},
-    [SESSION_REFUSAL_FORGED] = {"token_invalid", "it is forged or broken", "The token is not valid"},
-    [SESSION_REFUSAL_ENDED] = {"session_ended", "it was revoked", "The session was ended. Sign in again."},
-    [SESSION_REFUSAL_UNKNOWN] = {"token_foreign", "it names no session here", "The token is not valid here"},
-    [SESSION_REFUSAL_DISABLED] = {"user_disabled", "its user is disabled", "The session was ended. Sign in again."},
+    [SESSION_REFUSAL_EXPIRED] = {"token_expired", "it has expired",
+                                 "The session has expired. Sign in again."},
+    [SESSION_REFUSAL_FORGED] = {"token_invalid", "it is forged or broken",
+                                "The token is not valid"},
+    [SESSION_REFUSAL_ENDED] = {"session_ended", "it was revoked",
+                               "The session was ended. Sign in again."},
+    [SESSION_REFUSAL_UNKNOWN] = {"token_foreign", "it names no session here",
+                                 "The token is not valid here"},
+    [SESSION_REFUSAL_DISABLED] = {"user_disabled", "its user is disabled",
+                                  "The session was ended. Sign in again."},
 };
 
 static enum err
@@ -74,9 +79,8 @@ session_refusal_text(enum session_refusal r)
 #define USER_JOIN                                                                                  \
     " JOIN user_account u ON u.tenant_id = s.tenant_id AND u.user_id = s.user_id"                  \
     " JOIN tenant t ON t.tenant_id = s.tenant_id WHERE s.tenant_id = $1 AND s.cuid = $2"
-#define SESSION_HEAD                                                                               \
-    "SELECT s.user_id, s.created_at, s.last_used, s.expires_at, s.ended_at, NULL,"
-#define TOKEN_HEAD "SELECT s.user_id, s.created_at, s.last_used, s.expires_at, s.scopes, s.hash,"
+#define SESSION_HEAD "SELECT s.user_id, s.created_at, s.last_used, s.expires_at, s.ended_at, NULL,"
+#define TOKEN_HEAD   "SELECT s.user_id, s.created_at, s.last_used, s.expires_at, s.scopes, s.hash,"
 
 static const struct sql open_session =
     SQL_READ2(SESSION_HEAD OPEN_COLUMNS RIGHTS_SQLITE " FROM session s" USER_JOIN,
@@ -133,7 +137,8 @@ idle_limit(struct str stored)
 
 /* Fills cx and the view from the current row; the row's texts are copied. */
 static struct session_view *
-adopt_row(struct cx *cx, const struct db_rows *r, int64_t tenant_id, struct str cuid, enum actor_kind kind)
+adopt_row(struct cx *cx, const struct db_rows *r, int64_t tenant_id, struct str cuid,
+          enum actor_kind kind)
 {
     struct arena *a = cx->arena;
     struct session_view *v = arena_new(a, struct session_view);
@@ -150,12 +155,13 @@ adopt_row(struct cx *cx, const struct db_rows *r, int64_t tenant_id, struct str 
     v->grants.must_enroll_mfa = !v->mfa_enabled && str_eq(db_text(r, 16), S("true"));
     read_rights(v, arena_str(a, db_text(r, 17)), db_text(r, 18));
     cx->tenant = (struct tenant_ref){true, tenant_id, arena_str(a, db_text(r, 12))};
-    cx->actor = (struct actor){.kind = kind,
-                               .user_id = db_int(r, 0),
-                               .cuid = arena_str(a, db_text(r, 6)),
-                               .name = arena_fmt(a, "%.*s %.*s", STR_ARG(v->first), STR_ARG(v->last)),
-                               .email = arena_str(a, db_text(r, 9)),
-                               .session = arena_str(a, cuid)};
+    cx->actor =
+        (struct actor){.kind = kind,
+                       .user_id = db_int(r, 0),
+                       .cuid = arena_str(a, db_text(r, 6)),
+                       .name = arena_fmt(a, "%.*s %.*s", STR_ARG(v->first), STR_ARG(v->last)),
+                       .email = arena_str(a, db_text(r, 9)),
+                       .session = arena_str(a, cuid)};
     return v;
 }
 
@@ -353,17 +359,17 @@ touch_session(struct cx *cx, void *arg)
 
     (void)arg;
     audit_cover(cx, REASON_SESSION_TOUCH);
-    return db_exec(cx->tx, &q,
-                   ARGS(V_INT(cx->tenant.id), V_STR(cx->actor.session), V_INT(cx->now)), NULL);
+    return db_exec(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_STR(cx->actor.session), V_INT(cx->now)),
+                   NULL);
 }
 
 /* The first use of a day is an event, the others are counted. */
 static enum err
 touch_token(struct cx *cx, void *arg)
 {
-    static const struct sql q = SQL_WRITE(
-        "access_token", "UPDATE access_token SET last_used = $3, uses = uses + 1 "
-                        "WHERE tenant_id = $1 AND cuid = $2");
+    static const struct sql q =
+        SQL_WRITE("access_token", "UPDATE access_token SET last_used = $3, uses = uses + 1 "
+                                  "WHERE tenant_id = $1 AND cuid = $2");
     static const struct sql name =
         SQL_READ("SELECT name FROM access_token WHERE tenant_id = $1 AND cuid = $2");
     const struct session_view *v = session_view(cx);
@@ -372,8 +378,8 @@ touch_token(struct cx *cx, void *arg)
 
     (void)arg;
     audit_cover(cx, REASON_TOKEN_TOUCH);
-    TRY(db_exec(cx->tx, &q,
-                ARGS(V_INT(cx->tenant.id), V_STR(cx->actor.session), V_INT(cx->now)), NULL));
+    TRY(db_exec(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_STR(cx->actor.session), V_INT(cx->now)),
+                NULL));
     if (v->last_used / USEC_PER_DAY == cx->now / USEC_PER_DAY)
         return OK;
     TRY(db_query_one(cx->tx, &name, ARGS(V_INT(cx->tenant.id), V_STR(cx->actor.session)), &r));
@@ -404,14 +410,15 @@ session_insert(struct cx *cx, const struct session_user *u, struct str kind, int
                struct str *cuid, int64_t *expires_at)
 {
     static const struct sql q = SQL_WRITE(
-        "session", "INSERT INTO session (tenant_id, cuid, user_id, created_at, last_used, expires_at, "
-                   "address, user_agent, kind) VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8)");
+        "session",
+        "INSERT INTO session (tenant_id, cuid, user_id, created_at, last_used, expires_at, "
+        "address, user_agent, kind) VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8)");
     struct str id = cuid_in(cx->arena, cx->now);
     int64_t until = cx->now + absolute_hours * USEC_PER_HOUR;
 
     TRY(db_exec(cx->tx, &q,
-                ARGS(V_INT(u->tenant_id), V_STR(id), V_INT(u->user_id), V_INT(cx->now), V_INT(until),
-                     V_STR(cx->address.p ? cx->address : S("")),
+                ARGS(V_INT(u->tenant_id), V_STR(id), V_INT(u->user_id), V_INT(cx->now),
+                     V_INT(until), V_STR(cx->address.p ? cx->address : S("")),
                      V_STR(cx->user_agent.p ? cx->user_agent : S("")), V_STR(kind)),
                 NULL));
     *cuid = id;
@@ -447,13 +454,15 @@ earlier(int64_t a, int64_t b)
 }
 
 struct session_tokens
-session_mint(struct cx *cx, const struct session_user *u, struct str cuid, int64_t expires_at, bool browser)
+session_mint(struct cx *cx, const struct session_user *u, struct str cuid, int64_t expires_at,
+             bool browser)
 {
     int64_t now = cx->now / USEC_PER_SEC, end = expires_at / USEC_PER_SEC;
     struct session_tokens t = {0};
 
     t.access = token(cx, u, cuid, use_of(SESSION_HEADER), earlier(now + SESSION_TOKEN_S, end));
-    t.upload = token(cx, u, cuid, use_of(SESSION_UPLOAD_COOKIE), earlier(now + UPLOAD_TOKEN_S, end));
+    t.upload =
+        token(cx, u, cuid, use_of(SESSION_UPLOAD_COOKIE), earlier(now + UPLOAD_TOKEN_S, end));
     if (browser)
         t.browser = token(cx, u, cuid, use_of(SESSION_COOKIE), end);
     t.browser_seconds = end - now;
@@ -485,10 +494,10 @@ session_end_all(struct cx *cx, int64_t user_id, struct str keep, int64_t *ended)
                    "ended_at IS NULL AND expires_at > $3 AND cuid <> $4");
     int64_t n = 0;
 
-    TRY(db_exec(cx->tx, &q,
-                ARGS(V_INT(cx->tenant.id), V_INT(user_id), V_INT(cx->now),
-                     V_STR(keep.p ? keep : S(""))),
-                &n));
+    TRY(db_exec(
+        cx->tx, &q,
+        ARGS(V_INT(cx->tenant.id), V_INT(user_id), V_INT(cx->now), V_STR(keep.p ? keep : S(""))),
+        &n));
     if (n > 0 && cx->app->bus)
         bus_publish(cx->app->bus, BUS_SESSION); /* early, harmless: streams look at the store */
     if (ended)
@@ -504,8 +513,8 @@ session_end_one(struct cx *cx, int64_t user_id, struct str cuid)
                    "cuid = $3 AND ended_at IS NULL");
     int64_t n;
 
-    TRY(db_exec(cx->tx, &q,
-                ARGS(V_INT(cx->tenant.id), V_INT(user_id), V_STR(cuid), V_INT(cx->now)), &n));
+    TRY(db_exec(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_INT(user_id), V_STR(cuid), V_INT(cx->now)),
+                &n));
     return n == 1 ? OK : fail(cx, ERR_NOT_FOUND, "Session not found");
 }
 

@@ -16,7 +16,7 @@
 #include "core/permission.h"
 #include "run/cx.h"
 
-#define SESSION_TOKEN_S 900          /* seconds a header token is valid */
+#define SESSION_TOKEN_S  900                 /* seconds a header token is valid */
 #define SESSION_TOUCH_US (60 * USEC_PER_SEC) /* last use is written at most this often */
 
 enum session_source { SESSION_HEADER, SESSION_COOKIE, SESSION_UPLOAD_COOKIE };
@@ -89,7 +89,8 @@ struct session_tokens session_renew(struct cx *cx);
 
 /* Ends all sessions of a user but `keep` (null: none kept). Does not record; *ended gets the number. The
  * caller's own event covers the table, or session_ended_event() does. */
-MUST_CHECK enum err session_end_all(struct cx *cx, int64_t user_id, struct str keep, int64_t *ended);
+MUST_CHECK enum err session_end_all(struct cx *cx, int64_t user_id, struct str keep,
+                                    int64_t *ended);
 /* Ends one session of the user: ERR_NOT_FOUND when it is not his or is over already. */
 MUST_CHECK enum err session_end_one(struct cx *cx, int64_t user_id, struct str cuid);
 /* Writes the user's open sessions as an array, newest first. */

@@ -5,10 +5,10 @@
 #include "run/app.h"
 #include "run/keys.h"
 
-#define INT SETTING_INT
-#define BOOL SETTING_BOOL
-#define WORD SETTING_WORD
-#define TEXT SETTING_TEXT
+#define INT    SETTING_INT
+#define BOOL   SETTING_BOOL
+#define WORD   SETTING_WORD
+#define TEXT   SETTING_TEXT
 #define SECRET SETTING_SECRET
 static const struct setting_info table[SETTING_COUNT] = {
 #define SETTING(id, name, title, kind, fallback, min, max, words)                                  \
@@ -38,7 +38,8 @@ read_raw(struct cx *cx, enum setting s, struct str *out)
     static const struct sql q =
         SQL_READ("SELECT value FROM setting WHERE tenant_id = $1 AND name = $2");
     struct db_rows *r;
-    enum err e = db_query_one(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_STR(str_of(table[s].name))), &r);
+    enum err e =
+        db_query_one(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_STR(str_of(table[s].name))), &r);
 
     if (e == ERR_NOT_FOUND) {
         *out = str_of(table[s].fallback);
@@ -117,7 +118,8 @@ by_name(struct str name)
 enum err
 settings_load(struct cx *cx, int64_t tenant_id, struct settings *out)
 {
-    static const struct sql q = SQL_READ("SELECT name, value FROM setting WHERE tenant_id = $1 AND length(value) <= 16384");
+    static const struct sql q =
+        SQL_READ("SELECT name, value FROM setting WHERE tenant_id = $1 AND length(value) <= 16384");
     struct db_rows *r;
     enum err e;
 
@@ -193,9 +195,12 @@ check(struct cx *cx, const struct setting_info *i, struct str value, struct str 
                               (long long)i->min, (long long)i->max);
         return OK;
     case SETTING_BOOL:
-        return is_word_of(value, "true false") ? OK : fail_field(cx, pointer, "must be true or false");
+        return is_word_of(value, "true false") ? OK
+                                               : fail_field(cx, pointer, "must be true or false");
     case SETTING_WORD:
-        return is_word_of(value, i->words) ? OK : fail_field(cx, pointer, "must be one of: %s", i->words);
+        return is_word_of(value, i->words)
+                   ? OK
+                   : fail_field(cx, pointer, "must be one of: %s", i->words);
     case SETTING_TEXT:
     case SETTING_SECRET:
         if (value.n > (size_t)i->max)
@@ -235,9 +240,9 @@ enum err
 settings_set(struct cx *cx, struct settings_change *c, enum setting s, struct str value,
              struct str pointer)
 {
-    static const struct sql q = SQL_WRITE(
-        "setting", "INSERT INTO setting (tenant_id, name, value) VALUES ($1, $2, $3) "
-                   "ON CONFLICT (tenant_id, name) DO UPDATE SET value = excluded.value");
+    static const struct sql q =
+        SQL_WRITE("setting", "INSERT INTO setting (tenant_id, name, value) VALUES ($1, $2, $3) "
+                             "ON CONFLICT (tenant_id, name) DO UPDATE SET value = excluded.value");
     const struct setting_info *i = setting_info(s);
     bool secret = i->kind == SETTING_SECRET;
     struct str before;

@@ -22,8 +22,8 @@ enum setting {
 enum setting_kind { SETTING_INT, SETTING_BOOL, SETTING_WORD, SETTING_TEXT, SETTING_SECRET };
 
 struct setting_info {
-    const char *name;     /* "auth.mfa_required": the key in the store and in events */
-    const char *title;    /* for people */
+    const char *name;  /* "auth.mfa_required": the key in the store and in events */
+    const char *title; /* for people */
     enum setting_kind kind;
     const char *fallback; /* the default, as stored */
     int64_t min, max;     /* INT: bounds; TEXT, SECRET: max is bytes */
@@ -58,8 +58,10 @@ struct settings_change {
 MUST_CHECK enum err settings_set(struct cx *cx, struct settings_change *c, enum setting s,
                                  struct str value, struct str pointer);
 /* Notes a change of something kept elsewhere (name of the workspace) for the same event. */
-void settings_note(struct settings_change *c, struct str field, struct str before, struct str after);
+void settings_note(struct settings_change *c, struct str field, struct str before,
+                   struct str after);
 /* Records the event when anything changed. `what`: "authentication settings". */
-MUST_CHECK enum err settings_commit(struct cx *cx, const struct settings_change *c, const char *what);
+MUST_CHECK enum err settings_commit(struct cx *cx, const struct settings_change *c,
+                                    const char *what);
 
 #endif

@@ -14,9 +14,11 @@
 #include "run/keys.h"
 
 #define ADDRESS_WINDOW USEC_PER_MIN
-#define TYPED_MAX 254   /* bytes of a typed name kept in an event, when it has the form of an e-mail */
+#define TYPED_MAX                                                                                  \
+    254 /* bytes of a typed name kept in an event, when it has the form of an e-mail */
 #define FAILURE_COMMITS 2 /* of every failure behind a hash: see pad_body */
-#define UNKNOWN_FOLDS 8 /* buckets of unknown names: a flood of one network does not hide the others */
+#define UNKNOWN_FOLDS                                                                              \
+    8 /* buckets of unknown names: a flood of one network does not hide the others */
 
 struct attempt {
     struct str folded, key, network; /* key: the name's; network: the address as it is counted */
@@ -25,7 +27,7 @@ struct attempt {
     struct user user;
     struct settings settings;
     int64_t tenants, per_minute, now_failures; /* failures of the address before this attempt */
-    struct tenant_ref only; /* the tenant when there is one only, or the first */
+    struct tenant_ref only;                    /* the tenant when there is one only, or the first */
     struct str device;
     struct str locked_key;
     enum limit_kind kind;
@@ -124,13 +126,16 @@ record_unknown(struct cx *cx, const struct attempt *t, enum event ev, const char
     int commits = 0;
     struct cx c = *cx;
     struct str name = typed_name(cx, t);
-    struct audit_entry e = {.event = ev, .outcome = OUTCOME_FAILURE, .target_kind = S("unknown name")};
-    struct str fold = arena_fmt(cx->arena, "unknown %d %s", (int)(str_hash(t->network) % UNKNOWN_FOLDS), why);
+    struct audit_entry e = {
+        .event = ev, .outcome = OUTCOME_FAILURE, .target_kind = S("unknown name")};
+    struct str fold =
+        arena_fmt(cx->arena, "unknown %d %s", (int)(str_hash(t->network) % UNKNOWN_FOLDS), why);
 
     e.target_name = name;
     e.target_id = str_sub(t->key, 0, 12);
-    e.text = arena_fmt(cx->arena, "%s for the unknown name %.*s: %s",
-                       ev == EV_LOGIN_LOCKOUT ? "Sign-in locked" : "Sign-in failed", STR_ARG(name), why);
+    e.text =
+        arena_fmt(cx->arena, "%s for the unknown name %.*s: %s",
+                  ev == EV_LOGIN_LOCKOUT ? "Sign-in locked" : "Sign-in failed", STR_ARG(name), why);
     c.failure = (struct failure){0};
     c.actor = (struct actor){.kind = ACTOR_ANONYMOUS, .name = S("Someone not signed in")};
     c.tenant = t->only;
@@ -158,7 +163,8 @@ record_known(struct cx *cx, const struct user *u, enum event ev, const char *wha
 }
 
 static int
-record_failure(struct cx *cx, const struct attempt *t, enum event ev, const char *what, const char *why)
+record_failure(struct cx *cx, const struct attempt *t, enum event ev, const char *what,
+               const char *why)
 {
     return t->found ? record_known(cx, &t->user, ev, what, why) : record_unknown(cx, t, ev, why);
 }
@@ -170,8 +176,9 @@ static enum err
 pad_body(struct cx *cx, void *arg)
 {
     static const struct sql q = SQL_WRITE(
-        "login_counter", "INSERT INTO login_counter (key, failures, first_at, last_at) VALUES ($1, 1, $2, $2) "
-                         "ON CONFLICT (key) DO UPDATE SET failures = login_counter.failures + 1, last_at = $2");
+        "login_counter",
+        "INSERT INTO login_counter (key, failures, first_at, last_at) VALUES ($1, 1, $2, $2) "
+        "ON CONFLICT (key) DO UPDATE SET failures = login_counter.failures + 1, last_at = $2");
     const struct attempt *t = arg;
 
     audit_cover(cx, REASON_LOGIN_COUNTER);
@@ -183,7 +190,8 @@ record_hashed_failure(struct cx *cx, struct attempt *t, const char *why)
 {
     struct cx c = *cx;
 
-    for (int n = record_failure(cx, t, EV_LOGIN_FAIL, "Sign-in failed", why); n < FAILURE_COMMITS; n++) {
+    for (int n = record_failure(cx, t, EV_LOGIN_FAIL, "Sign-in failed", why); n < FAILURE_COMMITS;
+         n++) {
         c.failure = (struct failure){0};
         (void)(cx_write(&c, pad_body, t) == OK);
     }
@@ -200,17 +208,17 @@ struct lock {
 static enum err
 lock_body(struct cx *cx, void *arg)
 {
-    static const struct sql q = SQL_WRITE(
-        "user_account", "UPDATE user_account SET locked_until = $3, failed_logins = $4, "
-                        "last_failed_login = $5 WHERE tenant_id = $1 AND user_id = $2");
+    static const struct sql q =
+        SQL_WRITE("user_account", "UPDATE user_account SET locked_until = $3, failed_logins = $4, "
+                                  "last_failed_login = $5 WHERE tenant_id = $1 AND user_id = $2");
     const struct lock *l = arg;
     const struct user *u = &l->t->user;
     struct str whom = user_label(cx->arena, u), until = time_iso(cx->arena, l->until);
     struct audit_change c = {S("locked until"), STR_NULL, until};
-    struct audit_entry e = user_entry(
-        cx, u, EV_LOGIN_LOCKOUT,
-        arena_fmt(cx->arena, "%.*s was locked%s after %d failed sign-ins", STR_ARG(whom),
-                  l->t->device_known ? " on one known browser" : "", l->count));
+    struct audit_entry e =
+        user_entry(cx, u, EV_LOGIN_LOCKOUT,
+                   arena_fmt(cx->arena, "%.*s was locked%s after %d failed sign-ins", STR_ARG(whom),
+                             l->t->device_known ? " on one known browser" : "", l->count));
 
     e.outcome = OUTCOME_FAILURE;
     e.changes = &c;
@@ -229,8 +237,8 @@ count_failure(struct cx *cx, struct attempt *t)
 {
     struct limits *m = cx->app->limits;
     int64_t window = settings_int(&t->settings, SET_LOCKOUT_MINUTES) * USEC_PER_MIN;
-    struct lock l = {.t = t,
-                     .until = cx->now + settings_int(&t->settings, SET_LOCKOUT_RELEASE) * USEC_PER_MIN};
+    struct lock l = {
+        .t = t, .until = cx->now + settings_int(&t->settings, SET_LOCKOUT_RELEASE) * USEC_PER_MIN};
     struct cx c = *cx;
 
     if (!m)
@@ -248,7 +256,8 @@ count_failure(struct cx *cx, struct attempt *t)
     c.tx = NULL;
     c.tenant = (struct tenant_ref){true, t->user.tenant_id, t->user.tenant_cuid};
     c.actor = (struct actor){.kind = ACTOR_ANONYMOUS, .name = S("Someone not signed in")};
-    (void)(cx_write(&c, lock_body, &l) == OK); /* memory holds the lock even when the store does not */
+    (void)(cx_write(&c, lock_body, &l) ==
+           OK); /* memory holds the lock even when the store does not */
 }
 
 /* The one answer to everything that is wrong with a name or a password. */
@@ -264,7 +273,8 @@ too_fast(struct cx *cx)
 {
     fail_clear(cx);
     cx->failure.retry_after = 60;
-    return fail(cx, ERR_TOO_FAST, "Too many failed sign-ins from this address. Try again in a minute.");
+    return fail(cx, ERR_TOO_FAST,
+                "Too many failed sign-ins from this address. Try again in a minute.");
 }
 
 /* ---- the first step ---- */
@@ -291,7 +301,8 @@ check_limits(struct cx *cx, struct attempt *t)
         return OK;
     t->now_failures = limits_count(m, LIMIT_ADDRESS, t->network, ADDRESS_WINDOW, cx->now);
     if (t->now_failures >= t->per_minute) {
-        record_failure(cx, t, EV_LOGIN_FAIL, "Sign-in failed", "too many failures from one address");
+        record_failure(cx, t, EV_LOGIN_FAIL, "Sign-in failed",
+                       "too many failures from one address");
         return too_fast(cx);
     }
     if (limits_locked(m, t->kind, t->locked_key, cx->now)) {
@@ -353,8 +364,9 @@ static enum err
 mark_success(struct cx *cx, const struct user *u)
 {
     static const struct sql q = SQL_WRITE(
-        "user_account", "UPDATE user_account SET last_login = $3, failed_logins = 0, "
-                        "activated_at = coalesce(activated_at, $3) WHERE tenant_id = $1 AND user_id = $2");
+        "user_account",
+        "UPDATE user_account SET last_login = $3, failed_logins = 0, "
+        "activated_at = coalesce(activated_at, $3) WHERE tenant_id = $1 AND user_id = $2");
 
     return db_exec(cx->tx, &q, ARGS(V_INT(u->tenant_id), V_INT(u->user_id), V_INT(cx->now)), NULL);
 }
@@ -370,7 +382,8 @@ grant_session(struct cx *cx, struct grant *g)
                                                 g->second_factor ? " with a second factor" : ""));
 
     TRY(session_insert(cx, &who, g->browser ? S("browser") : S("api"),
-                       settings_int(&g->t->settings, SET_ABSOLUTE_HOURS), &g->cuid, &g->expires_at));
+                       settings_int(&g->t->settings, SET_ABSOLUTE_HOURS), &g->cuid,
+                       &g->expires_at));
     cx->actor.session = g->cuid;
     TRY(mark_success(cx, u));
     g->out->device_cookie = STR_NULL;
@@ -464,7 +477,8 @@ code_body(struct cx *cx, void *arg)
     g->code_wrong = false;
     if (!str_is_null(g->challenge) && mfa_challenge_try(cx, g->challenge) != OK) {
         fail_clear(cx);
-        return fail_word(cx, ERR_UNAUTHORIZED, S("challenge_over"), "The sign-in has to be started again");
+        return fail_word(cx, ERR_UNAUTHORIZED, S("challenge_over"),
+                         "The sign-in has to be started again");
     }
     TRY(still_the_same(cx, g->t));
     TRY(user_get(cx, u->user_id, u));
@@ -506,7 +520,8 @@ goes_first(struct cx *cx, const struct attempt *t)
 
     if (t->device_known || !cx->app->limits)
         return true;
-    return t->now_failures == 0 && limits_count(cx->app->limits, t->kind, t->locked_key, window, cx->now) == 0;
+    return t->now_failures == 0 &&
+           limits_count(cx->app->limits, t->kind, t->locked_key, window, cx->now) == 0;
 }
 
 enum err
@@ -577,17 +592,19 @@ read_challenge(struct cx *cx, void *arg)
 }
 
 enum err
-signin_mfa(struct cx *cx, struct str challenge, struct str token, bool browser, struct str device_cookie,
-           struct signin_result *out)
+signin_mfa(struct cx *cx, struct str challenge, struct str token, bool browser,
+           struct str device_cookie, struct signin_result *out)
 {
     struct attempt *t = arena_new(cx->arena, struct attempt);
     struct second s = {.t = t, .challenge = challenge};
-    struct grant g = {.t = t, .out = out, .browser = browser, .challenge = challenge, .code = str_trim(token)};
+    struct grant g = {
+        .t = t, .out = out, .browser = browser, .challenge = challenge, .code = str_trim(token)};
 
     *out = (struct signin_result){0};
     TRY(cx_read(cx, read_challenge, &s));
     if (s.over)
-        return fail_word(cx, ERR_UNAUTHORIZED, S("challenge_over"), "The sign-in has to be started again");
+        return fail_word(cx, ERR_UNAUTHORIZED, S("challenge_over"),
+                         "The sign-in has to be started again");
     begin(cx, t, t->user.email, device_cookie);
     TRY(check_limits(cx, t));
     return second_step(cx, &g);
@@ -645,7 +662,8 @@ signin_address_failed(struct cx *cx)
 enum err
 signin_logout(struct cx *cx)
 {
-    struct str who = arena_fmt(cx->arena, "%.*s (%.*s)", STR_ARG(cx->actor.name), STR_ARG(cx->actor.email));
+    struct str who =
+        arena_fmt(cx->arena, "%.*s (%.*s)", STR_ARG(cx->actor.name), STR_ARG(cx->actor.email));
     struct audit_entry e = {.event = EV_LOGOUT,
                             .outcome = OUTCOME_SUCCESS,
                             .target_kind = S("user"),
@@ -666,9 +684,9 @@ struct due {
 static enum err
 release_body(struct cx *cx, void *arg)
 {
-    static const struct sql q =
-        SQL_READ("SELECT u.tenant_id, u.user_id, t.cuid FROM user_account u JOIN tenant t ON "
-                 "t.tenant_id = u.tenant_id WHERE u.locked_until > 0 AND u.locked_until <= $1 LIMIT 100");
+    static const struct sql q = SQL_READ(
+        "SELECT u.tenant_id, u.user_id, t.cuid FROM user_account u JOIN tenant t ON "
+        "t.tenant_id = u.tenant_id WHERE u.locked_until > 0 AND u.locked_until <= $1 LIMIT 100");
     struct due due[100];
     size_t n = 0;
     struct db_rows *r;

@@ -20,7 +20,7 @@ struct signin_input {
 };
 
 struct signin_result {
-    bool mfa_required;    /* then only challenge and tenant_id are set */
+    bool mfa_required; /* then only challenge and tenant_id are set */
     struct str challenge;
     int64_t tenant_id;
     struct session_tokens tokens;
@@ -35,7 +35,8 @@ MUST_CHECK enum err signin_mfa(struct cx *cx, struct str challenge, struct str t
                                struct str device_cookie, struct signin_result *out);
 /* Checks the caller's own password again (change of password, switching the second factor off).
  * A wrong one is counted like a failed sign-in and recorded as `event` with `text`. */
-MUST_CHECK enum err signin_confirm(struct cx *cx, struct str password, enum event event, const char *text);
+MUST_CHECK enum err signin_confirm(struct cx *cx, struct str password, enum event event,
+                                   const char *text);
 /* Ends the session open in cx and records LOGOUT; inside cx->tx. */
 MUST_CHECK enum err signin_logout(struct cx *cx);
 

@@ -69,8 +69,7 @@ or_not_found(struct cx *cx, enum err e)
 enum err
 user_get(struct cx *cx, int64_t user_id, struct user *out)
 {
-    static const struct sql q =
-        SQL_READ(USER_COLUMNS "WHERE u.tenant_id = $1 AND u.user_id = $2");
+    static const struct sql q = SQL_READ(USER_COLUMNS "WHERE u.tenant_id = $1 AND u.user_id = $2");
 
     return or_not_found(cx, get_with(cx, &q, ARGS(V_INT(cx->tenant.id), V_INT(user_id)), out));
 }
@@ -188,7 +187,8 @@ record(struct cx *cx, const struct user *u, enum event ev, const char *verb, con
 {
     struct str who = actor_label(cx), whom = user_label(cx->arena, u);
     struct audit_entry e = user_entry(
-        cx, u, ev, arena_fmt(cx->arena, "%.*s %s %.*s%s", STR_ARG(who), verb, STR_ARG(whom), behind));
+        cx, u, ev,
+        arena_fmt(cx->arena, "%.*s %s %.*s%s", STR_ARG(who), verb, STR_ARG(whom), behind));
 
     e.changes = changes;
     e.n_changes = n;
@@ -210,7 +210,8 @@ check_names(struct cx *cx, const struct user_spec *s)
     enum err e = OK;
 
     if (!email_is_valid(s->email))
-        e = fail_field(cx, arena_fmt(cx->arena, "%.*s/email", STR_ARG(p)), "must be an e-mail address");
+        e = fail_field(cx, arena_fmt(cx->arena, "%.*s/email", STR_ARG(p)),
+                       "must be an e-mail address");
     if (str_is_empty(s->first) || s->first.n > USER_NAME_MAX)
         e = fail_field(cx, arena_fmt(cx->arena, "%.*s/name/first", STR_ARG(p)),
                        "is required, at most %d bytes", USER_NAME_MAX);
@@ -242,7 +243,8 @@ check_unused(struct cx *cx, struct str folded, struct str email)
     if (e == ERR_NOT_FOUND)
         return OK;
     TRY(e);
-    return fail(cx, ERR_CONFLICT, "A user with the e-mail address %.*s exists already", STR_ARG(email));
+    return fail(cx, ERR_CONFLICT, "A user with the e-mail address %.*s exists already",
+                STR_ARG(email));
 }
 
 /* Roles named by the spec: a list, one, or the default. */
@@ -267,7 +269,8 @@ spec_roles(struct cx *cx, const struct user_spec *s, struct role *roles, size_t 
         }
     }
     if (*n == 0)
-        TRY(user_role_pick(cx, all, str_is_empty(s->role) ? S("STD_USER") : s->role, at, &roles[(*n)++]));
+        TRY(user_role_pick(cx, all, str_is_empty(s->role) ? S("STD_USER") : s->role, at,
+                           &roles[(*n)++]));
     return OK;
 }
 
@@ -285,7 +288,8 @@ insert_user(struct cx *cx, const struct user *u)
                    ARGS(V_INT(u->tenant_id), V_INT(u->user_id), V_STR(u->cuid), V_STR(u->email),
                         V_STR(u->email_folded), V_STR(u->first), V_STR(u->last),
                         V_STR(has ? u->password_hash : STR_NULL), V_INT_OR_NULL(has, cx->now),
-                        V_STR(u->provider), V_INT_OR_NULL(u->tier_id != 0, u->tier_id), V_INT(cx->now)),
+                        V_STR(u->provider), V_INT_OR_NULL(u->tier_id != 0, u->tier_id),
+                        V_INT(cx->now)),
                    NULL);
 }
 
@@ -303,7 +307,8 @@ enum err
 user_create(struct cx *cx, const struct user_spec *s, struct user *out)
 {
     struct str p = s->pointer.p ? s->pointer : S("");
-    struct user u = {.tenant_id = cx->tenant.id, .tenant_cuid = cx->tenant.cuid, .created_at = cx->now};
+    struct user u = {
+        .tenant_id = cx->tenant.id, .tenant_cuid = cx->tenant.cuid, .created_at = cx->now};
     struct role roles[USER_ROLES_MAX];
     struct audit_change c[4];
     size_t n;
@@ -316,10 +321,13 @@ user_create(struct cx *cx, const struct user_spec *s, struct user *out)
     u.provider = str_is_empty(s->provider) ? S("plextrac") : s->provider;
     u.language = S("en");
     u.password_hash = s->password_hash;
-    TRY(check_provider(cx, u.provider, arena_fmt(cx->arena, "%.*s/authentication_provider", STR_ARG(p))));
+    TRY(check_provider(cx, u.provider,
+                       arena_fmt(cx->arena, "%.*s/authentication_provider", STR_ARG(p))));
     TRY(check_unused(cx, u.email_folded, u.email));
     TRY(spec_roles(cx, s, roles, &n));
-    TRY(user_tier_find(cx, s->tier, arena_fmt(cx->arena, "%.*s/tenantClassificationLevel", STR_ARG(p)), 0, &u.tier_id));
+    TRY(user_tier_find(cx, s->tier,
+                       arena_fmt(cx->arena, "%.*s/tenantClassificationLevel", STR_ARG(p)), 0,
+                       &u.tier_id));
     TRY(db_sequence(cx->tx, "user", &u.user_id));
     u.cuid = cuid_in(cx->arena, cx->now);
     TRY(insert_user(cx, &u));
@@ -341,9 +349,10 @@ user_create(struct cx *cx, const struct user_spec *s, struct user *out)
 static enum err
 change_details(struct cx *cx, struct user *u, const struct user_update *c)
 {
-    static const struct sql q = SQL_WRITE(
-        "user_account", "UPDATE user_account SET first = $3, last = $4, provider = $5, updated_at = $6 "
-                        "WHERE tenant_id = $1 AND user_id = $2");
+    static const struct sql q =
+        SQL_WRITE("user_account",
+                  "UPDATE user_account SET first = $3, last = $4, provider = $5, updated_at = $6 "
+                  "WHERE tenant_id = $1 AND user_id = $2");
     struct user after = *u;
     struct audit_change v[3];
     size_t n = 0;
@@ -356,7 +365,8 @@ change_details(struct cx *cx, struct user *u, const struct user_update *c)
         TRY(check_provider(cx, c->provider, S("/authentication_provider")));
         after.provider = c->provider;
     }
-    TRY(check_names(cx, &(struct user_spec){.email = u->email, .first = after.first, .last = after.last}));
+    TRY(check_names(
+        cx, &(struct user_spec){.email = u->email, .first = after.first, .last = after.last}));
     if (!str_eq(u->first, after.first))
         v[n++] = (struct audit_change){S("first"), u->first, after.first};
     if (!str_eq(u->last, after.last))
@@ -379,18 +389,19 @@ change_details(struct cx *cx, struct user *u, const struct user_update *c)
 static enum err
 change_tier(struct cx *cx, struct user *u, struct str tier)
 {
-    static const struct sql q = SQL_WRITE(
-        "user_account", "UPDATE user_account SET tier_id = $3, updated_at = $4 "
-                        "WHERE tenant_id = $1 AND user_id = $2");
+    static const struct sql q =
+        SQL_WRITE("user_account", "UPDATE user_account SET tier_id = $3, updated_at = $4 "
+                                  "WHERE tenant_id = $1 AND user_id = $2");
     struct audit_change c = {.field = S("tenantClassificationLevel")};
     int64_t id;
 
     TRY(user_tier_find(cx, tier, S("/tenantClassificationLevel"), u->tier_id, &id));
     if (id == u->tier_id)
         return OK;
-    TRY(db_exec(cx->tx, &q,
-                ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT_OR_NULL(id != 0, id), V_INT(cx->now)),
-                NULL));
+    TRY(db_exec(
+        cx->tx, &q,
+        ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT_OR_NULL(id != 0, id), V_INT(cx->now)),
+        NULL));
     c.before = u->tier_id ? arena_fmt(cx->arena, "%lld", (long long)u->tier_id) : STR_NULL;
     c.after = id ? arena_fmt(cx->arena, "%lld", (long long)id) : STR_NULL;
     u->tier_id = id;
@@ -421,9 +432,9 @@ user_change(struct cx *cx, struct user *u, const struct user_update *c)
 enum err
 user_set_disabled(struct cx *cx, struct user *u, bool disabled)
 {
-    static const struct sql q = SQL_WRITE(
-        "user_account", "UPDATE user_account SET disabled = $3, updated_at = $4 "
-                        "WHERE tenant_id = $1 AND user_id = $2");
+    static const struct sql q =
+        SQL_WRITE("user_account", "UPDATE user_account SET disabled = $3, updated_at = $4 "
+                                  "WHERE tenant_id = $1 AND user_id = $2");
     struct audit_change c[2] = {{S("disabled"), yes_no(u->disabled), yes_no(disabled)}};
     int64_t ended = 0;
 
@@ -435,21 +446,24 @@ user_set_disabled(struct cx *cx, struct user *u, bool disabled)
         TRY(session_end_all(cx, u->user_id, STR_NULL, &ended));
     }
     TRY(db_exec(cx->tx, &q,
-                ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT(disabled), V_INT(cx->now)), NULL));
+                ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT(disabled), V_INT(cx->now)),
+                NULL));
     u->disabled = disabled;
     if (disabled)
         TRY(admin_must_remain(cx));
-    c[1] = (struct audit_change){S("sessions ended"), STR_NULL, arena_fmt(cx->arena, "%lld", (long long)ended)};
-    return record(cx, u, disabled ? EV_USER_DISABLED : EV_USER_ENABLED, disabled ? "disabled" : "enabled",
-                  "", c, disabled ? 2 : 1);
+    c[1] = (struct audit_change){S("sessions ended"), STR_NULL,
+                                 arena_fmt(cx->arena, "%lld", (long long)ended)};
+    return record(cx, u, disabled ? EV_USER_DISABLED : EV_USER_ENABLED,
+                  disabled ? "disabled" : "enabled", "", c, disabled ? 2 : 1);
 }
 
 enum err
 user_unlock(struct cx *cx, struct user *u)
 {
-    static const struct sql q = SQL_WRITE(
-        "user_account", "UPDATE user_account SET locked_until = 0, failed_logins = 0, updated_at = $3 "
-                        "WHERE tenant_id = $1 AND user_id = $2");
+    static const struct sql q =
+        SQL_WRITE("user_account",
+                  "UPDATE user_account SET locked_until = 0, failed_logins = 0, updated_at = $3 "
+                  "WHERE tenant_id = $1 AND user_id = $2");
     struct audit_change c = {S("locked"), S("true"), S("false")};
 
     if (u->locked_until == 0)
@@ -506,22 +520,25 @@ user_delete(struct cx *cx, struct user *u)
 static enum err
 end_challenges(struct cx *cx, const struct user *u)
 {
-    static const struct sql q =
-        SQL_WRITE("login_challenge", "DELETE FROM login_challenge WHERE tenant_id = $1 AND user_id = $2");
+    static const struct sql q = SQL_WRITE(
+        "login_challenge", "DELETE FROM login_challenge WHERE tenant_id = $1 AND user_id = $2");
 
     audit_cover(cx, REASON_CHALLENGE);
     return db_exec(cx->tx, &q, ARGS(V_INT(u->tenant_id), V_INT(u->user_id)), NULL);
 }
 
 enum err
-user_set_password(struct cx *cx, struct user *u, struct str hash, bool by_other, struct str keep, const char *how)
+user_set_password(struct cx *cx, struct user *u, struct str hash, bool by_other, struct str keep,
+                  const char *how)
 {
     static const struct sql q = SQL_WRITE(
         "user_account", "UPDATE user_account SET password_hash = $3, password_changed_at = $4, "
                         "updated_at = $4 WHERE tenant_id = $1 AND user_id = $2");
     static const struct sql links = SQL_WRITE(
-        "one_time_link", "DELETE FROM one_time_link WHERE tenant_id = $1 AND user_id = $2 AND kind = 'password'");
-    struct audit_change c[2] = {{S("password"), S("(hidden)"), S("(changed)")}, {S("sessions ended"), STR_NULL, STR_NULL}};
+        "one_time_link",
+        "DELETE FROM one_time_link WHERE tenant_id = $1 AND user_id = $2 AND kind = 'password'");
+    struct audit_change c[2] = {{S("password"), S("(hidden)"), S("(changed)")},
+                                {S("sessions ended"), STR_NULL, STR_NULL}};
     struct str whom = user_label(cx->arena, u), who = actor_label(cx);
     struct audit_entry e;
     int64_t ended;
@@ -557,9 +574,10 @@ user_end_sessions(struct cx *cx, struct user *u, struct str keep, int64_t *ended
 enum err
 user_mfa_reset(struct cx *cx, struct user *u, bool by_other)
 {
-    static const struct sql q = SQL_WRITE(
-        "user_account", "UPDATE user_account SET mfa_enabled = 0, mfa_secret = NULL, mfa_pending = NULL, "
-                        "updated_at = $3 WHERE tenant_id = $1 AND user_id = $2");
+    static const struct sql q =
+        SQL_WRITE("user_account",
+                  "UPDATE user_account SET mfa_enabled = 0, mfa_secret = NULL, mfa_pending = NULL, "
+                  "updated_at = $3 WHERE tenant_id = $1 AND user_id = $2");
     static const struct sql codes = SQL_WRITE(
         "recovery_code", "DELETE FROM recovery_code WHERE tenant_id = $1 AND user_id = $2");
     struct audit_change c = {S("mfa_enabled"), yes_no(u->mfa_enabled), S("false")};
@@ -571,5 +589,6 @@ user_mfa_reset(struct cx *cx, struct user *u, bool by_other)
     TRY(db_exec(cx->tx, &codes, ARGS(V_INT(cx->tenant.id), V_INT(u->user_id)), NULL));
     u->mfa_enabled = false;
     return record(cx, u, by_other ? EV_MFA_RESET : EV_MFA_DISABLED,
-                  by_other ? "reset the second factor of" : "switched off the second factor of", "", &c, 1);
+                  by_other ? "reset the second factor of" : "switched off the second factor of", "",
+                  &c, 1);
 }

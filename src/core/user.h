@@ -13,7 +13,7 @@
 #include "core/permission.h"
 #include "run/cx.h"
 
-#define USER_NAME_MAX 100
+#define USER_NAME_MAX  100
 #define USER_EMAIL_MAX 254 /* RFC 5321 section 4.5.3.1.3 less the brackets */
 #define USER_ROLES_MAX 16
 
@@ -23,7 +23,7 @@ struct user {
     struct str password_hash; /* null: none set yet */
     bool disabled, default_group, mfa_enabled;
     int64_t locked_until, failed_logins, last_failed_login, last_login, activated_at;
-    int64_t tier_id; /* 0: none */
+    int64_t tier_id;                    /* 0: none */
     struct str mfa_secret, mfa_pending; /* sealed; null: none */
     int64_t mfa_last_step, created_at, updated_at;
 };
@@ -50,23 +50,23 @@ struct roles; /* core/role.h */
 /* ---- changing ---- */
 struct user_spec {
     struct str email, first, last;
-    struct str role;        /* key, cuid or title; null: STD_USER */
+    struct str role;          /* key, cuid or title; null: STD_USER */
     const struct json *roles; /* array of such instead; NULL: role */
-    struct str provider;    /* null: plextrac */
-    struct str tier;        /* id or name; null or empty: none */
+    struct str provider;      /* null: plextrac */
+    struct str tier;          /* id or name; null or empty: none */
     struct str password_hash; /* null: none yet, a link is to be sent */
     bool default_group;
-    struct str pointer;     /* "/0" before field names in refusals */
+    struct str pointer;      /* "/0" before field names in refusals */
     const struct roles *all; /* read once for many users; NULL: read for this one */
 };
 MUST_CHECK enum err user_create(struct cx *cx, const struct user_spec *s, struct user *out);
 
 struct user_update {
-    struct str first, last, provider;     /* null: unchanged */
-    const struct json *roles;             /* array of keys, cuids or titles; NULL: unchanged */
-    int default_group;                    /* −1 unchanged, 0, 1 */
+    struct str first, last, provider; /* null: unchanged */
+    const struct json *roles;         /* array of keys, cuids or titles; NULL: unchanged */
+    int default_group;                /* −1 unchanged, 0, 1 */
     bool has_tier;
-    struct str tier;                      /* with has_tier; empty: none */
+    struct str tier; /* with has_tier; empty: none */
 };
 MUST_CHECK enum err user_change(struct cx *cx, struct user *u, const struct user_update *c);
 MUST_CHECK enum err user_set_disabled(struct cx *cx, struct user *u, bool disabled);
@@ -76,24 +76,27 @@ MUST_CHECK enum err user_delete(struct cx *cx, struct user *u);
 MUST_CHECK enum err user_set_password(struct cx *cx, struct user *u, struct str hash, bool by_other,
                                       struct str keep, const char *how);
 /* Ends the user's sessions by someone else, with an event when there were any. */
-MUST_CHECK enum err user_end_sessions(struct cx *cx, struct user *u, struct str keep, int64_t *ended);
+MUST_CHECK enum err user_end_sessions(struct cx *cx, struct user *u, struct str keep,
+                                      int64_t *ended);
 MUST_CHECK enum err user_mfa_reset(struct cx *cx, struct user *u, bool by_other);
 
 /* ---- roles (user_role.c; the rules of granting are role.h's) ---- */
 struct role; /* core/role.h */
-MUST_CHECK enum err user_role_pick(struct cx *cx, const struct roles *all, struct str name, struct str pointer,
-                                   struct role *out);
+MUST_CHECK enum err user_role_pick(struct cx *cx, const struct roles *all, struct str name,
+                                   struct str pointer, struct role *out);
 /* By key, cuid, title or the words of CSV files ("admin", "standard user"); ERR_INVALID at pointer. */
-MUST_CHECK enum err user_role_find(struct cx *cx, struct str name, struct str pointer, struct role *out);
+MUST_CHECK enum err user_role_find(struct cx *cx, struct str name, struct str pointer,
+                                   struct role *out);
 /* Gives and takes roles so that the user has exactly these; events for each; losing one ends the
  * user's sessions. Refuses losing the last administrator. */
-MUST_CHECK enum err user_roles_set(struct cx *cx, struct user *u, const struct role *roles, size_t n);
+MUST_CHECK enum err user_roles_set(struct cx *cx, struct user *u, const struct role *roles,
+                                   size_t n);
 /* Keys of the user's roles joined by ','. */
 MUST_CHECK enum err user_role_keys(struct cx *cx, const struct user *u, struct str *out);
 /* A tier by id, cuid or name that the caller may give, or that the user has at present (0: none); 0
  * for an empty text. */
-MUST_CHECK enum err user_tier_find(struct cx *cx, struct str name, struct str pointer, int64_t present,
-                                   int64_t *tier_id);
+MUST_CHECK enum err user_tier_find(struct cx *cx, struct str name, struct str pointer,
+                                   int64_t present, int64_t *tier_id);
 /* Whether the caller may act on this user: no one acts on a user whose rights exceed his own. */
 MUST_CHECK enum err user_actable(struct cx *cx, const struct user *u);
 
@@ -102,12 +105,13 @@ struct user_query {
     int64_t offset, limit;
     struct str sort_by; /* firstName lastName email lastLogin createdAt flag; null: lastName */
     bool descending;
-    struct str filter;  /* part of name or e-mail */
-    struct str status;  /* enabled disabled locked; null: any */
-    struct str role;    /* key or cuid; null: any */
+    struct str filter; /* part of name or e-mail */
+    struct str status; /* enabled disabled locked; null: any */
+    struct str role;   /* key or cuid; null: any */
 };
 /* Writes the rows of the v2 list into an open array; *total is exact. */
-MUST_CHECK enum err user_list(struct cx *cx, const struct user_query *q, struct json_writer *w, int64_t *total);
+MUST_CHECK enum err user_list(struct cx *cx, const struct user_query *q, struct json_writer *w,
+                              int64_t *total);
 /* The bare array of v1 view rows. */
 MUST_CHECK enum err user_list_v1(struct cx *cx, struct json_writer *w);
 

@@ -3,26 +3,26 @@
 
 #include "base/text.h"
 
-#define LIST_COLUMNS                                                                               \
+#define LIST_COLUMNS                                                                                 \
     "SELECT u.user_id, u.cuid, u.email, u.first, u.last, u.disabled, u.locked_until, u.mfa_enabled," \
-    " u.last_login, u.created_at, u.default_group, u.provider, u.tier_id, u.failed_logins,"        \
-    " u.last_failed_login, u.activated_at, u.updated_at, u.language, u.tenant_id,"                 \
-    " (SELECT p.value FROM preference p WHERE p.tenant_id = u.tenant_id AND p.user_id = u.user_id" \
+    " u.last_login, u.created_at, u.default_group, u.provider, u.tier_id, u.failed_logins,"          \
+    " u.last_failed_login, u.activated_at, u.updated_at, u.language, u.tenant_id,"                   \
+    " (SELECT p.value FROM preference p WHERE p.tenant_id = u.tenant_id AND p.user_id = u.user_id"   \
     " AND p.name = 'dateFormat'), "
 #define LIST_ROLES                                                                                 \
     " FROM user_role ur JOIN role r ON r.tenant_id = ur.tenant_id AND r.cuid = ur.role_cuid"       \
     " WHERE ur.tenant_id = u.tenant_id AND ur.user_id = u.user_id) FROM user_account u "
-#define LIST_SQLITE LIST_COLUMNS "(SELECT group_concat(r.key, ',')" LIST_ROLES
+#define LIST_SQLITE   LIST_COLUMNS "(SELECT group_concat(r.key, ',')" LIST_ROLES
 #define LIST_POSTGRES LIST_COLUMNS "(SELECT string_agg(r.key, ',' ORDER BY r.key)" LIST_ROLES
 /* $2 part of a name as a pattern, $3 status, $4 role, $5 now. */
-#define LIST_WHERE                                                                                 \
-    "WHERE u.tenant_id = $1 AND ($2 = '' OR lower(u.first || ' ' || u.last) LIKE $2 ESCAPE '\\'"   \
-    " OR u.email_folded LIKE $2 ESCAPE '\\')"                                                      \
-    " AND ($3 = '' OR ($3 = 'disabled' AND u.disabled = 1)"                                        \
-    " OR ($3 = 'locked' AND u.disabled = 0 AND u.locked_until > $5)"                               \
-    " OR ($3 = 'enabled' AND u.disabled = 0 AND u.locked_until <= $5))"                            \
+#define LIST_WHERE                                                                                  \
+    "WHERE u.tenant_id = $1 AND ($2 = '' OR lower(u.first || ' ' || u.last) LIKE $2 ESCAPE '\\'"    \
+    " OR u.email_folded LIKE $2 ESCAPE '\\')"                                                       \
+    " AND ($3 = '' OR ($3 = 'disabled' AND u.disabled = 1)"                                         \
+    " OR ($3 = 'locked' AND u.disabled = 0 AND u.locked_until > $5)"                                \
+    " OR ($3 = 'enabled' AND u.disabled = 0 AND u.locked_until <= $5))"                             \
     " AND ($4 = '' OR EXISTS (SELECT 1 FROM user_role xr JOIN role x ON x.tenant_id = xr.tenant_id" \
-    " AND x.cuid = xr.role_cuid WHERE xr.tenant_id = u.tenant_id AND xr.user_id = u.user_id"       \
+    " AND x.cuid = xr.role_cuid WHERE xr.tenant_id = u.tenant_id AND xr.user_id = u.user_id"        \
     " AND (x.key = $4 OR x.cuid = $4 OR x.title = $4)))"
 #define LIST_PAGE " LIMIT $6 OFFSET $7"
 #define LIST_ORDER(by)                                                                             \
@@ -141,9 +141,13 @@ user_list(struct cx *cx, const struct user_query *q, struct json_writer *w, int6
 {
     static const struct sql count = SQL_READ("SELECT count(*) FROM user_account u " LIST_WHERE);
     const struct order *o = order_of(q->sort_by);
-    struct db_val v[] = {V_INT(cx->tenant.id), V_STR(pattern(cx->arena, q->filter)),
-                         V_STR(q->status.p ? q->status : S("")), V_STR(q->role.p ? q->role : S("")),
-                         V_INT(cx->now), V_INT(q->limit), V_INT(q->offset)};
+    struct db_val v[] = {V_INT(cx->tenant.id),
+                         V_STR(pattern(cx->arena, q->filter)),
+                         V_STR(q->status.p ? q->status : S("")),
+                         V_STR(q->role.p ? q->role : S("")),
+                         V_INT(cx->now),
+                         V_INT(q->limit),
+                         V_INT(q->offset)};
     struct db_rows *r;
     enum err e;
 
@@ -179,7 +183,7 @@ write_v1_rest(struct json_writer *w, const struct db_rows *r)
 enum err
 user_list_v1(struct cx *cx, struct json_writer *w)
 {
-    struct db_val v[] = {V_INT(cx->tenant.id), V_STR(S("")),          V_STR(S("")), V_STR(S("")),
+    struct db_val v[] = {V_INT(cx->tenant.id), V_STR(S("")),           V_STR(S("")), V_STR(S("")),
                          V_INT(cx->now),       V_INT(INT64_C(100000)), V_INT(0)};
     struct db_rows *r;
     enum err e;

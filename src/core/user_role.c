@@ -11,9 +11,10 @@ canonical(struct str name)
 {
     static const struct {
         const char *word, *key;
-    } words[] = {{"admin", "ADMIN"},        {"administrator", "ADMIN"}, {"standard user", "STD_USER"},
-                 {"std_user", "STD_USER"},  {"standard", "STD_USER"},   {"analyst", "ANALYST"},
-                 {"auditor", "AUDITOR"}};
+    } words[] = {
+        {"admin", "ADMIN"},       {"administrator", "ADMIN"}, {"standard user", "STD_USER"},
+        {"std_user", "STD_USER"}, {"standard", "STD_USER"},   {"analyst", "ANALYST"},
+        {"auditor", "AUDITOR"}};
 
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (str_ieq(name, str_of(words[i].word)))
@@ -32,7 +33,8 @@ user_role_find(struct cx *cx, struct str name, struct str pointer, struct role *
 }
 
 enum err
-user_role_pick(struct cx *cx, const struct roles *all, struct str name, struct str pointer, struct role *out)
+user_role_pick(struct cx *cx, const struct roles *all, struct str name, struct str pointer,
+               struct role *out)
 {
     const struct role *r = role_pick(all, canonical(str_trim(name)));
 
@@ -56,7 +58,8 @@ among(const struct role *roles, size_t n, struct str cuid)
 
 /* The user's roles as they are now. */
 static enum err
-held(struct cx *cx, const struct user *u, const struct roles *all, const struct role **out, size_t *n)
+held(struct cx *cx, const struct user *u, const struct roles *all, const struct role **out,
+     size_t *n)
 {
     static const struct sql q = SQL_READ("SELECT role_cuid FROM user_role WHERE tenant_id = $1 AND "
                                          "user_id = $2 ORDER BY role_cuid");
@@ -116,7 +119,8 @@ user_role_keys(struct cx *cx, const struct user *u, struct str *out)
 }
 
 enum err
-user_tier_find(struct cx *cx, struct str name, struct str pointer, int64_t present, int64_t *tier_id)
+user_tier_find(struct cx *cx, struct str name, struct str pointer, int64_t present,
+               int64_t *tier_id)
 {
     static const struct client_rights nowhere;
     struct tiers all;

@@ -10,8 +10,10 @@ enum column { FIRST, LAST, EMAIL, ROLE, TIER, PROVIDER, GROUP, COLUMNS };
 static const struct {
     const char *title;
     bool required;
-} columns[COLUMNS] = {[FIRST] = {"first name", true},   [LAST] = {"last name", true},
-                      [EMAIL] = {"email", true},        [ROLE] = {"role", false},
+} columns[COLUMNS] = {[FIRST] = {"first name", true},
+                      [LAST] = {"last name", true},
+                      [EMAIL] = {"email", true},
+                      [ROLE] = {"role", false},
                       [TIER] = {"classification tier", false},
                       [PROVIDER] = {"authentication provider", true},
                       [GROUP] = {"default group", false}};
@@ -27,7 +29,8 @@ read_header(struct cx *cx, const struct str *cells, size_t n, int at[COLUMNS])
                 at[c] = (int)i;
         }
         if (at[c] < 0 && columns[c].required)
-            return fail_field(cx, S("file"), "the first line lacks the column \"%s\"", columns[c].title);
+            return fail_field(cx, S("file"), "the first line lacks the column \"%s\"",
+                              columns[c].title);
     }
     return OK;
 }
@@ -41,8 +44,8 @@ cell(const struct str *cells, const int at[COLUMNS], enum column c)
 static bool
 is_yes(struct str s)
 {
-    return str_ieq(s, S("true")) || str_ieq(s, S("yes")) || str_ieq(s, S("y")) || str_ieq(s, S("1")) ||
-           str_ieq(s, S("x"));
+    return str_ieq(s, S("true")) || str_ieq(s, S("yes")) || str_ieq(s, S("y")) ||
+           str_ieq(s, S("1")) || str_ieq(s, S("x"));
 }
 
 static bool
@@ -57,8 +60,13 @@ provider_of(struct str s)
 {
     static const struct {
         const char *word, *key;
-    } words[] = {{"plextrac", "plextrac"}, {"recount", "plextrac"}, {"password", "plextrac"}, {"okta", "okta"},
-                 {"google", "google"},     {"azure", "azure"},      {"openid_connect", "openid_connect"}};
+    } words[] = {{"plextrac", "plextrac"},
+                 {"recount", "plextrac"},
+                 {"password", "plextrac"},
+                 {"okta", "okta"},
+                 {"google", "google"},
+                 {"azure", "azure"},
+                 {"openid_connect", "openid_connect"}};
 
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (str_ieq(s, str_of(words[i].word)))
@@ -87,7 +95,8 @@ read_row(struct cx *cx, const struct str *cells, const int at[COLUMNS], struct u
     else if (!email_is_valid(s->email))
         row->reason = S("the e-mail address is not valid");
     else if (str_is_null(s->provider))
-        row->reason = S("the authentication provider is required: plextrac, okta, google, azure or openid_connect");
+        row->reason = S(
+            "the authentication provider is required: plextrac, okta, google, azure or openid_connect");
     else if (!s->default_group && !is_no(cell(cells, at, GROUP)))
         row->reason = S("default group must be yes or no");
     (void)cx;
@@ -103,7 +112,8 @@ mark_doubles(struct cx *cx, struct usercsv *c)
         folded[i] = email_fold(cx->arena, c->rows[i].spec.email);
         for (size_t j = 0; j < i && str_is_null(c->rows[i].reason); j++) {
             if (str_eq(folded[i], folded[j]))
-                c->rows[i].reason = arena_fmt(cx->arena, "the address stands in line %zu already", c->rows[j].line);
+                c->rows[i].reason =
+                    arena_fmt(cx->arena, "the address stands in line %zu already", c->rows[j].line);
         }
     }
 }
@@ -153,12 +163,15 @@ precheck(struct cx *cx, struct usercsv_row *row)
     }
     if (e != ERR_NOT_FOUND)
         return e;
-    e = user_role_pick(cx, row->spec.all, str_is_empty(row->spec.role) ? S("STD_USER") : row->spec.role, S("role"), &role);
+    e = user_role_pick(cx, row->spec.all,
+                       str_is_empty(row->spec.role) ? S("STD_USER") : row->spec.role, S("role"),
+                       &role);
     if (e == OK)
         e = role_grantable(cx, &role);
     if (e == OK)
         e = user_tier_find(cx, row->spec.tier, S("classification tier"), 0, &tier);
-    if (e == OK && row->spec.default_group && !cx_is_process(cx) && !cx_may(cx, PERM_AUTHORIZATION_MANAGE))
+    if (e == OK && row->spec.default_group && !cx_is_process(cx) &&
+        !cx_may(cx, PERM_AUTHORIZATION_MANAGE))
         e = fail(cx, ERR_FORBIDDEN, "Not permitted: authorize users for every client");
     if (e == ERR_INVALID || e == ERR_FORBIDDEN || e == ERR_NOT_FOUND) {
         row->reason = cx->failure.message;

@@ -19,6 +19,7 @@ struct usercsv {
 /* Reads and checks the text; touches no store. ERR_INVALID when it is no such table at all. */
 MUST_CHECK enum err usercsv_read(struct cx *cx, struct str text, struct usercsv *out);
 /* Creates the good rows; fills reasons of those refused; *created gets the users. */
-MUST_CHECK enum err usercsv_apply(struct cx *cx, struct usercsv *c, struct user **created, size_t *n);
+MUST_CHECK enum err usercsv_apply(struct cx *cx, struct usercsv *c, struct user **created,
+                                  size_t *n);
 
 #endif

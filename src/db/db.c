@@ -25,8 +25,8 @@ struct nesting {
 static _Thread_local struct nesting *nesting;
 
 const char *const db_sequence_names[SEQ_COUNT] = {
-    [SEQ_USER] = "user", [SEQ_CLIENT] = "client",   [SEQ_ROLE] = "role",
-    [SEQ_TIER] = "tier", [SEQ_TAG] = "tag",         [SEQ_JOB] = "job",
+    [SEQ_USER] = "user",       [SEQ_CLIENT] = "client", [SEQ_ROLE] = "role",
+    [SEQ_TIER] = "tier",       [SEQ_TAG] = "tag",       [SEQ_JOB] = "job",
     [SEQ_SEGMENT] = "segment", [SEQ_TENANT] = "tenant",
 };
 

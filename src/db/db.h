@@ -30,12 +30,12 @@ struct db_tx; /* a transaction: one thread */
 enum db_kind { DB_SQLITE, DB_POSTGRES };
 
 struct db_options {
-    struct str url;   /* "sqlite" or a libpq URL "postgres://…" */
-    struct str dir;   /* data folder; SQLite opens dir/recount.db */
-    int readers;      /* connections for reading (both stores), e.g. number of workers */
-    int writers;      /* PostgreSQL: connections for writing; SQLite has one */
-    bool read_only;   /* for offline commands that only look */
-    const char *vfs;  /* SQLite: name of a VFS, NULL for the default (fault tests) */
+    struct str url;  /* "sqlite" or a libpq URL "postgres://…" */
+    struct str dir;  /* data folder; SQLite opens dir/recount.db */
+    int readers;     /* connections for reading (both stores), e.g. number of workers */
+    int writers;     /* PostgreSQL: connections for writing; SQLite has one */
+    bool read_only;  /* for offline commands that only look */
+    const char *vfs; /* SQLite: name of a VFS, NULL for the default (fault tests) */
 };
 
 /* Opens the store; does not migrate. On failure *why holds a sentence in the arena. */
@@ -51,10 +51,22 @@ struct sql {
     const char *postgres; /* NULL: the same text */
     const char *table;    /* the table it writes; NULL for a read */
 };
-#define SQL_READ(text) {.sqlite = (text)}
-#define SQL_READ2(lite, pg) {.sqlite = (lite), .postgres = (pg)}
-#define SQL_WRITE(tab, text) {.sqlite = (text), .table = (tab)}
-#define SQL_WRITE2(tab, lite, pg) {.sqlite = (lite), .postgres = (pg), .table = (tab)}
+#define SQL_READ(text)                                                                             \
+    {                                                                                              \
+        .sqlite = (text)                                                                           \
+    }
+#define SQL_READ2(lite, pg)                                                                        \
+    {                                                                                              \
+        .sqlite = (lite), .postgres = (pg)                                                         \
+    }
+#define SQL_WRITE(tab, text)                                                                       \
+    {                                                                                              \
+        .sqlite = (text), .table = (tab)                                                           \
+    }
+#define SQL_WRITE2(tab, lite, pg)                                                                  \
+    {                                                                                              \
+        .sqlite = (lite), .postgres = (pg), .table = (tab)                                         \
+    }
 
 enum db_type { DB_NULL, DB_INT, DB_TEXT, DB_BYTES, DB_DOUBLE };
 struct db_val {
@@ -63,12 +75,12 @@ struct db_val {
     double d;
     struct str s;
 };
-#define V_INT(v) ((struct db_val){.type = DB_INT, .i = (int64_t)(v)})
+#define V_INT(v)    ((struct db_val){.type = DB_INT, .i = (int64_t)(v)})
 #define V_DOUBLE(v) ((struct db_val){.type = DB_DOUBLE, .d = (v)})
-#define V_NULL ((struct db_val){.type = DB_NULL})
+#define V_NULL      ((struct db_val){.type = DB_NULL})
 /* A null str binds NULL. */
-#define V_STR(v) db_val_str(v)
-#define V_BYTES(v) db_val_bytes(v)
+#define V_STR(v)              db_val_str(v)
+#define V_BYTES(v)            db_val_bytes(v)
 #define V_INT_OR_NULL(has, v) ((has) ? V_INT(v) : V_NULL)
 struct db_val db_val_str(struct str s);
 struct db_val db_val_bytes(struct str s);

@@ -9,7 +9,7 @@
 #include "db/db_priv.h"
 
 /* How long another server's migration is waited for. */
-#define WAIT_MAX_MS 60000
+#define WAIT_MAX_MS  60000
 #define WAIT_STEP_MS 50
 
 static const char bootstrap[] =
@@ -19,9 +19,9 @@ static const char bootstrap[] =
 
 struct step {
     const struct migration *list;
-    int n;       /* scripts this binary has */
-    int store;   /* version found */
-    bool ran;    /* a script ran */
+    int n;     /* scripts this binary has */
+    int store; /* version found */
+    bool ran;  /* a script ran */
 };
 
 static int
@@ -100,11 +100,13 @@ migrate_with(struct db *db, struct arena *a, const struct migration *list, int n
     enum err e = db_read(db, a, read_version, &s);
     int first = s.store;
     /* The commit check wants an event for each table; here there is no log to record it in yet. */
-    enum err (*check)(struct db_tx *tx) = db->check;
+    enum err (*check)(struct db_tx * tx) = db->check;
     db->check = NULL;
     if (e == OK && s.store > newest(list, n) + 1) {
-        *why = arena_fmt(a, "the store has schema version %d, this program knows %d: use a newer "
-                            "program", s.store, newest(list, n));
+        *why = arena_fmt(a,
+                         "the store has schema version %d, this program knows %d: use a newer "
+                         "program",
+                         s.store, newest(list, n));
         db->check = check;
         return ERR_CONFLICT;
     }

@@ -14,14 +14,14 @@
 #include "db/postgres_priv.h"
 
 /* Runs of a body that keeps failing to serialise, and the longest pause between two. */
-#define RUNS_MAX 24
-#define PAUSE_MAX_US (50 * USEC_PER_MS)
+#define RUNS_MAX          24
+#define PAUSE_MAX_US      (50 * USEC_PER_MS)
 #define CONNECT_TIMEOUT_S "10"
-#define IDLE_READS_MAX 4
+#define IDLE_READS_MAX    4
 
 /* All servers of an installation listen here; the channel of db_notify() is in the payload. */
 #define CHANNEL "recount"
-#define ID_LEN 16
+#define ID_LEN  16
 
 static const char setup_writer[] =
     "SET timezone='UTC'; SET client_min_messages='warning'; SET bytea_output='hex'; "
@@ -56,7 +56,7 @@ conn_open(const struct pg_db *db, struct pg_conn *c, const char *setup)
 {
     /* The URL comes last, so that it wins. */
     const char *const keys[] = {"connect_timeout", "application_name", "client_encoding",
-                                "keepalives_idle", "dbname", NULL};
+                                "keepalives_idle", "dbname",           NULL};
     const char *const values[] = {CONNECT_TIMEOUT_S, "recount", "UTF8", "30", db->url, NULL};
     conn_close(c);
     c->c = PQconnectdbParams(keys, values, 1);
@@ -185,8 +185,8 @@ pg_notify(struct db_tx *tx, struct str channel, struct str payload)
     static const struct sql q = SQL_READ("SELECT pg_notify('" CHANNEL "', $1)");
     const struct pg_db *db = (const struct pg_db *)tx->db;
     struct db_rows *r = NULL;
-    struct str text = arena_fmt(tx->arena, "%s %.*s %.*s", db->id, STR_ARG(channel),
-                                STR_ARG(payload));
+    struct str text =
+        arena_fmt(tx->arena, "%s %.*s %.*s", db->id, STR_ARG(channel), STR_ARG(payload));
     TRY(db_query_one(tx, &q, ARGS(V_STR(text)), &r));
     db_rows_end(r);
     return OK;

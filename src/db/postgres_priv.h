@@ -17,7 +17,7 @@ struct pg_stmt {
 };
 
 struct pg_conn {
-    PGconn *c; /* NULL until first used */
+    PGconn *c;  /* NULL until first used */
     bool stale; /* to be opened anew before its next use */
     struct pg_stmt *buckets[DB_CACHE_BUCKETS];
     size_t n;

@@ -116,7 +116,7 @@ static Oid
 type_oid(enum db_type t)
 {
     static const Oid oids[] = {
-        [DB_NULL] = 0,         [DB_INT] = OID_INT8,      [DB_TEXT] = OID_TEXT,
+        [DB_NULL] = 0,          [DB_INT] = OID_INT8,      [DB_TEXT] = OID_TEXT,
         [DB_BYTES] = OID_BYTEA, [DB_DOUBLE] = OID_FLOAT8,
     };
     return oids[t];

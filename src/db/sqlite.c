@@ -27,7 +27,8 @@ static const char setup_writer[] = "PRAGMA journal_mode=WAL; PRAGMA wal_autochec
                                    "PRAGMA secure_delete=FAST;";
 /* temp_store=MEMORY is for readers only: a writer's statement journals in memory are walked at every
  * release of a nested statement, which took two thirds of the time of a large move. */
-static const char setup_reader[] = "PRAGMA query_only=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096;";
+static const char setup_reader[] =
+    "PRAGMA query_only=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096;";
 
 /* ---- connections ---- */
 
@@ -254,8 +255,8 @@ lite_open(struct arena *a, struct str path, const char *vfs, bool read_only, int
     pthread_mutex_init(&db->writer.lock, NULL);
     enum err e = first_connection(db);
     if (e != OK) {
-        *why = arena_fmt(a, "the database %s can not be opened: %.*s", name,
-                         STR_ARG(db_last_error()));
+        *why =
+            arena_fmt(a, "the database %s can not be opened: %.*s", name, STR_ARG(db_last_error()));
         lite_close(&db->base);
         return e;
     }

@@ -34,12 +34,12 @@ struct lite_waiter {
 
 struct lite_writer {
     pthread_mutex_t lock;
-    bool held;                        /* some thread has the connection */
-    struct lite_waiter *head, *tail;  /* waiting for the connection */
+    bool held;                       /* some thread has the connection */
+    struct lite_waiter *head, *tail; /* waiting for the connection */
     /* The rest belongs to the holder. */
     struct lite_conn conn;
-    bool in_group;                    /* a transaction is open */
-    struct lite_waiter *members;      /* whose savepoints are released into it */
+    bool in_group;               /* a transaction is open */
+    struct lite_waiter *members; /* whose savepoints are released into it */
     size_t n_members;
 };
 

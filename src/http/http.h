@@ -12,29 +12,38 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS, HTTP_OTHER };
+enum http_method {
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_PATCH,
+    HTTP_DELETE,
+    HTTP_OPTIONS,
+    HTTP_OTHER
+};
 
 struct http_pair {
     struct str name, value;
 };
 
 struct http_request {
-    struct arena *arena;      /* the request's; the answer may live in it */
+    struct arena *arena; /* the request's; the answer may live in it */
     enum http_method method;
     struct str method_name;
-    struct str path;          /* percent-decoded once, valid UTF-8, no NUL, no "//", no dot segments */
-    struct http_pair *query;  /* decoded; a further '?' counts as '&' */
+    struct str path; /* percent-decoded once, valid UTF-8, no NUL, no "//", no dot segments */
+    struct http_pair *query; /* decoded; a further '?' counts as '&' */
     size_t n_query;
     struct http_pair *headers; /* names lower-cased */
     size_t n_headers;
-    struct str body;          /* complete; at most the route's limit */
-    struct str body_file;     /* uploads: path of the temporary file instead of body; null otherwise */
+    struct str body;      /* complete; at most the route's limit */
+    struct str body_file; /* uploads: path of the temporary file instead of body; null otherwise */
     struct str host;
-    struct str address;       /* last untrusted hop */
-    struct str via;           /* the socket's, when different; else null */
-    struct str request_id;    /* cuid */
+    struct str address;    /* last untrusted hop */
+    struct str via;        /* the socket's, when different; else null */
+    struct str request_id; /* cuid */
     bool tls;
-    int64_t started;          /* monotonic µs */
+    int64_t started; /* monotonic µs */
 };
 
 /* null str when absent */
@@ -59,7 +68,7 @@ struct http_response {
     struct str content_type;
     struct http_pair headers[24];
     size_t n_headers;
-    struct str body;          /* lives in the request's arena, or static when body_static */
+    struct str body; /* lives in the request's arena, or static when body_static */
     bool body_static;
     struct http_stream stream; /* write != NULL: used instead of body */
 };
@@ -67,27 +76,28 @@ void http_add_header(struct http_response *r, struct str name, struct str value)
 
 /* What the layer above decides when the headers are complete and the body is not read yet. */
 struct http_limits {
-    size_t body_max;   /* bytes kept in memory; more is 413 */
-    bool upload;       /* body goes to a temporary file */
+    size_t body_max; /* bytes kept in memory; more is 413 */
+    bool upload;     /* body goes to a temporary file */
     int64_t upload_max;
-    enum err refuse;   /* not OK: answer now with `response`, read nothing */
+    enum err refuse; /* not OK: answer now with `response`, read nothing */
 };
 
 struct http_options {
     struct str host;
-    int port;                 /* 0: the system chooses (see http_port) */
+    int port;                     /* 0: the system chooses (see http_port) */
     struct str tls_cert, tls_key; /* PEM text; null: plain */
     struct str trusted_proxies;   /* comma-separated CIDRs */
     struct str upload_dir;
-    int workers;              /* handler threads */
-    int queue;                /* waiting requests before 503 */
+    int workers; /* handler threads */
+    int queue;   /* waiting requests before 503 */
     int max_connections, max_per_address;
     int header_timeout_s, body_timeout_s, idle_timeout_s;
     int max_streams;
     /* On a loop thread, must not block: limits for a request whose headers are complete. NULL: defaults. */
     void (*headers_done)(void *arg, const struct http_request *rq, struct http_limits *limits);
     /* On a worker of the pool, only for routes with limits->upload: may refuse before the body is read. */
-    void (*before_upload)(void *arg, struct http_request *rq, struct http_limits *limits, struct http_response *rs);
+    void (*before_upload)(void *arg, struct http_request *rq, struct http_limits *limits,
+                          struct http_response *rs);
     /* On a worker: the whole request. */
     void (*handle)(void *arg, struct http_request *rq, struct http_response *rs);
     /* The body of an answer this layer makes itself (400, 413, 503 …): JSON in the house's form. */
@@ -96,7 +106,8 @@ struct http_options {
 };
 
 struct http_server;
-MUST_CHECK enum err http_start(struct arena *a, const struct http_options *o, struct http_server **out, struct str *why);
+MUST_CHECK enum err http_start(struct arena *a, const struct http_options *o,
+                               struct http_server **out, struct str *why);
 int http_port(const struct http_server *s);
 /* Stops accepting, ends streams, lets requests finish (at most drain_ms; then what no worker has
  * begun is answered 503), closes. A handler that has begun is waited for in any case. */

@@ -9,8 +9,8 @@
 #include "run/keys.h"
 
 #define CONNECT_TIMEOUT_S 10L
-#define SEND_TIMEOUT_S 30L
-#define LINE_MAX_B64 76 /* RFC 2045 section 6.8 */
+#define SEND_TIMEOUT_S    30L
+#define LINE_MAX_B64      76 /* RFC 2045 section 6.8 */
 
 /* ---- composing ---- */
 
@@ -71,17 +71,19 @@ put_body(struct buf *out, struct arena *a, struct str text)
 static void
 put_date(struct buf *out, int64_t now)
 {
-    static const char *const days[] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"}; /* 1970-01-01: Thursday */
+    static const char *const days[] = {"Thu", "Fri", "Sat", "Sun",
+                                       "Mon", "Tue", "Wed"}; /* 1970-01-01: Thursday */
     static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     struct civil c = civil_of(now);
 
-    buf_fmt(out, "Date: %s, %02d %s %04d %02d:%02d:%02d +0000\r\n", days[(now / USEC_PER_DAY) % 7], c.day,
-            months[c.month - 1], c.year, c.hour, c.minute, c.second);
+    buf_fmt(out, "Date: %s, %02d %s %04d %02d:%02d:%02d +0000\r\n", days[(now / USEC_PER_DAY) % 7],
+            c.day, months[c.month - 1], c.year, c.hour, c.minute, c.second);
 }
 
 void
-mail_compose(struct buf *out, struct cx *cx, const struct mail_server *s, const struct mail_message *m)
+mail_compose(struct buf *out, struct cx *cx, const struct mail_server *s,
+             const struct mail_message *m)
 {
     size_t at = str_index(s->sender, '@');
 
@@ -95,7 +97,8 @@ mail_compose(struct buf *out, struct cx *cx, const struct mail_server *s, const 
     buf_cstr(out, "\r\nMessage-ID: <");
     buf_str(out, cuid_in(cx->arena, cx->now));
     buf_char(out, '@');
-    put_address(out, at == SIZE_MAX ? S("recount.invalid") : str_sub(s->sender, at + 1, s->sender.n));
+    put_address(out,
+                at == SIZE_MAX ? S("recount.invalid") : str_sub(s->sender, at + 1, s->sender.n));
     buf_cstr(out, ">\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
                   "Content-Transfer-Encoding: base64\r\nAuto-Submitted: auto-generated\r\n\r\n");
     put_body(out, cx->arena, m->text);
@@ -239,7 +242,8 @@ run_mail(struct cx *cx, struct str args)
     const char *reason;
     size_t where;
 
-    if (base64url_get(args, b) != OK || keys_unseal(cx->arena, cx->app->keys, buf_view(b), &plain) != OK ||
+    if (base64url_get(args, b) != OK ||
+        keys_unseal(cx->arena, cx->app->keys, buf_view(b), &plain) != OK ||
         json_parse(cx->arena, plain, &o, &where, &reason) != OK ||
         json_int64(json_get(o, S("port")), &s.port) != OK) {
         log_error("mail.unreadable_job", LOG_INT("bytes", args.n));

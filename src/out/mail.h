@@ -32,12 +32,14 @@ mail_is_configured(const struct mail_server *s)
 }
 
 /* Queues inside cx->tx. */
-MUST_CHECK enum err mail_queue(struct cx *cx, const struct mail_server *s, const struct mail_message *m);
+MUST_CHECK enum err mail_queue(struct cx *cx, const struct mail_server *s,
+                               const struct mail_message *m);
 /* Sends now, outside any transaction; *why says what the server answered. ERR_IO. */
-MUST_CHECK enum err mail_send(struct cx *cx, const struct mail_server *s, const struct mail_message *m,
-                              struct str *why);
+MUST_CHECK enum err mail_send(struct cx *cx, const struct mail_server *s,
+                              const struct mail_message *m, struct str *why);
 /* The message as RFC 5322 text with CRLF; header fields can not be injected. */
-void mail_compose(struct buf *out, struct cx *cx, const struct mail_server *s, const struct mail_message *m);
+void mail_compose(struct buf *out, struct cx *cx, const struct mail_server *s,
+                  const struct mail_message *m);
 /* Registers the kind "mail" before threads start. */
 void mail_register(struct jobs *j);
 

@@ -19,12 +19,12 @@ struct limits; /* core/limits.h: in-memory counters of authentication */
 struct config {
     struct str data_dir;
     struct str keys_dir;
-    struct str database;   /* "sqlite" or postgres://… */
+    struct str database; /* "sqlite" or postgres://… */
     struct str listen_host;
     int listen_port;
     struct str tls_cert, tls_key; /* null: plain */
-    struct str public_url; /* no trailing slash; null: derived from listen */
-    struct str trusted_proxies; /* comma-separated CIDRs */
+    struct str public_url;        /* no trailing slash; null: derived from listen */
+    struct str trusted_proxies;   /* comma-separated CIDRs */
     bool demo;
     int workers;
 };
@@ -44,7 +44,7 @@ struct app {
     /* Set when the process is opened (cmd/open.c): covers the writes of the job runner, which needs no event (run may not
      * include audit, which lies above it). */
     void (*cover_job)(struct cx *cx);
-    bool coverage_abort; /* debug builds: an uncovered change aborts instead of failing */
+    bool coverage_abort;   /* debug builds: an uncovered change aborts instead of failing */
     int64_t simulated_now; /* only while --demo fills an empty folder; 0 otherwise */
 };
 

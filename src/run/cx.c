@@ -57,7 +57,8 @@ field_sentence(struct arena *a, const struct field_error *f)
 
     if (str_has_prefix(name, S("/")))
         name = str_sub(name, 1, name.n);
-    return str_is_empty(name) ? f->reason : arena_fmt(a, "%.*s %.*s", STR_ARG(name), STR_ARG(f->reason));
+    return str_is_empty(name) ? f->reason
+                              : arena_fmt(a, "%.*s %.*s", STR_ARG(name), STR_ARG(f->reason));
 }
 
 enum err

@@ -32,10 +32,10 @@ struct tenant_ref {
 
 struct actor {
     enum actor_kind kind;
-    int64_t user_id;   /* USER, TOKEN */
-    struct str cuid;   /* USER, TOKEN: the user's; SYSTEM: null */
-    struct str name;   /* "First Last", or the process's or command's name */
-    struct str email;  /* USER, TOKEN */
+    int64_t user_id;    /* USER, TOKEN */
+    struct str cuid;    /* USER, TOKEN: the user's; SYSTEM: null */
+    struct str name;    /* "First Last", or the process's or command's name */
+    struct str email;   /* USER, TOKEN */
     struct str session; /* cuid of session or access token; null otherwise */
 };
 
@@ -63,12 +63,12 @@ struct cx {
     struct tenant_ref tenant;
     struct actor actor;
     const struct grants *grants; /* NULL: none */
-    struct str address;    /* where from: last untrusted hop */
-    struct str via;        /* the socket's address when different, else null */
-    struct str user_agent; /* at most 512 bytes */
+    struct str address;          /* where from: last untrusted hop */
+    struct str via;              /* the socket's address when different, else null */
+    struct str user_agent;       /* at most 512 bytes */
     struct str request_id;
-    int64_t now;           /* µs; fixed for one request; simulated only while --demo fills */
-    struct db_tx *tx;      /* NULL outside a transaction */
+    int64_t now;      /* µs; fixed for one request; simulated only while --demo fills */
+    struct db_tx *tx; /* NULL outside a transaction */
     struct failure failure;
 };
 

@@ -7,8 +7,8 @@
 #include "run/bus.h"
 
 #define KINDS_MAX 32
-#define LEASE (5 * USEC_PER_MIN)
-#define POLL_MS 1000 /* how late a due job may start when nobody signalled */
+#define LEASE     (5 * USEC_PER_MIN)
+#define POLL_MS   1000 /* how late a due job may start when nobody signalled */
 
 struct kind {
     const char *name;
@@ -33,10 +33,11 @@ static const struct sql NEXT_JOB = SQL_READ2(
     "WHERE state = 'ready' AND run_at <= $1 AND lease_until < $1 ORDER BY run_at, job_id LIMIT 1 "
     "FOR UPDATE SKIP LOCKED");
 static const struct sql CLAIM_JOB = SQL_WRITE(
-    "job", "UPDATE job SET lease_until = $2, attempts = attempts + 1, updated_at = $3 WHERE job_id = $1");
-static const struct sql SETTLE_JOB = SQL_WRITE(
-    "job", "UPDATE job SET state = $2, run_at = $3, lease_until = 0, updated_at = $4, "
-           "args = CASE WHEN $2 = 'ready' THEN args ELSE '' END WHERE job_id = $1");
+    "job",
+    "UPDATE job SET lease_until = $2, attempts = attempts + 1, updated_at = $3 WHERE job_id = $1");
+static const struct sql SETTLE_JOB =
+    SQL_WRITE("job", "UPDATE job SET state = $2, run_at = $3, lease_until = 0, updated_at = $4, "
+                     "args = CASE WHEN $2 = 'ready' THEN args ELSE '' END WHERE job_id = $1");
 static const struct sql TENANT_OF_JOB = SQL_READ("SELECT cuid FROM tenant WHERE tenant_id = $1");
 
 
@@ -65,8 +66,8 @@ job_queue(struct cx *cx, const char *kind, struct str args, int64_t run_at)
     TRY(db_sequence(cx->tx, "job", &id));
     cx->app->cover_job(cx);
     return db_exec(cx->tx, &INSERT_JOB,
-                   ARGS(V_INT(id), V_INT(cx->tenant.known ? cx->tenant.id : -1), V_STR(str_of(kind)),
-                        V_STR(args), V_INT(run_at), V_INT(cx->now)),
+                   ARGS(V_INT(id), V_INT(cx->tenant.known ? cx->tenant.id : -1),
+                        V_STR(str_of(kind)), V_STR(args), V_INT(run_at), V_INT(cx->now)),
                    NULL);
 }
 
@@ -103,7 +104,8 @@ claim_body(struct cx *cx, void *arg)
         return e;
     c->found = true;
     cx->app->cover_job(cx);
-    return db_exec(cx->tx, &CLAIM_JOB, ARGS(V_INT(c->id), V_INT(cx->now + LEASE), V_INT(cx->now)), NULL);
+    return db_exec(cx->tx, &CLAIM_JOB, ARGS(V_INT(c->id), V_INT(cx->now + LEASE), V_INT(cx->now)),
+                   NULL);
 }
 
 static enum err
@@ -115,9 +117,10 @@ settle_body(struct cx *cx, void *arg)
     int64_t pause = USEC_PER_SEC << (c->attempts < 12 ? c->attempts * 2 : 24);
 
     cx->app->cover_job(cx);
-    return db_exec(cx->tx, &SETTLE_JOB,
-                   ARGS(V_INT(c->id), V_STR(state), V_INT(cx->now + (again ? pause : 0)), V_INT(cx->now)),
-                   NULL);
+    return db_exec(
+        cx->tx, &SETTLE_JOB,
+        ARGS(V_INT(c->id), V_STR(state), V_INT(cx->now + (again ? pause : 0)), V_INT(cx->now)),
+        NULL);
 }
 
 static enum err

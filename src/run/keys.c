@@ -68,7 +68,8 @@ wipe(void *p)
 static struct str
 fingerprint(struct arena *a, const struct keys *k)
 {
-    struct str parts[] = {S("recount.keys.v1\n"), k->token, k->secret, k->blind, k->device, k->sign_seed};
+    struct str parts[] = {
+        S("recount.keys.v1\n"), k->token, k->secret, k->blind, k->device, k->sign_seed};
     struct sha256 h = sha256_parts(parts, sizeof parts / sizeof parts[0]);
 
     return hex_in(a, sha256_str(&h));
@@ -84,8 +85,11 @@ keys_open(struct arena *a, struct str dir, bool create, struct keys **out, struc
     const struct {
         const char *name;
         struct str *key;
-    } all[] = {{"token.key", &k->token},   {"secret.key", &k->secret}, {"blind.key", &k->blind},
-               {"device.key", &k->device}, {"sign.key", &k->sign_seed}};
+    } all[] = {{"token.key", &k->token},
+               {"secret.key", &k->secret},
+               {"blind.key", &k->blind},
+               {"device.key", &k->device},
+               {"sign.key", &k->sign_seed}};
 
     if (create && mkdir(path, 0700) != 0 && errno != EEXIST) {
         *why = arena_fmt(a, "the key directory %s can not be made", path);
@@ -100,7 +104,8 @@ keys_open(struct arena *a, struct str dir, bool create, struct keys **out, struc
     }
     if (st.st_mode & 077) {
         close(fd);
-        *why = arena_fmt(a, "the key directory %s must be readable by its owner only (chmod 700)", path);
+        *why = arena_fmt(a, "the key directory %s must be readable by its owner only (chmod 700)",
+                         path);
         return ERR_INVALID;
     }
     arena_defer(a, wipe, k);
@@ -124,8 +129,8 @@ keys_seal(struct arena *a, const struct keys *k, struct str plain)
     unsigned char *out = arena_alloc(a, n, 1);
 
     rand_bytes(out, crypto_secretbox_NONCEBYTES);
-    crypto_secretbox_easy(out + crypto_secretbox_NONCEBYTES, (const unsigned char *)plain.p, plain.n, out,
-                          (const unsigned char *)k->secret.p);
+    crypto_secretbox_easy(out + crypto_secretbox_NONCEBYTES, (const unsigned char *)plain.p,
+                          plain.n, out, (const unsigned char *)k->secret.p);
     return str_mem(out, n);
 }
 
@@ -140,7 +145,8 @@ keys_unseal(struct arena *a, const struct keys *k, struct str sealed, struct str
         return ERR_INVALID;
     n = sealed.n - crypto_secretbox_NONCEBYTES - crypto_secretbox_MACBYTES;
     out = arena_alloc(a, n + 1, 1);
-    if (crypto_secretbox_open_easy(out, in + crypto_secretbox_NONCEBYTES, n + crypto_secretbox_MACBYTES, in,
+    if (crypto_secretbox_open_easy(out, in + crypto_secretbox_NONCEBYTES,
+                                   n + crypto_secretbox_MACBYTES, in,
                                    (const unsigned char *)k->secret.p) != 0)
         return ERR_INVALID;
     *plain = str_mem(out, n);

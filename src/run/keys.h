@@ -8,11 +8,11 @@
 #include "base/str.h"
 
 struct keys {
-    struct str token;   /* 32 bytes: HMAC key of session tokens */
-    struct str secret;  /* 32 bytes: secretbox key for secrets at rest (TOTP, SMTP password) */
-    struct str blind;   /* 32 bytes: keyed hashes in the log (unknown names) */
-    struct str device;  /* 32 bytes: device cookies */
-    struct str sign_seed; /* 32 bytes: Ed25519 seed of the log's signing key */
+    struct str token;       /* 32 bytes: HMAC key of session tokens */
+    struct str secret;      /* 32 bytes: secretbox key for secrets at rest (TOTP, SMTP password) */
+    struct str blind;       /* 32 bytes: keyed hashes in the log (unknown names) */
+    struct str device;      /* 32 bytes: device cookies */
+    struct str sign_seed;   /* 32 bytes: Ed25519 seed of the log's signing key */
     struct str fingerprint; /* hex SHA-256 over all public fingerprints; kept in the store */
 };
 
@@ -21,6 +21,7 @@ MUST_CHECK enum err keys_open(struct arena *a, struct str dir, bool create, stru
                               struct str *why);
 /* secretbox with a fresh nonce in front; text in the arena. */
 struct str keys_seal(struct arena *a, const struct keys *k, struct str plain);
-MUST_CHECK enum err keys_unseal(struct arena *a, const struct keys *k, struct str sealed, struct str *plain);
+MUST_CHECK enum err keys_unseal(struct arena *a, const struct keys *k, struct str sealed,
+                                struct str *plain);
 
 #endif

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILES_MAX 16
+#define FILES_MAX  16
 #define PATH_BYTES 512
 
 struct change { /* one write or truncation */

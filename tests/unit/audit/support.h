@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#define TEN S("ctenant00000000000000000a")
+#define TEN  S("ctenant00000000000000000a")
 #define DAY0 INT64_C(1795428000000000) /* 2026-11-23T10:00:00Z */
 
 static struct {
@@ -41,7 +41,9 @@ open_store(void)
 {
     struct str why = STR_NULL;
     struct db_options o = {.url = t.kind == DB_SQLITE ? S("sqlite") : str_of(t.url),
-                           .dir = str_of(t.dir), .readers = 6, .writers = 4};
+                           .dir = str_of(t.dir),
+                           .readers = 6,
+                           .writers = 4};
     if (db_open(t.a, &o, &t.app.db, &why) != OK)
         fail_msg("open: %.*s", STR_ARG(why));
 }
@@ -144,16 +146,15 @@ restart(void)
 __attribute__((unused)) static struct cx
 context(int64_t tenant)
 {
-    return (struct cx){
-        .app = &t.app,
-        .arena = t.a,
-        .tenant = {true, tenant, TEN},
-        .actor = {ACTOR_USER, 7, S("cuser0000000000000000alice"), S("Alice Archer"),
-                  S("alice@example.org"), S("csession00000000000000001")},
-        .address = S("203.0.113.9"),
-        .user_agent = S("Browser/1.0"),
-        .request_id = S("req-1"),
-        .now = app_now(&t.app)};
+    return (struct cx){.app = &t.app,
+                       .arena = t.a,
+                       .tenant = {true, tenant, TEN},
+                       .actor = {ACTOR_USER, 7, S("cuser0000000000000000alice"), S("Alice Archer"),
+                                 S("alice@example.org"), S("csession00000000000000001")},
+                       .address = S("203.0.113.9"),
+                       .user_agent = S("Browser/1.0"),
+                       .request_id = S("req-1"),
+                       .now = app_now(&t.app)};
 }
 
 static enum err
@@ -181,8 +182,12 @@ move(void)
 __attribute__((unused)) static struct audit_query
 query(int64_t tenant)
 {
-    return (struct audit_query){.tenant_id = tenant, .outcome = -1, .after = -1, .before = -1,
-                                .limit = 50, .budget_ms = 60000};
+    return (struct audit_query){.tenant_id = tenant,
+                                .outcome = -1,
+                                .after = -1,
+                                .before = -1,
+                                .limit = 50,
+                                .budget_ms = 60000};
 }
 
 __attribute__((unused)) static struct audit_page

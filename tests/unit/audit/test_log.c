@@ -9,9 +9,12 @@ static const struct sql touch_tag =
 static struct audit_entry
 entry(enum event e, const char *text)
 {
-    return (struct audit_entry){.event = e, .text = str_of(text), .target_kind = S("user"),
+    return (struct audit_entry){.event = e,
+                                .text = str_of(text),
+                                .target_kind = S("user"),
                                 .target_id = S("cuser000000000000000000bob"),
-                                .target_name = S("Bob"), .target_email = S("bob@example.org")};
+                                .target_name = S("Bob"),
+                                .target_email = S("bob@example.org")};
 }
 
 /* ---- coverage ---- */
@@ -148,21 +151,20 @@ static void
 the_store_refuses_changes(void **state)
 {
     static const char *const both[] = {
-        "UPDATE audit_event SET outcome = 2", "DELETE FROM audit_event",
+        "UPDATE audit_event SET outcome = 2",        "DELETE FROM audit_event",
         "UPDATE audit_personal SET salt = personal", "DELETE FROM audit_personal",
-        "UPDATE audit_party SET user_id = 'x'", "DELETE FROM audit_party"};
+        "UPDATE audit_party SET user_id = 'x'",      "DELETE FROM audit_party"};
     static const char *const lite[] = {
         ("INSERT OR REPLACE INTO audit_event SELECT tenant_id, epoch, idx, cuid, 1, 2, 3, 4, 5,"
-        " public, leaf FROM audit_event"),
+         " public, leaf FROM audit_event"),
         "INSERT OR IGNORE INTO audit_personal SELECT * FROM audit_personal",
         "REPLACE INTO audit_personal SELECT * FROM audit_personal",
         "UPDATE audit_state SET moved_to = 0", "DELETE FROM audit_state"};
     static const char *const pg[] = {"TRUNCATE audit_event", "TRUNCATE audit_personal",
                                      "TRUNCATE audit_tail", "TRUNCATE audit_event_2026_11"};
-    static char tail[][64] = {
-        "UPDATE audit_tail SET tenant_id = 5", "DELETE FROM audit_tail",
-        "UPDATE audit_mark SET moved_to = 0 WHERE moved_to > 0", "DELETE FROM audit_log",
-        "UPDATE audit_log SET size = 0"};
+    static char tail[][64] = {"UPDATE audit_tail SET tenant_id = 5", "DELETE FROM audit_tail",
+                              "UPDATE audit_mark SET moved_to = 0 WHERE moved_to > 0",
+                              "DELETE FROM audit_log", "UPDATE audit_log SET size = 0"};
     struct cx cx = context(0);
     record(&cx, entry(EV_USER_UPDATED, "x"));
     move();
@@ -300,12 +302,18 @@ a_flood_is_folded_and_sums_up(void **state)
     struct cx cx = context(0);
     for (int i = 0; i < 1000; i++) {
         cx.address = i % 4 ? S("198.51.100.7") : arena_fmt(t.a, "203.0.113.%d", i % 100);
-        audit_record_apart(&cx, &(struct audit_entry){.event = EV_LOGIN_FAIL,
-                           .outcome = OUTCOME_FAILURE, .text = S("Wrong password")}, S("bob"));
+        audit_record_apart(&cx,
+                           &(struct audit_entry){.event = EV_LOGIN_FAIL,
+                                                 .outcome = OUTCOME_FAILURE,
+                                                 .text = S("Wrong password")},
+                           S("bob"));
     }
     cx.address = S("192.0.2.1");
-    audit_record_apart(&cx, &(struct audit_entry){.event = EV_LOGIN_FAIL,
-                       .outcome = OUTCOME_FAILURE, .text = S("Wrong password")}, S("carol"));
+    audit_record_apart(&cx,
+                       &(struct audit_entry){.event = EV_LOGIN_FAIL,
+                                             .outcome = OUTCOME_FAILURE,
+                                             .text = S("Wrong password")},
+                       S("carol"));
     fold_flush(t.app.audit, true);
     move();
     struct audit_page p = list(query(0));
@@ -403,9 +411,14 @@ static void
 views_cannot_be_injected(void **state)
 {
     struct buf *b = buf_in(t.a, 1 << 20);
-    struct audit_event e = {.cuid = S("c1"), .type = EV_LOGIN_FAIL, .type_name = S("LoginFail"),
-                            .actor_name = S("=cmd|' /C calc'!A0"), .text = S("a\n\xe2\x80\xae\x1b[31m"),
-                            .target_name = S("+1"), .count = 1, .leaf_hex = S("00")};
+    struct audit_event e = {.cuid = S("c1"),
+                            .type = EV_LOGIN_FAIL,
+                            .type_name = S("LoginFail"),
+                            .actor_name = S("=cmd|' /C calc'!A0"),
+                            .text = S("a\n\xe2\x80\xae\x1b[31m"),
+                            .target_name = S("+1"),
+                            .count = 1,
+                            .leaf_hex = S("00")};
     audit_format_head(b, AUDIT_CSV);
     audit_format_line(t.a, b, AUDIT_CSV, &e);
     struct csv_reader r;

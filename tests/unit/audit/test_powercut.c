@@ -5,14 +5,15 @@
 
 #include "../../fault/vfs.h"
 
-#define CUTS 120
+#define CUTS        120
 #define CHANGES_MAX 4096 /* over all cuts */
-#define PER_RUN 24
-#define MOVE_EVERY 3
+#define PER_RUN     24
+#define MOVE_EVERY  3
 
 static const struct sql put =
     SQL_WRITE("setting", "INSERT INTO setting (tenant_id, name, value) VALUES (0, $1, 'x')");
-static const struct sql get = SQL_READ("SELECT name FROM setting WHERE tenant_id = 0 ORDER BY name");
+static const struct sql get =
+    SQL_READ("SELECT name FROM setting WHERE tenant_id = 0 ORDER BY name");
 
 static bool acknowledged[CHANGES_MAX], there[CHANGES_MAX];
 static int made; /* changes tried so far, over all runs */
@@ -46,7 +47,9 @@ static enum err
 change_body(struct cx *cx, void *arg)
 {
     const struct str *name = arg;
-    struct audit_entry e = {.event = EV_SETTING_CHANGED, .target_kind = S("setting"), .target_id = *name,
+    struct audit_entry e = {.event = EV_SETTING_CHANGED,
+                            .target_kind = S("setting"),
+                            .target_id = *name,
                             .text = S("A setting was changed")};
 
     TRY(db_exec(cx->tx, &put, ARGS(V_STR(*name)), NULL));
@@ -147,7 +150,8 @@ test_power_cuts(void **state)
         close_all();
         vfs_reset();
         if (!open_faulty())
-            fail_msg("after cut %d the store does not open: %.*s", (int)i, STR_ARG(db_last_error()));
+            fail_msg("after cut %d the store does not open: %.*s", (int)i,
+                     STR_ARG(db_last_error()));
         move();
         judge();
         if (made + PER_RUN > CHANGES_MAX)

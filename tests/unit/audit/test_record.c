@@ -8,31 +8,73 @@ sample(void)
     static const struct audit_change changes[] = {{S("role"), S("Analyst"), S("Admin")},
                                                   {S("note"), STR_NULL, S("")}};
     struct record r = {.tenant = S("ctenant"), .placed = true};
-    r.e = (struct audit_event){
-        .epoch = 0, .index = 5, .cuid = S("cevent"), .type_name = S("UserUpdated"),
-        .type = EV_USER_UPDATED, .outcome = OUTCOME_FAILURE, .at = 1000, .logged = 2000,
-        .actor_kind = ACTOR_USER, .actor_id = S("calice"), .actor_name = S("Alice"),
-        .actor_email = S("a@b"), .session = S("csess"), .target_kind = S("user"),
-        .target_id = S("cbob"), .target_name = S("Bob"), .target_email = S("b@b"),
-        .client_id = 3, .client_name = S("ACME"), .address = S("::1"), .via = S("::2"),
-        .user_agent = S("UA"), .request_id = S("r1"), .text = S("changed"),
-        .private_detail = S("pd"), .changes = changes, .n_changes = 2, .count = 4};
+    r.e = (struct audit_event){.epoch = 0,
+                               .index = 5,
+                               .cuid = S("cevent"),
+                               .type_name = S("UserUpdated"),
+                               .type = EV_USER_UPDATED,
+                               .outcome = OUTCOME_FAILURE,
+                               .at = 1000,
+                               .logged = 2000,
+                               .actor_kind = ACTOR_USER,
+                               .actor_id = S("calice"),
+                               .actor_name = S("Alice"),
+                               .actor_email = S("a@b"),
+                               .session = S("csess"),
+                               .target_kind = S("user"),
+                               .target_id = S("cbob"),
+                               .target_name = S("Bob"),
+                               .target_email = S("b@b"),
+                               .client_id = 3,
+                               .client_name = S("ACME"),
+                               .address = S("::1"),
+                               .via = S("::2"),
+                               .user_agent = S("UA"),
+                               .request_id = S("r1"),
+                               .text = S("changed"),
+                               .private_detail = S("pd"),
+                               .changes = changes,
+                               .n_changes = 2,
+                               .count = 4};
     return r;
 }
 
-static const char public_hex[] =
-    "0001000000080000000000000001" "000200000006636576656e74" "00030000000b5573657255706461746564"
-    "0004000000080000000000000001" "00050000000800000000000003e8" "0006000000076374656e616e74"
-    "0007000000080000000000000001" "000800000006" "63616c696365" "00090000000475736572"
-    "000a0000000463626f62" "000b000000080000000000000003" "000c000000027231"
-    "000d000000056373657373" "000e000000080000000000000004"
-    "00f0000000080000000000000000" "00f1000000080000000000000005" "00f20000000800000000000007d0";
-static const char personal_hex[] =
-    "000100000005416c696365" "000200000003614062" "0003000000033a3a31" "0004000000033a3a32"
-    "0005000000025541" "000600000003426f62" "000700000003624062" "00080000000441434d45"
-    "0009000000076368616e676564" "000a000000027064"
-    "000b0000001c" "00000004726f6c65" "00000007416e616c797374" "0000000541646d696e"
-    "000b00000010" "000000046e6f7465" "ffffffff" "00000000";
+static const char public_hex[] = "0001000000080000000000000001"
+                                 "000200000006636576656e74"
+                                 "00030000000b5573657255706461746564"
+                                 "0004000000080000000000000001"
+                                 "00050000000800000000000003e8"
+                                 "0006000000076374656e616e74"
+                                 "0007000000080000000000000001"
+                                 "000800000006"
+                                 "63616c696365"
+                                 "00090000000475736572"
+                                 "000a0000000463626f62"
+                                 "000b000000080000000000000003"
+                                 "000c000000027231"
+                                 "000d000000056373657373"
+                                 "000e000000080000000000000004"
+                                 "00f0000000080000000000000000"
+                                 "00f1000000080000000000000005"
+                                 "00f20000000800000000000007d0";
+static const char personal_hex[] = "000100000005416c696365"
+                                   "000200000003614062"
+                                   "0003000000033a3a31"
+                                   "0004000000033a3a32"
+                                   "0005000000025541"
+                                   "000600000003426f62"
+                                   "000700000003624062"
+                                   "00080000000441434d45"
+                                   "0009000000076368616e676564"
+                                   "000a000000027064"
+                                   "000b0000001c"
+                                   "00000004726f6c65"
+                                   "00000007416e616c797374"
+                                   "0000000541646d696e"
+                                   "000b00000010"
+                                   "000000046e6f7465"
+                                   "ffffffff"
+                                   "00000000";
 
 static void
 vector_is_final(void **state)
@@ -79,8 +121,8 @@ refuse(const char *hex, bool personal)
     struct record r = {0};
     struct buf *b = buf_in(a, 1 << 20);
     assert_int_equal(hex_get(str_of(hex), b), OK);
-    enum err e = personal ? record_get_personal(a, buf_view(b), &r)
-                          : record_get_public(buf_view(b), &r);
+    enum err e =
+        personal ? record_get_personal(a, buf_view(b), &r) : record_get_public(buf_view(b), &r);
     if (e != ERR_INVALID)
         fail_msg("accepted: %s", hex);
     arena_free(a);
@@ -102,16 +144,28 @@ refuses_what_is_not_canonical(void **state)
             assert_int_equal(e, ERR_INVALID);
     }
     assert_int_equal(record_get_public(S(""), &r), ERR_INVALID);
-    refuse("0002000000016100010000000161", true);      /* disorder */
-    refuse("0001000000016100010000000161", true);      /* repetition */
-    refuse("000100000000", true);                      /* empty text */
-    refuse("0001000000026100", true);                  /* NUL within the text */
-    refuse("0001000000" "05" "61", true);              /* longer than the bytes */
-    refuse("000c0000000161", true);                    /* unknown tag */
-    refuse("000100000001ff", true);                    /* not UTF-8 */
-    refuse("000b0000000400000000", true);              /* a change without its parts */
-    refuse("000b0000000d" "00000000" "00000000" "00000000" "00", true); /* bytes behind a change */
-    refuse("000b0000000c" "00000001" "00000000" "00000000", true);
+    refuse("0002000000016100010000000161", true); /* disorder */
+    refuse("0001000000016100010000000161", true); /* repetition */
+    refuse("000100000000", true);                 /* empty text */
+    refuse("0001000000026100", true);             /* NUL within the text */
+    refuse("0001000000"
+           "05"
+           "61",
+           true);                         /* longer than the bytes */
+    refuse("000c0000000161", true);       /* unknown tag */
+    refuse("000100000001ff", true);       /* not UTF-8 */
+    refuse("000b0000000400000000", true); /* a change without its parts */
+    refuse("000b0000000d"
+           "00000000"
+           "00000000"
+           "00000000"
+           "00",
+           true); /* bytes behind a change */
+    refuse("000b0000000c"
+           "00000001"
+           "00000000"
+           "00000000",
+           true);
     refuse("000100000001ff000200", true);
     arena_free(a);
 }

@@ -2,12 +2,12 @@
  * chunks, unindexed tail, months, filters, directions and terms. */
 #include "support.h"
 
-#define N 15000 /* 9,000 in a closed month: three chunks, merged; 3,000 behind the index */
+#define N       15000 /* 9,000 in a closed month: three chunks, merged; 3,000 behind the index */
 #define QUERIES 150
 
-static const char *const words[] = {"Report", "finding", "Straße", "ПАРОЛЬ", "naïve", "Ωmega",
-                                    "日本語", "sql-injection", "10.1.2.3", "x", "=1+1", "a\"b",
-                                    "lockout", "ÉCOLE", "…"};
+static const char *const words[] = {"Report", "finding", "Straße",        "ПАРОЛЬ",   "naïve",
+                                    "Ωmega",  "日本語",  "sql-injection", "10.1.2.3", "x",
+                                    "=1+1",   "a\"b",    "lockout",       "ÉCOLE",    "…"};
 #define WORDS (sizeof words / sizeof words[0])
 
 static struct str docs[N];
@@ -36,17 +36,17 @@ static void
 put_random(struct cx *cx, int i)
 {
     struct audit_change change = {S("severity"), sentence(), sentence()};
-    struct audit_entry e = {.event = next_random(3) ? EV_USER_UPDATED : EV_LOGIN_FAIL,
-                            .outcome = (enum outcome)next_random(3),
-                            .text = sentence(),
-                            .target_kind = S("user"),
-                            .target_id = arena_fmt(t.a, "ctarget%018llu",
-                                                   (unsigned long long)next_random(40)),
-                            .target_name = sentence(),
-                            .client_id = (int64_t)next_random(4),
-                            .private_detail = S("hidden-detail"),
-                            .changes = &change,
-                            .n_changes = next_random(4) == 0};
+    struct audit_entry e = {
+        .event = next_random(3) ? EV_USER_UPDATED : EV_LOGIN_FAIL,
+        .outcome = (enum outcome)next_random(3),
+        .text = sentence(),
+        .target_kind = S("user"),
+        .target_id = arena_fmt(t.a, "ctarget%018llu", (unsigned long long)next_random(40)),
+        .target_name = sentence(),
+        .client_id = (int64_t)next_random(4),
+        .private_detail = S("hidden-detail"),
+        .changes = &change,
+        .n_changes = next_random(4) == 0};
     cx->now = app_now(&t.app) + i;
     enum err r = audit_record(cx, &e, NULL);
     if (r != OK)
@@ -145,8 +145,7 @@ compare(struct audit_query q)
             if (i == N)
                 fail_msg("found too much for '%.*s'", STR_ARG(q.q));
             if (p.events[k].index != kept[q.ascending ? i : N - 1 - i].index)
-                fail_msg("'%.*s': %lld instead of %lld", STR_ARG(q.q),
-                         (long long)p.events[k].index,
+                fail_msg("'%.*s': %lld instead of %lld", STR_ARG(q.q), (long long)p.events[k].index,
                          (long long)kept[q.ascending ? i : N - 1 - i].index);
         }
         q.after = p.next;
@@ -189,12 +188,40 @@ piece(void)
 static void
 equals_a_plain_scan(void **state)
 {
-    static const char *const fixed[] = {
-        "", "password", "rare", "rare1", "STRASSE", "straße", "пароль", "Пароль naïve", "日本語",
-        "日", "本語", "x", "=1", "a\"b", "\"sql-injection\"", "\"report finding\"", "école lockout",
-        "nothinglikethis", "alice ARCHER", "(alice@example.org)", "user changed", "userupdated",
-        "signin", "sign-in failed", "hidden-detail", "Browser/1.0", "203.0.113.9", "…", "  ", "\"\"",
-        "ctarget000000000000000007", "a b c d e", "zq", "\"x lockout"};
+    static const char *const fixed[] = {"",
+                                        "password",
+                                        "rare",
+                                        "rare1",
+                                        "STRASSE",
+                                        "straße",
+                                        "пароль",
+                                        "Пароль naïve",
+                                        "日本語",
+                                        "日",
+                                        "本語",
+                                        "x",
+                                        "=1",
+                                        "a\"b",
+                                        "\"sql-injection\"",
+                                        "\"report finding\"",
+                                        "école lockout",
+                                        "nothinglikethis",
+                                        "alice ARCHER",
+                                        "(alice@example.org)",
+                                        "user changed",
+                                        "userupdated",
+                                        "signin",
+                                        "sign-in failed",
+                                        "hidden-detail",
+                                        "Browser/1.0",
+                                        "203.0.113.9",
+                                        "…",
+                                        "  ",
+                                        "\"\"",
+                                        "ctarget000000000000000007",
+                                        "a b c d e",
+                                        "zq",
+                                        "\"x lockout"};
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
         compare(plain(str_of(fixed[i])));
     assert_int_equal(list(plain(S("hidden-detail"))).n, 0);
@@ -262,9 +289,11 @@ bad_queries_are_refused(void **state)
 }
 
 #define ALL                                                                                        \
-    {cmocka_unit_test(equals_a_plain_scan), cmocka_unit_test(equals_a_plain_scan_at_random),       \
-     cmocka_unit_test(a_budget_ends_the_scan_and_it_goes_on),                                      \
-     cmocka_unit_test(bad_queries_are_refused)}
+    {                                                                                              \
+        cmocka_unit_test(equals_a_plain_scan), cmocka_unit_test(equals_a_plain_scan_at_random),    \
+            cmocka_unit_test(a_budget_ends_the_scan_and_it_goes_on),                               \
+            cmocka_unit_test(bad_queries_are_refused)                                              \
+    }
 
 int
 main(void)

@@ -25,7 +25,8 @@ counts_within_the_window(void **state)
     assert_int_equal(limits_count(l, LIMIT_NAME, S("bob"), USEC_PER_MIN, T0 + 10), 0);
     assert_int_equal(limits_count(l, LIMIT_ADDRESS, S("ann"), USEC_PER_MIN, T0 + 10), 0);
     /* Half a window later half of them count, two windows later none. */
-    assert_int_equal(limits_count(l, LIMIT_NAME, S("ann"), USEC_PER_MIN, T0 + 1 + USEC_PER_MIN * 3 / 2), 2);
+    assert_int_equal(
+        limits_count(l, LIMIT_NAME, S("ann"), USEC_PER_MIN, T0 + 1 + USEC_PER_MIN * 3 / 2), 2);
     assert_int_equal(limits_count(l, LIMIT_NAME, S("ann"), USEC_PER_MIN, T0 + 3 * USEC_PER_MIN), 0);
     limits_note(l, LIMIT_NAME, S("ann"), USEC_PER_MIN, T0 + 3 * USEC_PER_MIN);
     limits_clear(l, LIMIT_NAME, S("ann"));

@@ -28,8 +28,10 @@ totp_vectors(void **state)
         /* The same code is refused the second time, and so is anything before it. */
         assert_false(mfa_totp_ok(secret, str_of(v[i].code), v[i].at * USEC_PER_SEC, step, &step));
         /* One step of tolerance on each side, not two. */
-        assert_true(mfa_totp_ok(secret, str_of(v[i].code), (v[i].at + 30) * USEC_PER_SEC, 0, &step));
-        assert_false(mfa_totp_ok(secret, str_of(v[i].code), (v[i].at + 60) * USEC_PER_SEC, 0, &step));
+        assert_true(
+            mfa_totp_ok(secret, str_of(v[i].code), (v[i].at + 30) * USEC_PER_SEC, 0, &step));
+        assert_false(
+            mfa_totp_ok(secret, str_of(v[i].code), (v[i].at + 60) * USEC_PER_SEC, 0, &step));
     }
     assert_false(mfa_totp_ok(secret, S("28708"), 59 * USEC_PER_SEC, 0, &step));
     assert_false(mfa_totp_ok(secret, S("28708a"), 59 * USEC_PER_SEC, 0, &step));
@@ -46,8 +48,9 @@ secrets_as_text(void **state)
     assert_true(str_eq(mfa_secret_text(a, S("foobar")), S("MZXW6YTBOI")));
     assert_true(str_eq(mfa_secret_text(a, S("f")), S("MY")));
     assert_int_equal(mfa_secret_text(a, mfa_secret_new(a)).n, 32);
-    assert_true(str_eq(uri, S("otpauth://totp/Recount%20T%26T:ann%40example.org?secret="
-                              "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Recount%20T%26T&digits=6&period=30")));
+    assert_true(str_eq(
+        uri, S("otpauth://totp/Recount%20T%26T:ann%40example.org?secret="
+               "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Recount%20T%26T&digits=6&period=30")));
     arena_free(a);
 }
 
@@ -55,7 +58,8 @@ static void
 recovery_codes(void **state)
 {
     struct arena *a = arena_create("test", (size_t)1 << 20);
-    struct keys keys = {.blind = S("0123456789abcdef0123456789abcdef"), .device = S("fedcba9876543210fedcba9876543210")};
+    struct keys keys = {.blind = S("0123456789abcdef0123456789abcdef"),
+                        .device = S("fedcba9876543210fedcba9876543210")};
     struct app app = {.arena = a, .keys = &keys};
     struct cx cx = {.app = &app, .arena = a};
     struct str code = mfa_recovery_code(a), cuid;
@@ -64,13 +68,16 @@ recovery_codes(void **state)
     assert_int_equal(code.n, 11);
     assert_false(mfa_is_digits(code));
     assert_true(mfa_is_digits(S("012345")));
-    assert_true(str_eq(mfa_recovery_hash(&cx, S("abcde-fghjk")), mfa_recovery_hash(&cx, S("ABCDE fghjk"))));
-    assert_false(str_eq(mfa_recovery_hash(&cx, S("abcde-fghjk")), mfa_recovery_hash(&cx, S("abcde-fghjm"))));
+    assert_true(
+        str_eq(mfa_recovery_hash(&cx, S("abcde-fghjk")), mfa_recovery_hash(&cx, S("ABCDE fghjk"))));
+    assert_false(
+        str_eq(mfa_recovery_hash(&cx, S("abcde-fghjk")), mfa_recovery_hash(&cx, S("abcde-fghjm"))));
     /* The device cookie is bound to the name and can not be made without the key. */
     assert_true(device_is_known(&cx, cookie, S("ann@example.org"), &cuid));
     assert_true(str_eq(cuid, d));
     assert_false(device_is_known(&cx, cookie, S("bob@example.org"), &cuid));
-    assert_false(device_is_known(&cx, str_sub(cookie, 0, cookie.n - 1), S("ann@example.org"), &cuid));
+    assert_false(
+        device_is_known(&cx, str_sub(cookie, 0, cookie.n - 1), S("ann@example.org"), &cuid));
     assert_false(device_is_known(&cx, STR_NULL, S("ann@example.org"), &cuid));
     arena_free(a);
 }

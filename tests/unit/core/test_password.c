@@ -36,7 +36,8 @@ names_what_is_missing(void **state)
 
     assert_int_equal(check(&classes, "Correct-Horse-77x", &why), OK);
     assert_int_equal(check(&classes, "short", &why), ERR_INVALID);
-    assert_string_equal(why, "needs at least 12 characters, an upper case letter, a digit, a special character");
+    assert_string_equal(
+        why, "needs at least 12 characters, an upper case letter, a digit, a special character");
     assert_int_equal(check(&classes, "ALLUPPERCASE-77", &why), ERR_INVALID);
     assert_string_equal(why, "needs a lower case letter");
     /* Twelve characters, not bytes. */
@@ -47,8 +48,9 @@ names_what_is_missing(void **state)
 static void
 refuses_common_ones(void **state)
 {
-    static const char *const bad[] = {"Password1234!", "P4$$w0rd!2024", "Butterflies#2024", "aaaaaaaaaaaA1!",
-                                      "Qwertyuiop12!", "1234567890123", "Welcome-2024!!", "2024!Administrator"};
+    static const char *const bad[] = {"Password1234!",  "P4$$w0rd!2024",     "Butterflies#2024",
+                                      "aaaaaaaaaaaA1!", "Qwertyuiop12!",     "1234567890123",
+                                      "Welcome-2024!!", "2024!Administrator"};
     const char *why;
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -126,9 +128,19 @@ nobody_costs_the_same(void **state)
 static void
 knows_addresses(void **state)
 {
-    static const char *const good[] = {"a@b.cd", "ann.o'archer+x@mail.example.org", "ä@example.org"};
-    static const char *const bad[] = {"", "a", "a@b", "@b.cd", "a@b.cd ", "a b@c.de", "a@@b.cd", "a@.cd",
-                                      "a@b.cd\r\nBcc: x@y.z", "<a@b.cd>", "a@b.cd,c@d.ef"};
+    static const char *const good[] = {"a@b.cd", "ann.o'archer+x@mail.example.org",
+                                       "ä@example.org"};
+    static const char *const bad[] = {"",
+                                      "a",
+                                      "a@b",
+                                      "@b.cd",
+                                      "a@b.cd ",
+                                      "a b@c.de",
+                                      "a@@b.cd",
+                                      "a@.cd",
+                                      "a@b.cd\r\nBcc: x@y.z",
+                                      "<a@b.cd>",
+                                      "a@b.cd,c@d.ef"};
 
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_true(email_is_valid(str_of(good[i])));

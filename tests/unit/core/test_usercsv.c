@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#define HEAD "First Name,LAST NAME,email,role,classification tier,authentication provider,default group\r\n"
+#define HEAD                                                                                       \
+    "First Name,LAST NAME,email,role,classification tier,authentication provider,default group\r\n"
 
 static void
 reads_the_seven_columns(void **state)
@@ -18,8 +19,11 @@ reads_the_seven_columns(void **state)
     struct cx cx = {.arena = a};
     struct usercsv c;
 
-    assert_int_equal(usercsv_read(&cx, S(HEAD "Ada,Example, ada@example.org ,Analyst,2,PlexTrac,Yes\r\n"
-                                              "\"Bo, Jr\",Bell,bo@example.org,,,okta,\n"), &c), OK);
+    assert_int_equal(usercsv_read(&cx,
+                                  S(HEAD "Ada,Example, ada@example.org ,Analyst,2,PlexTrac,Yes\r\n"
+                                         "\"Bo, Jr\",Bell,bo@example.org,,,okta,\n"),
+                                  &c),
+                     OK);
     assert_int_equal(c.n, 2);
     assert_true(str_is_null(c.rows[0].reason) && str_is_null(c.rows[1].reason));
     assert_true(str_eq(c.rows[0].spec.email, S("ada@example.org")));
@@ -48,7 +52,10 @@ refuses_with_a_reason(void **state)
         assert_int_equal(c.n, 1);
         assert_false(str_is_null(c.rows[0].reason));
     }
-    assert_int_equal(usercsv_read(&cx, S(HEAD "A,B,x@example.org,,,plextrac,\nC,D,X@Example.org,,,plextrac,\n"), &c), OK);
+    assert_int_equal(
+        usercsv_read(&cx, S(HEAD "A,B,x@example.org,,,plextrac,\nC,D,X@Example.org,,,plextrac,\n"),
+                     &c),
+        OK);
     assert_true(str_is_null(c.rows[0].reason));
     assert_false(str_is_null(c.rows[1].reason));
     assert_int_equal(usercsv_read(&cx, S("first name,email\nx,y\n"), &c), ERR_INVALID);
@@ -63,11 +70,20 @@ access_tokens_have_a_form(void **state)
     struct str cuid;
     int64_t t;
 
-    assert_int_equal(access_token_parse(S("rct_0_c0mwt795f1oeyhaz3cjuutpa38JgJTUOGfjciJiH-hLYpw6Z3ovRwAOEk51NL4Dgz05Y"), &t, &cuid), OK);
+    assert_int_equal(
+        access_token_parse(
+            S("rct_0_c0mwt795f1oeyhaz3cjuutpa38JgJTUOGfjciJiH-hLYpw6Z3ovRwAOEk51NL4Dgz05Y"), &t,
+            &cuid),
+        OK);
     assert_int_equal(t, 0);
     assert_true(str_eq(cuid, S("c0mwt795f1oeyhaz3cjuutpa3")));
-    assert_int_equal(access_token_parse(S("rct_0_c0mwt795f1oeyhaz3cjuutpa38JgJTUOG"), &t, &cuid), ERR_INVALID);
-    assert_int_equal(access_token_parse(S("rct_-1_c0mwt795f1oeyhaz3cjuutpa38JgJTUOGfjciJiH-hLYpw6Z3ovRwAOEk51NL4Dgz05Y"), &t, &cuid), ERR_INVALID);
+    assert_int_equal(access_token_parse(S("rct_0_c0mwt795f1oeyhaz3cjuutpa38JgJTUOG"), &t, &cuid),
+                     ERR_INVALID);
+    assert_int_equal(
+        access_token_parse(
+            S("rct_-1_c0mwt795f1oeyhaz3cjuutpa38JgJTUOGfjciJiH-hLYpw6Z3ovRwAOEk51NL4Dgz05Y"), &t,
+            &cuid),
+        ERR_INVALID);
     assert_int_equal(access_token_parse(S("rct_"), &t, &cuid), ERR_INVALID);
     assert_int_equal(access_token_parse(S(""), &t, &cuid), ERR_INVALID);
 }

@@ -17,7 +17,7 @@
 #include "base/rand.h"
 #include "db/db_priv.h"
 
-#define THREADS 64
+#define THREADS    64
 #define PER_THREAD 20
 
 static struct {
@@ -59,7 +59,9 @@ reopen(void)
     struct db *db = NULL;
     struct str why = STR_NULL;
     struct db_options o = {.url = t.kind == DB_SQLITE ? S("sqlite") : str_of(t.url),
-                           .dir = str_of(t.dir), .readers = 4, .writers = 8};
+                           .dir = str_of(t.dir),
+                           .readers = 4,
+                           .writers = 8};
     enum err e = db_open(t.a, &o, &db, &why);
     if (e != OK)
         fail_msg("open: %.*s", STR_ARG(why));
@@ -924,7 +926,9 @@ migrate_thread(void *arg)
     struct str why = STR_NULL;
     struct db *db = NULL;
     struct db_options o = {.url = t.kind == DB_SQLITE ? S("sqlite") : str_of(t.url),
-                           .dir = str_of(t.dir), .readers = 1, .writers = 1};
+                           .dir = str_of(t.dir),
+                           .readers = 1,
+                           .writers = 1};
     w->failed = db_open(w->a, &o, &db, &why) != OK;
     if (!w->failed) {
         w->failed = migrate_with(db, w->a, three, 3, &from, &to, &why) != OK;
@@ -1039,15 +1043,20 @@ empty_postgres(void **state)
     return begin(state, DB_POSTGRES);
 }
 
-#define CASE(f, store) {#f " on " #store, f, begin_##store, end, NULL}
-#define EMPTY(f, store) {#f " on " #store, f, empty_##store, end, NULL}
+#define CASE(f, store)                                                                             \
+    {                                                                                              \
+#f " on " #store, f, begin_##store, end, NULL                                              \
+    }
+#define EMPTY(f, store)                                                                            \
+    {                                                                                              \
+#f " on " #store, f, empty_##store, end, NULL                                              \
+    }
 #define SUITE(store)                                                                               \
     {                                                                                              \
         CASE(test_types, store), CASE(test_expressions, store), CASE(test_null_first, store),      \
-            CASE(test_nul_refused, store), CASE(test_refusals, store),                             \
-            CASE(test_rollback, store), CASE(test_nested_queries, store),                          \
-            CASE(test_touch, store), CASE(test_commit_check, store), CASE(test_group, store),      \
-            CASE(test_group_lost, store),                                                          \
+            CASE(test_nul_refused, store), CASE(test_refusals, store), CASE(test_rollback, store), \
+            CASE(test_nested_queries, store), CASE(test_touch, store),                             \
+            CASE(test_commit_check, store), CASE(test_group, store), CASE(test_group_lost, store), \
             CASE(test_race, store), CASE(test_retry, store), CASE(test_snapshot, store),           \
             CASE(test_read_only, store), CASE(test_sequence, store), CASE(test_lock, store),       \
             CASE(test_notice, store), CASE(test_connection_loss, store), CASE(test_copy, store),   \

@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "db/db.h"
 
-#define ROUNDS 12
+#define ROUNDS    12
 #define ROW_BYTES 3000 /* so that a round is more than one page */
 
 static char dir[64];

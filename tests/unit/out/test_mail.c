@@ -12,7 +12,8 @@ static struct str
 compose(struct arena *a, struct str to, struct str subject, struct str text)
 {
     struct cx cx = {.arena = a, .now = INT64_C(1700000000) * USEC_PER_SEC};
-    struct mail_server s = {.host = S("mail.example.org"), .port = 25, .sender = S("recount@example.org")};
+    struct mail_server s = {
+        .host = S("mail.example.org"), .port = 25, .sender = S("recount@example.org")};
     struct mail_message m = {to, subject, text};
     struct buf *b = buf_in(a, (size_t)1 << 20);
 
@@ -27,7 +28,9 @@ a_plain_mail(void **state)
     struct str m = compose(a, S("ann@example.org"), S("Hello"), S("Text\n"));
 
     assert_true(str_contains(m, S("Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n")));
-    assert_true(str_contains(m, S("From: Recount <recount@example.org>\r\nTo: <ann@example.org>\r\nSubject: Hello\r\n")));
+    assert_true(str_contains(
+        m,
+        S("From: Recount <recount@example.org>\r\nTo: <ann@example.org>\r\nSubject: Hello\r\n")));
     assert_true(str_has_suffix(m, S("\r\n\r\nVGV4dAo=\r\n")));
     arena_free(a);
 }
@@ -36,7 +39,8 @@ static void
 headers_can_not_be_injected(void **state)
 {
     struct arena *a = arena_create("test", (size_t)4 << 20);
-    struct str m = compose(a, S("ann@example.org>\r\nBcc: <eve@example.org"), S("Hi\r\nBcc: eve@example.org"), S("x"));
+    struct str m = compose(a, S("ann@example.org>\r\nBcc: <eve@example.org"),
+                           S("Hi\r\nBcc: eve@example.org"), S("x"));
     struct str g = compose(a, S("ann@example.org"), S("Grüße äöü"), S("x"));
 
     assert_false(str_contains(m, S("\r\nBcc")));
