@@ -1,0 +1,89 @@
+/* The log as something that can be checked: heads, checkpoints, tiles, proofs, epochs. What is
+ * stored where: doc/decisions/0004-tree-storage.md. Formats: note.h, tree.h, record.h.
+ *
+ * A log is named by its origin, "<instance cuid>/<tenant cuid>/<epoch>" ("<instance cuid>/instance/<epoch>"
+ * for the installation's own), which is also the name of its key. */
+#ifndef RECOUNT_AUDIT_PROOF_H
+#define RECOUNT_AUDIT_PROOF_H
+
+#include "audit/audit.h"
+#include "audit/note.h"
+#include "audit/tree.h"
+
+struct log_id {
+    int64_t tenant_id; /* AUDIT_INSTANCE: the installation's */
+    int64_t epoch;
+};
+#define AUDIT_INSTANCE INT64_C(-1)
+
+/* A published head. */
+struct audit_head {
+    struct log_id log;
+    struct str origin;
+    int64_t size;
+    struct sha256 root;
+    struct str note;      /* signed checkpoint with the cosignatures so far */
+    int64_t signed_at;    /* µs */
+    int64_t cosigned_at;  /* µs of the newest cosignature of a configured witness; 0: none */
+};
+
+/* Opens the head file DIR/heads.db of this server and compares the store with it: ERR_CONFLICT with
+ * a sentence in *why when the store is older than, or not a continuation of, what this server has
+ * signed. Called when app->instance and app->keys are set, before anything is moved. */
+MUST_CHECK enum err audit_heads_open(struct app *app, struct str *why);
+/* Signs and publishes the heads of all logs that grew, now, on the calling thread: commit durable →
+ * head file durable → published. The server does it within a second of an event by itself. */
+MUST_CHECK enum err audit_sign_now(struct app *app);
+
+/* The published head of the log's newest epoch (or of the epoch given, −1: newest). ERR_NOT_FOUND
+ * before the first. `cx` may have a read open or none. */
+MUST_CHECK enum err audit_head_get(struct cx *cx, int64_t tenant_id, int64_t epoch,
+                                   struct audit_head *out);
+/* The key that checks the log's notes. */
+MUST_CHECK enum err audit_vkey(struct cx *cx, int64_t tenant_id, int64_t epoch, struct str *out);
+/* The log's signing key; for sealing manifests and the like (note text → signed note). */
+MUST_CHECK enum err audit_sign_text(struct cx *cx, int64_t tenant_id, int64_t epoch,
+                                    struct str text, struct str *note);
+/* Tile hashes of a log, for tiles and proofs (tree_source over the store). The source is valid while
+ * cx lives. */
+struct tree_source audit_tree(struct cx *cx, struct log_id log);
+/* The first index whose event is still kept (0: all): smaller ones are pruned. */
+MUST_CHECK enum err audit_minimum_index(struct cx *cx, struct log_id log, int64_t *out);
+/* Leaf entries [first, first + n), 32 bytes each, in the arena; ERR_NOT_FOUND when one is pruned. */
+MUST_CHECK enum err audit_entries(struct cx *cx, struct log_id log, int64_t first, int n,
+                                  struct str **out);
+
+/* Everything that proves one event. */
+struct audit_proof {
+    struct audit_head head;
+    int64_t index;
+    struct tree_proof inclusion;
+    struct str public_part;           /* canonical bytes */
+    struct str salt, personal;        /* null when erased */
+    struct sha256 personal_hash;      /* SHA-256(salt ‖ personal): all there is after an erasure */
+    bool erased;
+    struct sha256 leaf;               /* leaf entry */
+};
+/* ERR_NOT_FOUND: no such event in the log; ERR_UNAVAILABLE: moved, but not under a head yet (a
+ * second at most: the function waits for it up to `wait_ms`). */
+MUST_CHECK enum err audit_prove(struct cx *cx, int64_t tenant_id, struct str cuid, int wait_ms,
+                                struct audit_proof *out);
+
+/* Ends the epoch of every log of the store and begins the next (a lawful restore): inside a write.
+ * Each log's first record holds the last checkpoint known (from the store, or a newer one this
+ * server's head file holds), the range of indices lost, and the operator. The old origin never signs again. */
+MUST_CHECK enum err audit_begin_epochs(struct cx *cx, struct str reason);
+
+/* Blinded heads: the leaf of a log's head in the round that the instance log recorded. */
+struct audit_opening {
+    int64_t at;             /* µs of the round */
+    struct str event;       /* cuid of the instance log's event */
+    int64_t size;
+    struct sha256 head_root, salt, round_root;
+    int64_t leaf_index, leaves;
+    struct tree_proof path;
+};
+/* The newest opening of the log; ERR_NOT_FOUND: none yet. */
+MUST_CHECK enum err audit_opening_get(struct cx *cx, struct log_id log, struct audit_opening *out);
+
+#endif
