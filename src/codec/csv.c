@@ -53,6 +53,7 @@ csv_cell(struct csv_writer *w, struct str s)
 {
     bool quoted = needs_quotes(s);
 
+    w->blank = !w->in_row && s.n == 0;
     separate(w);
     if (quoted)
         buf_char(w->out, '"');
@@ -75,6 +76,7 @@ csv_cell(struct csv_writer *w, struct str s)
 void
 csv_i64(struct csv_writer *w, int64_t v)
 {
+    w->blank = false;
     separate(w);
     buf_fmt(w->out, "%" PRId64, v);
 }
@@ -82,8 +84,10 @@ csv_i64(struct csv_writer *w, int64_t v)
 void
 csv_end_row(struct csv_writer *w)
 {
-    buf_cstr(w->out, "\r\n");
+    /* A single empty cell written bare is a blank line, which readers skip. */
+    buf_cstr(w->out, w->blank ? "\"\"\r\n" : "\r\n");
     w->in_row = false;
+    w->blank = false;
 }
 
 void

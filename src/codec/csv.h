@@ -26,6 +26,7 @@
 struct csv_writer {
     struct buf *out;
     bool in_row;
+    bool blank; /* the row so far is one empty cell */
 };
 
 void csv_writer_init(struct csv_writer *w, struct buf *out);

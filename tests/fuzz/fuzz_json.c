@@ -1,17 +1,10 @@
-/* libFuzzer target for the JSON reader and writer: nothing crashes; what is accepted comes out of
- * the writer as a text that is accepted again and written the same.
- *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc tests/fuzz/fuzz_json.c \
- *         src/base/{arena,buf,err,str,text}.c src/codec/json.c src/codec/json_write.c -lm */
-#include <stddef.h>
-#include <stdint.h>
-
+/* The JSON reader and writer: what is accepted comes out of the writer as a text that is accepted
+ * again and written the same. */
 #include "base/text.h"
 #include "codec/json.h"
+#include "fuzz.h"
 
 #define ARENA_MAX ((size_t)256 << 20)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct str
 written(struct arena *a, const struct json *v, size_t max)
@@ -49,7 +42,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena *a = arena_create("fuzz", ARENA_MAX);
-    struct str text = str_mem(size == 0 ? (const uint8_t *)"" : data, size), once;
+    struct str text = fuzz_text(data, size), once;
     size_t where = SIZE_MAX;
     const char *why = NULL;
     struct json *v;

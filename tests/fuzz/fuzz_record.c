@@ -1,8 +1,7 @@
-/* Fuzzes the strict decoder of audit records: what it accepts must encode to the same bytes. The
- * first byte chooses the part. Build: clang -fsanitize=fuzzer,address,undefined. */
+/* The strict decoder of audit records: what it accepts must encode to the same bytes. The first byte
+ * chooses the part. */
 #include "audit/record.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static void
 check(struct arena *a, struct str bytes, bool personal)
