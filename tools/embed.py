@@ -42,7 +42,8 @@ def main():
            '#include "db/db_priv.h"', "", "const struct migration schema_migrations[] = {"]
     for i, ((version, name), texts) in enumerate(sorted(scripts.items())):
         if version != i + 1:
-            sys.exit("schema: version %d (%s) is out of order" % (version, name))
+            sys.exit("schema: version %d (%s) is out of order: numbers have no gaps, take %04d"
+                     % (version, name, i + 1))
         for store in ("sqlite", "postgres"):
             if store not in texts:
                 sys.exit("schema: %04d_%s.sql has no text for %s" % (version, name, store))

@@ -228,6 +228,8 @@ expire(struct audit *au, int32_t month)
     if (e == OK)
         e = mover_trim(au); /* the logs' sizes outlive the segment */
     if (e == OK)
+        e = nodes_keep(au, month);
+    if (e == OK)
         e = segment_drop(au, month);
     if (e == OK)
         log_info("audit.month_dropped", LOG_INT("year", month / 12),

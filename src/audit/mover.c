@@ -25,6 +25,12 @@ struct item {
     struct sha256 leaf;
 };
 
+/* What a log's first batch in a month brings along. */
+struct carry {
+    bool first;        /* the month holds nothing of the log yet */
+    struct str hashes; /* of the leaves before, back to the beginning of their tile */
+};
+
 struct batch {
     struct audit *au;
     struct arena *a;
@@ -37,7 +43,9 @@ struct batch {
     struct segment *segment;
     struct log_state *logs; /* copies of the logs touched, as they are after the batch */
     size_t n_logs;
-    struct range *ranges; /* what the batch adds to each log of logs[] */
+    struct range *ranges;      /* what the batch adds to each log of logs[] */
+    struct carry *carries;     /* the same: leaf hashes to be carried into the month */
+    struct node *nodes, **end; /* subtrees finished, in order */
 };
 
 /* ---- reading the tail ---- */
@@ -66,6 +74,7 @@ read_batch(struct db_tx *tx, void *arg)
 
 /* ---- placing ---- */
 
+/* The batch works on a copy of the edge: a move that fails leaves the log as it was. */
 static size_t
 batch_log(struct batch *b, const struct log_state *known, int64_t tenant_id)
 {
@@ -74,6 +83,9 @@ batch_log(struct batch *b, const struct log_state *known, int64_t tenant_id)
             return i;
     size_t i = b->n_logs++;
     b->logs[i] = known ? *known : (struct log_state){.tenant_id = tenant_id};
+    b->logs[i].edge = arena_new(b->a, struct tree_edge);
+    if (known != NULL)
+        *b->logs[i].edge = *known->edge;
     b->ranges[i] = (struct range){.tenant_id = tenant_id,
                                   .epoch = b->logs[i].epoch,
                                   .first = b->logs[i].size,
@@ -82,7 +94,23 @@ batch_log(struct batch *b, const struct log_state *known, int64_t tenant_id)
     return i;
 }
 
-/* Index, final public bytes and leaf of one event. */
+struct keeping {
+    struct batch *b;
+    const struct log_state *l;
+};
+
+static enum err
+keep_node(void *arg, int level, int64_t n, const struct sha256 *h)
+{
+    struct keeping *k = arg;
+    struct node *x = arena_new(k->b->a, struct node);
+    *x = (struct node){.log = {k->l->tenant_id, k->l->epoch}, .level = level, .n = n, .hash = *h};
+    *k->b->end = x;
+    k->b->end = &x->next;
+    return OK;
+}
+
+/* Index, final public bytes and leaf of one event; its place in the tree. */
 static void
 place(struct batch *b, struct item *i, size_t log)
 {
@@ -100,6 +128,10 @@ place(struct batch *b, struct item *i, size_t log)
     record_put_place(pub, l->epoch, i->r.e.index, b->logged);
     i->pub = buf_view(pub);
     i->leaf = record_leaf(i->pub, i->salt, i->personal);
+    struct sha256 h = tree_leaf_hash(sha256_str(&i->leaf));
+    struct keeping k = {b, l};
+    if (tree_edge_push(l->edge, &h, keep_node, &k) != OK || l->edge->size != l->size)
+        BUG("the tree of a log is not as large as the log");
     g->next = l->size;
     g->last_logged = b->logged;
     g->min_lag = b->logged - at < g->min_lag ? b->logged - at : g->min_lag;
@@ -129,6 +161,7 @@ static const struct sql put_party =
                " VALUES ($1, $2, $3, $4, $5)");
 #define RANGE_KEEPS                                                                                \
     " DO UPDATE SET next = excluded.next, last_logged = excluded.last_logged,"                     \
+    " edge = excluded.edge,"                                                                       \
     " min_lag = CASE WHEN excluded.min_lag < audit_range.min_lag THEN excluded.min_lag"            \
     " ELSE audit_range.min_lag END,"                                                               \
     " max_lag = CASE WHEN excluded.max_lag > audit_range.max_lag THEN excluded.max_lag"            \
@@ -136,10 +169,10 @@ static const struct sql put_party =
 static const struct sql put_range =
     SQL_WRITE2("audit_range",
                "INSERT INTO audit_range (tenant_id, epoch, first, next, last_logged, min_lag,"
-               " max_lag) SELECT $2, $3, $4, $5, $6, $7, $8 WHERE $1 IS NOT NULL"
+               " max_lag, edge) SELECT $2, $3, $4, $5, $6, $7, $8, $9 WHERE $1 IS NOT NULL"
                " ON CONFLICT (tenant_id, epoch)" RANGE_KEEPS,
                "INSERT INTO audit_range (month, tenant_id, epoch, first, next, last_logged,"
-               " min_lag, max_lag) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+               " min_lag, max_lag, edge) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
                " ON CONFLICT (tenant_id, epoch, month)" RANGE_KEEPS);
 static const struct sql put_state =
     SQL_WRITE("audit_state", "UPDATE audit_state SET moved_to = $1 WHERE id = 1");
@@ -190,8 +223,29 @@ put_batch(struct db_tx *tx, const struct batch *b)
         TRY(db_exec(tx, &put_range,
                     ARGS(V_INT(b->month), V_INT(g->tenant_id), V_INT(g->epoch), V_INT(g->first),
                          V_INT(g->next), V_INT(g->last_logged), V_INT(g->min_lag),
-                         V_INT(g->max_lag)),
+                         V_INT(g->max_lag), V_BYTES(tree_edge_bytes(b->a, b->logs[i].edge))),
                     NULL));
+        if (b->carries[i].hashes.n > 0)
+            TRY(carry_put(tx, b->month, (struct log_id){g->tenant_id, g->epoch}, g->first,
+                          b->carries[i].hashes));
+    }
+    return nodes_put(tx, b->month, b->nodes);
+}
+
+/* Leaf hashes that the first batch of a log in a month brings along, so that the month's proofs
+ * outlive the months before it. tx: PostgreSQL's. */
+static enum err
+read_carries(struct batch *b, struct db_tx *tx)
+{
+    struct sha256 h[TILE_WIDTH];
+    for (size_t i = 0; i < b->n_logs; i++) {
+        const struct range *g = &b->ranges[i];
+        int n = carry_width(g->first);
+        if (!b->carries[i].first || n == 0)
+            continue;
+        TRY(nodes_read(b->au, tx, b->a, (struct log_id){g->tenant_id, g->epoch}, 0, g->first - n, n,
+                       h));
+        b->carries[i].hashes = arena_str(b->a, str_mem(h, (size_t)n * SHA256_LEN));
     }
     return OK;
 }
@@ -226,11 +280,26 @@ publish_lite(struct audit *au, const struct batch *b)
 {
     pthread_mutex_lock(&au->lock);
     for (size_t i = 0; i < b->n_logs; i++) {
-        *log_add(au, b->logs[i].tenant_id) = b->logs[i];
+        struct log_state *l = log_add(au, b->logs[i].tenant_id);
+        struct tree_edge *edge = l->edge;
+        *edge = *b->logs[i].edge;
+        b->logs[i].signed_size = l->signed_size; /* the signer's, who may have gone on */
+        *l = b->logs[i];
+        l->edge = edge;
         merge_range(b->segment, &b->ranges[i]);
     }
     au->last_logged = b->logged;
     au->moved_to = b->v[b->n - 1].seq;
+    pthread_mutex_unlock(&au->lock);
+}
+
+static void
+see_firsts(struct audit *au, struct batch *b)
+{
+    pthread_mutex_lock(&au->lock);
+    for (size_t i = 0; i < b->n_logs; i++)
+        b->carries[i].first =
+            ranges_find(&b->segment->ranges, b->ranges[i].tenant_id, b->ranges[i].epoch) == NULL;
     pthread_mutex_unlock(&au->lock);
 }
 
@@ -248,6 +317,10 @@ move_lite(struct audit *au, struct batch *b)
         place(b, &b->v[i], batch_log(b, log_find(au, b->v[i].tenant_id), b->v[i].tenant_id));
     TRY(mover_lock_changing(au));
     enum err e = segment_make(au, b->month, &b->segment);
+    if (e == OK) {
+        see_firsts(au, b);
+        e = read_carries(b, NULL);
+    }
     if (e == OK)
         e = db_write(b->segment->db, b->a, write_segment, b);
     if (e == OK)
@@ -272,11 +345,11 @@ static const struct sql set_mark =
     SQL_WRITE("audit_mark", "UPDATE audit_mark SET moved_to = $1 WHERE id = 1 AND moved_to < $1");
 static const struct sql delete_tail =
     SQL_WRITE("audit_tail", "DELETE FROM audit_tail WHERE seq <= $1");
-static const struct sql put_log =
-    SQL_WRITE("audit_log",
-              "INSERT INTO audit_log (tenant_id, epoch, size, last_logged) VALUES ($1, $2, $3, $4)"
-              " ON CONFLICT (tenant_id, epoch)"
-              " DO UPDATE SET size = excluded.size, last_logged = excluded.last_logged");
+static const struct sql put_log = SQL_WRITE(
+    "audit_log", "INSERT INTO audit_log (tenant_id, epoch, size, last_logged, edge)"
+                 " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant_id, epoch)"
+                 " DO UPDATE SET size = excluded.size, last_logged = excluded.last_logged,"
+                 " edge = excluded.edge");
 
 struct trim {
     int64_t to;
@@ -290,7 +363,8 @@ put_logs(struct db_tx *tx, const struct log_state *logs, size_t n)
     for (size_t i = 0; i < n; i++)
         TRY(db_exec(tx, &put_log,
                     ARGS(V_INT(logs[i].tenant_id), V_INT(logs[i].epoch), V_INT(logs[i].size),
-                         V_INT(logs[i].last_logged)),
+                         V_INT(logs[i].last_logged),
+                         V_BYTES(tree_edge_bytes(db_tx_arena(tx), logs[i].edge))),
                     NULL));
     return OK;
 }
@@ -359,8 +433,9 @@ mover_trim(struct audit *au)
 static const struct sql snapshot =
     SQL_READ2("SELECT 1", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
 static const struct sql get_log =
-    SQL_READ("SELECT epoch, size, last_logged FROM audit_log WHERE tenant_id = $1"
-             " ORDER BY epoch DESC LIMIT 1");
+    SQL_READ("SELECT l.epoch, l.size, l.last_logged, l.edge, (SELECT count(*) FROM audit_range r"
+             " WHERE r.tenant_id = l.tenant_id AND r.epoch = l.epoch AND r.month = $2)"
+             " FROM audit_log l WHERE l.tenant_id = $1 ORDER BY l.epoch DESC LIMIT 1");
 static const struct sql get_last_logged =
     SQL_READ("SELECT coalesce(max(last_logged), 0) FROM audit_log");
 static const struct sql has_partition =
@@ -370,23 +445,29 @@ static const struct sql has_partition =
 static enum err
 pg_log(struct db_tx *tx, struct batch *b, int64_t tenant_id, size_t *out)
 {
-    struct log_state known = {.tenant_id = tenant_id};
+    struct tree_edge edge = {0};
+    struct log_state known = {.tenant_id = tenant_id, .edge = &edge};
+    int64_t months = 0;
     struct db_rows *q = NULL;
     for (size_t i = 0; i < b->n_logs; i++)
         if (b->logs[i].tenant_id == tenant_id) {
             *out = i;
             return OK;
         }
-    enum err e = db_query_one(tx, &get_log, ARGS(V_INT(tenant_id)), &q);
+    enum err e = db_query_one(tx, &get_log, ARGS(V_INT(tenant_id), V_INT(b->month)), &q);
     if (e == OK) {
         known.epoch = db_int(q, 0);
         known.size = db_int(q, 1);
         known.last_logged = db_int(q, 2);
+        months = db_int(q, 4);
+        e = tree_edge_read(db_bytes(q, 3), known.size, &edge);
         db_rows_end(q);
+        TRY(e);
     } else if (e != ERR_NOT_FOUND) {
         return e;
     }
     *out = batch_log(b, &known, tenant_id);
+    b->carries[*out].first = months == 0;
     return OK;
 }
 
@@ -406,6 +487,8 @@ move_pg(struct db_tx *tx, void *arg)
     struct batch *b = arg;
     int64_t last = 0;
     b->n = b->n_logs = 0;
+    b->nodes = NULL;
+    b->end = &b->nodes;
     TRY(db_exec(tx, &snapshot, NO_ARGS, NULL));
     tail_own(tx);
     TRY(db_try_lock(tx, LOCK_MOVER));
@@ -423,6 +506,7 @@ move_pg(struct db_tx *tx, void *arg)
         place(b, &b->v[i], log);
     }
     TRY(pg_partition(tx, b->month));
+    TRY(read_carries(b, tx));
     TRY(put_batch(tx, b));
     TRY(put_logs(tx, b->logs, b->n_logs));
     TRY(db_exec(tx, &set_mark, ARGS(V_INT(b->v[b->n - 1].seq)), NULL));
@@ -478,6 +562,8 @@ batch_new(struct audit *au, struct arena *a)
     b->v = arena_array(a, struct item, MOVE_BATCH);
     b->logs = arena_array(a, struct log_state, MOVE_BATCH);
     b->ranges = arena_array(a, struct range, MOVE_BATCH);
+    b->carries = arena_array(a, struct carry, MOVE_BATCH);
+    b->end = &b->nodes;
     return b;
 }
 

@@ -12,11 +12,11 @@
 #include "audit/tree.h"
 #include "base/arena.h"
 
-#define NOTE_MAX        ((size_t)64 << 10) /* bytes of a note; a witness's request may carry 64 KB */
-#define NOTE_SIGS_MAX   64                 /* signature lines; the specification asks for at least 16 */
-#define NOTE_NAME_MAX   255
-#define NOTE_ED25519    0x01
-#define NOTE_COSIGNER   0x04 /* timestamped Ed25519 cosignature */
+#define NOTE_MAX      ((size_t)64 << 10) /* bytes of a note; a witness's request may carry 64 KB */
+#define NOTE_SIGS_MAX 64 /* signature lines; the specification asks for at least 16 */
+#define NOTE_NAME_MAX 255
+#define NOTE_ED25519  0x01
+#define NOTE_COSIGNER 0x04 /* timestamped Ed25519 cosignature */
 
 /* A key that checks: "name+hex8(id)+base64(type ‖ public key)". */
 struct note_key {
@@ -31,7 +31,8 @@ struct note_signer {
     uint8_t secret[64];
 };
 
-bool note_name_is_valid(struct str name); /* not empty, no white space, no '+', UTF-8, ≤ NOTE_NAME_MAX */
+bool
+note_name_is_valid(struct str name); /* not empty, no white space, no '+', UTF-8, ≤ NOTE_NAME_MAX */
 uint32_t note_key_id(struct str name, uint8_t type, struct str public_key);
 MUST_CHECK enum err note_vkey_parse(struct arena *a, struct str vkey, struct note_key *out);
 struct str note_vkey(struct arena *a, const struct note_key *k);

@@ -11,7 +11,9 @@
 #include <stdatomic.h>
 
 #include "audit/audit.h"
+#include "audit/proof.h"
 #include "audit/record.h"
+#include "audit/tree.h"
 #include "run/app.h"
 
 #define INSTANCE_LOG INT64_C(-1)
@@ -56,10 +58,13 @@ struct segment {
 /* Where a log stands (SQLite: in memory, under audit->lock). */
 struct log_state {
     int64_t tenant_id, epoch, size, last_logged;
-    bool dirty; /* not yet noted in audit_log of the main store */
+    bool dirty;             /* not yet noted in audit_log of the main store */
+    int64_t signed_size;    /* size of the head this process published last */
+    struct tree_edge *edge; /* of `size` leaves; heap, one a log */
 };
 
 struct fold;
+struct heads;
 struct mover_lock;
 struct reserve;
 
@@ -90,7 +95,7 @@ struct audit {
     pthread_cond_t index_wake;
     atomic_int settling; /* readers waiting */
     atomic_bool stop;
-    pthread_t mover_thread, index_thread, keeper_thread;
+    pthread_t mover_thread, index_thread, keeper_thread, sign_thread;
 
     atomic_int months_kept;
     atomic_bool hold_drops; /* a clock step of over an hour, not confirmed */
@@ -98,6 +103,7 @@ struct audit {
 
     struct fold *fold;
     struct mover_lock *shared; /* SQLite: the mover among processes; NULL: reading only */
+    struct heads *heads;       /* what this server signed; NULL: nothing is signed */
     struct reserve *reserve;   /* SQLite, and only where threads run; else NULL */
     atomic_llong n_moved, n_folded;
     atomic_bool writable;
@@ -145,6 +151,8 @@ struct range *ranges_find(struct ranges *r, int64_t tenant_id, int64_t epoch);
 struct range *ranges_add(struct ranges *r, int64_t tenant_id, int64_t epoch);
 struct log_state *log_find(struct audit *au, int64_t tenant_id);
 struct log_state *log_add(struct audit *au, int64_t tenant_id);
+/* The log as it is at the beginning of an epoch. */
+void log_reset(struct log_state *l, int64_t epoch);
 
 /* One log's part in one segment, for readers. */
 struct region {
@@ -193,6 +201,44 @@ MUST_CHECK enum err mover_step(struct audit *au, int64_t *moved);
 MUST_CHECK enum err mover_drain(struct audit *au);
 /* SQLite: removes moved rows from the tail and notes the logs' sizes. */
 MUST_CHECK enum err mover_trim(struct audit *au);
+
+/* ---- nodes.c: the stored part of the tree ---- */
+/* A finished subtree, on its way into the segment. */
+struct node {
+    struct log_id log;
+    int level;
+    int64_t n;
+    struct sha256 hash;
+    struct node *next;
+};
+MUST_CHECK enum err nodes_put(struct db_tx *tx, int32_t month, const struct node *first);
+/* The leaf hashes before the first event of a log in a month, back to the beginning of its tile. */
+MUST_CHECK enum err carry_put(struct db_tx *tx, int32_t month, struct log_id log, int64_t first,
+                              struct str hashes);
+/* Tile hashes [n, n + width) of a level, width ≤ 256; ERR_NOT_FOUND when one is pruned. `tx`: an open
+ * transaction of the main store on PostgreSQL (may be NULL); on SQLite it is not used. */
+MUST_CHECK enum err nodes_read(struct audit *au, struct db_tx *tx, struct arena *a,
+                               struct log_id log, int level, int64_t n, int width,
+                               struct sha256 *out);
+/* Before a month is dropped: its nodes go to the main store. May be repeated. */
+MUST_CHECK enum err nodes_keep(struct audit *au, int32_t month);
+/* A log's edge in a segment that has none yet is misaligned: how many leaf hashes are carried. */
+static inline int
+carry_width(int64_t first)
+{
+    return (int)(first % TILE_WIDTH);
+}
+
+/* ---- heads.c, sign.c ---- */
+void heads_close(struct audit *au);
+void *sign_main(void *arg);
+/* One round: signs what grew. Safe on any thread and in several processes. */
+MUST_CHECK enum err sign_round(struct audit *au);
+/* Once a minute: the blinded heads of the logs that grew, into the instance's log. */
+MUST_CHECK enum err round_record(struct audit *au);
+/* "<instance>/<tenant>/<epoch>"; ERR_NOT_FOUND when the tenant is gone. tx: any of the main store. */
+MUST_CHECK enum err log_origin(struct audit *au, struct db_tx *tx, struct log_id log,
+                               struct str *out);
 
 /* ---- index.c ---- */
 void *index_main(void *arg);

@@ -22,9 +22,9 @@ struct audit_head {
     struct str origin;
     int64_t size;
     struct sha256 root;
-    struct str note;      /* signed checkpoint with the cosignatures so far */
-    int64_t signed_at;    /* µs */
-    int64_t cosigned_at;  /* µs of the newest cosignature of a configured witness; 0: none */
+    struct str note;     /* signed checkpoint with the cosignatures so far */
+    int64_t signed_at;   /* µs */
+    int64_t cosigned_at; /* µs of the newest cosignature of a configured witness; 0: none */
 };
 
 /* Opens the head file DIR/heads.db of this server and compares the store with it: ERR_CONFLICT with
@@ -58,11 +58,11 @@ struct audit_proof {
     struct audit_head head;
     int64_t index;
     struct tree_proof inclusion;
-    struct str public_part;           /* canonical bytes */
-    struct str salt, personal;        /* null when erased */
-    struct sha256 personal_hash;      /* SHA-256(salt ‖ personal): all there is after an erasure */
+    struct str public_part;      /* canonical bytes */
+    struct str salt, personal;   /* null when erased */
+    struct sha256 personal_hash; /* SHA-256(salt ‖ personal): all there is after an erasure */
     bool erased;
-    struct sha256 leaf;               /* leaf entry */
+    struct sha256 leaf; /* leaf entry */
 };
 /* ERR_NOT_FOUND: no such event in the log; ERR_UNAVAILABLE: moved, but not under a head yet (a
  * second at most: the function waits for it up to `wait_ms`). */
@@ -76,8 +76,8 @@ MUST_CHECK enum err audit_begin_epochs(struct cx *cx, struct str reason);
 
 /* Blinded heads: the leaf of a log's head in the round that the instance log recorded. */
 struct audit_opening {
-    int64_t at;             /* µs of the round */
-    struct str event;       /* cuid of the instance log's event */
+    int64_t at;       /* µs of the round */
+    struct str event; /* cuid of the instance log's event */
     int64_t size;
     struct sha256 head_root, salt, round_root;
     int64_t leaf_index, leaves;

@@ -103,8 +103,21 @@ log_add(struct audit *au, int64_t tenant_id)
     au->logs = grow(au->logs, au->n_logs, &au->cap_logs, sizeof *au->logs);
     memmove(&au->logs[i + 1], &au->logs[i], (au->n_logs - i) * sizeof *au->logs);
     au->logs[i] = (struct log_state){.tenant_id = tenant_id};
+    au->logs[i].edge = calloc(1, sizeof *au->logs[i].edge);
+    if (au->logs[i].edge == NULL)
+        BUG("out of memory");
     au->n_logs++;
     return &au->logs[i];
+}
+
+/* A new epoch starts empty. */
+void
+log_reset(struct log_state *l, int64_t epoch)
+{
+    struct tree_edge *edge = l->edge;
+    *edge = (struct tree_edge){0};
+    *l = (struct log_state){
+        .tenant_id = l->tenant_id, .epoch = epoch, .last_logged = l->last_logged, .edge = edge};
 }
 
 /* ---- SQLite files ---- */
@@ -164,14 +177,16 @@ open_file(struct audit *au, struct arena *a, struct str path, struct str table, 
 static const struct sql get_state =
     SQL_READ("SELECT format, moved_to FROM audit_state WHERE id = 1");
 static const struct sql get_ranges =
-    SQL_READ("SELECT tenant_id, epoch, first, next, last_logged, min_lag, max_lag FROM audit_range"
-             " ORDER BY tenant_id, epoch");
+    SQL_READ("SELECT tenant_id, epoch, first, next, last_logged, min_lag, max_lag, edge"
+             " FROM audit_range ORDER BY tenant_id, epoch");
 
 /* What a segment says of itself, read without the lock and taken over under it. */
 struct loading {
     struct audit *au;
     struct segment *s;
     struct ranges found;
+    struct tree_edge *edges; /* as found.v */
+    size_t cap;
     int64_t moved_to;
 };
 
@@ -193,12 +208,14 @@ load_segment(struct db_tx *tx, void *arg)
         struct range *r = ranges_add(&l->found, db_int(q, 0), db_int(q, 1));
         *r = (struct range){db_int(q, 0), db_int(q, 1), db_int(q, 2), db_int(q, 3),
                             db_int(q, 4), db_int(q, 5), db_int(q, 6), 0};
+        l->edges = grow(l->edges, l->found.n - 1, &l->cap, sizeof *l->edges);
+        TRY(tree_edge_read(db_bytes(q, 7), r->next, &l->edges[l->found.n - 1]));
     }
     return e == ERR_END ? OK : e;
 }
 
 static void
-take_range(struct loading *l, const struct range *from)
+take_range(struct loading *l, const struct range *from, const struct tree_edge *edge)
 {
     struct audit *au = l->au;
     struct range *r = ranges_add(&l->s->ranges, from->tenant_id, from->epoch);
@@ -207,9 +224,10 @@ take_range(struct loading *l, const struct range *from)
     r->indexed = indexed;
     struct log_state *g = log_add(au, r->tenant_id);
     if (r->epoch > g->epoch)
-        *g = (struct log_state){.tenant_id = r->tenant_id, .epoch = r->epoch};
+        log_reset(g, r->epoch);
     if (r->epoch == g->epoch && r->next > g->size) {
         g->size = r->next;
+        *g->edge = *edge;
         g->dirty = true;
     }
     if (r->last_logged > g->last_logged)
@@ -226,12 +244,13 @@ load(struct audit *au, struct segment *s, struct arena *a)
     if (e == OK) {
         pthread_mutex_lock(&au->lock);
         for (size_t i = 0; i < l.found.n; i++)
-            take_range(&l, &l.found.v[i]);
+            take_range(&l, &l.found.v[i], &l.edges[i]);
         if (l.moved_to > au->moved_to)
             au->moved_to = l.moved_to;
         pthread_mutex_unlock(&au->lock);
     }
     free(l.found.v);
+    free(l.edges);
     return e;
 }
 
@@ -375,7 +394,7 @@ static const struct sql get_mark = SQL_READ("SELECT moved_to FROM audit_mark WHE
 static const struct sql get_last_seq =
     SQL_READ("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit_tail'), 0)");
 static const struct sql get_logs =
-    SQL_READ("SELECT tenant_id, epoch, size, last_logged FROM audit_log");
+    SQL_READ("SELECT tenant_id, epoch, size, last_logged, edge FROM audit_log ORDER BY epoch");
 
 static enum err
 load_logs(struct audit *au, struct db_tx *tx)
@@ -385,11 +404,12 @@ load_logs(struct audit *au, struct db_tx *tx)
     TRY(db_query(tx, &get_logs, NO_ARGS, &q));
     while ((e = db_next(q)) == OK) {
         struct log_state *l = log_add(au, db_int(q, 0));
-        if (db_int(q, 1) > l->epoch || (db_int(q, 1) == l->epoch && db_int(q, 2) >= l->size))
-            *l = (struct log_state){.tenant_id = db_int(q, 0),
-                                    .epoch = db_int(q, 1),
-                                    .size = db_int(q, 2),
-                                    .last_logged = l->last_logged};
+        if (db_int(q, 1) > l->epoch)
+            log_reset(l, db_int(q, 1));
+        if (db_int(q, 1) == l->epoch && db_int(q, 2) >= l->size) {
+            l->size = db_int(q, 2);
+            TRY(tree_edge_read(db_bytes(q, 4), l->size, l->edge));
+        }
         if (db_int(q, 3) > l->last_logged)
             l->last_logged = db_int(q, 3);
         if (l->last_logged > au->last_logged)
@@ -439,6 +459,8 @@ segments_close(struct audit *au)
     for (size_t i = 0; i < au->n_segments; i++)
         segment_free(au->segments[i]);
     free(au->segments);
+    for (size_t i = 0; i < au->n_logs; i++)
+        free(au->logs[i].edge);
     free(au->logs);
     au->segments = NULL;
     au->n_segments = 0;
@@ -535,15 +557,16 @@ enum err
 segment_make_partitions(struct db_tx *tx, int32_t month)
 {
     static const char *const tables[] = {"audit_event", "audit_personal", "audit_party",
-                                         "audit_gram", "audit_chunk"};
+                                         "audit_node",  "audit_carry",    "audit_gram",
+                                         "audit_chunk"};
     int y = (int)(month / 12), m = (int)(month % 12 + 1);
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         const char *t = tables[i];
         struct str text = arena_fmt(db_tx_arena(tx),
                                     "CREATE TABLE %s_%04d_%02d PARTITION OF %s FOR VALUES IN (%d);",
                                     t, y, m, t, (int)month);
         TRY(db_script(tx, text.p));
-        if (i >= 3) /* the text index is derived and may change */
+        if (i >= 5) /* the text index is derived and may change */
             continue;
         text = arena_fmt(db_tx_arena(tx),
                          "CREATE TRIGGER %s_truncate BEFORE TRUNCATE ON %s_%04d_%02d"
@@ -562,11 +585,12 @@ drop_partitions(struct db_tx *tx, void *arg)
 {
     const int32_t *month = arg;
     int y = (int)(*month / 12), m = (int)(*month % 12 + 1);
-    static const char *const tables[] = {"audit_chunk", "audit_gram", "audit_party",
-                                         "audit_personal", "audit_event"};
+    static const char *const tables[] = {"audit_chunk", "audit_gram",  "audit_carry",
+                                         "audit_node",  "audit_party", "audit_personal",
+                                         "audit_event"};
     tail_own(tx);
     TRY(db_try_lock(tx, LOCK_MONTH));
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         struct str text =
             arena_fmt(db_tx_arena(tx), "DROP TABLE IF EXISTS %s_%04d_%02d;", tables[i], y, m);
         TRY(db_script(tx, text.p));

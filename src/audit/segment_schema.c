@@ -11,15 +11,18 @@
     "CREATE TRIGGER " table "_replace BEFORE INSERT ON " table                                     \
     " WHEN EXISTS (SELECT 1 FROM " table " x WHERE " same ") " REFUSE
 #define NO_DELETE(table) "CREATE TRIGGER " table "_delete BEFORE DELETE ON " table " " REFUSE
+#define SAME_LOG         "x.tenant_id = new.tenant_id AND x.epoch = new.epoch"
+#define SAME_NODE        SAME_LOG " AND x.level = new.level AND x.n = new.n"
 #define SAME_EVENT       "x.tenant_id = new.tenant_id AND x.epoch = new.epoch AND x.idx = new.idx"
 
+/* clang-format off: SQL, a statement after the other. */
 const char segment_events_sql[] =
     "CREATE TABLE audit_state (id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL,"
     " moved_to INTEGER NOT NULL) STRICT;\n"
     "CREATE TABLE audit_range (tenant_id INTEGER NOT NULL, epoch INTEGER NOT NULL,"
     " first INTEGER NOT NULL, next INTEGER NOT NULL, last_logged INTEGER NOT NULL,"
-    " min_lag INTEGER NOT NULL, max_lag INTEGER NOT NULL, PRIMARY KEY (tenant_id, epoch))"
-    " STRICT, WITHOUT ROWID;\n"
+    " min_lag INTEGER NOT NULL, max_lag INTEGER NOT NULL, edge BLOB NOT NULL,"
+    " PRIMARY KEY (tenant_id, epoch)) STRICT, WITHOUT ROWID;\n"
     "CREATE TABLE audit_event (tenant_id INTEGER NOT NULL, epoch INTEGER NOT NULL,"
     " idx INTEGER NOT NULL, cuid TEXT NOT NULL, type INTEGER NOT NULL, outcome INTEGER NOT NULL,"
     " at INTEGER NOT NULL, logged INTEGER NOT NULL, client_id INTEGER NOT NULL,"
@@ -39,6 +42,12 @@ const char segment_events_sql[] =
     " PRIMARY KEY (tenant_id, epoch, idx)) STRICT, WITHOUT ROWID;\n"
     "CREATE TABLE audit_party (tenant_id INTEGER NOT NULL, epoch INTEGER NOT NULL,"
     " user_id TEXT NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (tenant_id, epoch, user_id, idx))"
+    " STRICT, WITHOUT ROWID;\n"
+    "CREATE TABLE audit_node (tenant_id INTEGER NOT NULL, epoch INTEGER NOT NULL,"
+    " level INTEGER NOT NULL, n INTEGER NOT NULL, hash BLOB NOT NULL,"
+    " PRIMARY KEY (tenant_id, epoch, level, n)) STRICT, WITHOUT ROWID;\n"
+    "CREATE TABLE audit_carry (tenant_id INTEGER NOT NULL, epoch INTEGER NOT NULL,"
+    " first INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (tenant_id, epoch))"
     " STRICT, WITHOUT ROWID;\n" APPEND_ONLY("audit_event") NO_DELETE("audit_event")
         NO_REPLACE("audit_event", SAME_EVENT) APPEND_ONLY("audit_personal") NO_REPLACE(
             "audit_personal",
@@ -46,12 +55,17 @@ const char segment_events_sql[] =
                         " FROM audit_erasure x WHERE x.tenant_id = old.tenant_id AND x.epoch = old.epoch"
                         " AND x.idx = old.idx) " REFUSE APPEND_ONLY("audit_erasure") NO_DELETE(
                             "audit_erasure") NO_REPLACE("audit_erasure", SAME_EVENT)
-                            APPEND_ONLY("audit_party") NO_DELETE(
-                                "audit_party") "CREATE TRIGGER audit_state_update BEFORE UPDATE ON audit_state"
-                                               " WHEN new.moved_to < old.moved_to " REFUSE
-                                                   NO_DELETE("audit_state") NO_REPLACE(
-                                                       "audit_state",
-                                                       "x.id = new.id") "INSERT INTO audit_state (id, format, moved_to) VALUES (1, 1, 0);\n";
+                            APPEND_ONLY("audit_party") NO_DELETE("audit_party") APPEND_ONLY(
+                                "audit_node") NO_DELETE("audit_node") NO_REPLACE("audit_node",
+                                                                                 SAME_NODE)
+                                APPEND_ONLY("audit_carry") NO_DELETE("audit_carry") NO_REPLACE(
+                                    "audit_carry",
+                                    SAME_LOG) "CREATE TRIGGER audit_state_update BEFORE UPDATE ON audit_state"
+                                              " WHEN new.moved_to < old.moved_to " REFUSE NO_DELETE(
+                                                  "audit_state")
+                                                  NO_REPLACE(
+                                                      "audit_state",
+                                                      "x.id = new.id") "INSERT INTO audit_state (id, format, moved_to) VALUES (1, 1, 0);\n";
 
 const char segment_text_sql[] =
     "CREATE TABLE audit_gram (tenant_id INTEGER NOT NULL, epoch INTEGER NOT NULL,"
@@ -61,3 +75,4 @@ const char segment_text_sql[] =
     "CREATE TABLE audit_chunk (tenant_id INTEGER NOT NULL, epoch INTEGER NOT NULL,"
     " level INTEGER NOT NULL, chunk INTEGER NOT NULL, lo INTEGER NOT NULL, hi INTEGER NOT NULL,"
     " bigrams BLOB NOT NULL, PRIMARY KEY (tenant_id, epoch, lo)) STRICT, WITHOUT ROWID;\n";
+/* clang-format on */

@@ -75,9 +75,9 @@ bool tree_check_consistency(int64_t from, int64_t to, const struct sha256 *from_
 
 #define TILE_ENTRIES (-1) /* level of an entry bundle */
 struct tile {
-    int level;   /* 0 … 63, or TILE_ENTRIES */
-    int64_t n;   /* which tile of the level */
-    int width;   /* hashes (entries): 256 for a full one, 1 … 255 for a partial one */
+    int level; /* 0 … 63, or TILE_ENTRIES */
+    int64_t n; /* which tile of the level */
+    int width; /* hashes (entries): 256 for a full one, 1 … 255 for a partial one */
 };
 struct str tile_path(struct arena *a, const struct tile *t);
 /* Strict: only what tile_path() gives. The path begins with "tile/". */

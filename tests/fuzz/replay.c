@@ -193,25 +193,21 @@ change(struct input *in)
     size_t at = below(in->n);
     uint8_t c = odd_byte();
 
-    switch (in->n == 0 ? 4 : below(10)) {
+    switch (in->n == 0 ? 2 : below(6)) {
     case 0:
-    case 1:
         in->p[at] ^= (uint8_t)(1u << below(8));
         break;
-    case 2:
-    case 3:
+    case 1:
         in->p[at] = c;
         break;
-    case 4:
-    case 5:
+    case 2:
         insert(in, at, &c, 1);
         break;
-    case 6:
-    case 7:
-        insert_piece(in, at);
-        break;
-    case 8:
+    case 3:
         cut(in, at, 1 + below(below(in->n - at)));
+        break;
+    case 4:
+        insert_piece(in, at);
         break;
     default:
         in->n = at; /* ends early */

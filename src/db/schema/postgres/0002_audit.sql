@@ -23,6 +23,7 @@ CREATE TABLE audit_log (
     epoch       bigint NOT NULL,
     size        bigint NOT NULL,
     last_logged bigint NOT NULL,
+    edge        bytea NOT NULL, -- roots of the perfect subtrees of `size` leaves, largest first
     PRIMARY KEY (tenant_id, epoch)
 );
 CREATE TABLE audit_drop (
@@ -40,6 +41,7 @@ CREATE TABLE audit_range (
     last_logged bigint NOT NULL,
     min_lag     bigint NOT NULL,
     max_lag     bigint NOT NULL,
+    edge        bytea NOT NULL,
     PRIMARY KEY (tenant_id, epoch, month)
 );
 CREATE INDEX audit_range_month ON audit_range (month);
@@ -93,6 +95,26 @@ CREATE TABLE audit_party (
     user_id   text COLLATE "C" NOT NULL,
     idx       bigint NOT NULL,
     PRIMARY KEY (tenant_id, epoch, user_id, idx, month)
+) PARTITION BY LIST (month);
+
+-- The tree: roots of finished subtrees of 256^level leaves; the leaf hashes before the month's first
+-- event in the same tile. doc/decisions/0004-tree-storage.md.
+CREATE TABLE audit_node (
+    month     bigint NOT NULL,
+    tenant_id bigint NOT NULL,
+    epoch     bigint NOT NULL,
+    level     bigint NOT NULL,
+    n         bigint NOT NULL,
+    hash      bytea NOT NULL,
+    PRIMARY KEY (tenant_id, epoch, level, n, month)
+) PARTITION BY LIST (month);
+CREATE TABLE audit_carry (
+    month     bigint NOT NULL,
+    tenant_id bigint NOT NULL,
+    epoch     bigint NOT NULL,
+    first     bigint NOT NULL,
+    hashes    bytea NOT NULL,
+    PRIMARY KEY (tenant_id, epoch, month)
 ) PARTITION BY LIST (month);
 
 -- The text index: derived, rewritten when chunks merge.
@@ -180,6 +202,12 @@ CREATE TRIGGER audit_personal_truncate BEFORE TRUNCATE ON audit_personal
 CREATE TRIGGER audit_party_change BEFORE UPDATE OR DELETE ON audit_party
     FOR EACH ROW EXECUTE FUNCTION audit_refuse();
 CREATE TRIGGER audit_party_truncate BEFORE TRUNCATE ON audit_party EXECUTE FUNCTION audit_refuse();
+CREATE TRIGGER audit_node_change BEFORE UPDATE OR DELETE ON audit_node
+    FOR EACH ROW EXECUTE FUNCTION audit_refuse();
+CREATE TRIGGER audit_node_truncate BEFORE TRUNCATE ON audit_node EXECUTE FUNCTION audit_refuse();
+CREATE TRIGGER audit_carry_change BEFORE UPDATE OR DELETE ON audit_carry
+    FOR EACH ROW EXECUTE FUNCTION audit_refuse();
+CREATE TRIGGER audit_carry_truncate BEFORE TRUNCATE ON audit_carry EXECUTE FUNCTION audit_refuse();
 CREATE TRIGGER audit_erasure_change BEFORE UPDATE OR DELETE ON audit_erasure
     FOR EACH ROW EXECUTE FUNCTION audit_refuse();
 CREATE TRIGGER audit_erasure_truncate BEFORE TRUNCATE ON audit_erasure

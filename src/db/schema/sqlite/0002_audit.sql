@@ -23,6 +23,7 @@ CREATE TABLE audit_log (
     epoch       INTEGER NOT NULL,
     size        INTEGER NOT NULL,
     last_logged INTEGER NOT NULL,
+    edge        BLOB NOT NULL, -- roots of the perfect subtrees of `size` leaves, largest first
     PRIMARY KEY (tenant_id, epoch)
 ) STRICT, WITHOUT ROWID;
 
