@@ -47,7 +47,8 @@ struct str tree_edge_bytes(struct arena *a, const struct tree_edge *e);
 MUST_CHECK enum err tree_edge_read(struct str bytes, int64_t size, struct tree_edge *out);
 
 /* Gives `width` tile hashes of the level, from hash n on (not: from tile n). Asked only for hashes
- * that the tree of the size in question has. ERR_NOT_FOUND: pruned. */
+ * that the tree of the size in question has; n is the first of a tile, the run stays within that
+ * tile, and in one call of the functions below no tile is asked for twice. ERR_NOT_FOUND: pruned. */
 typedef enum err (*tree_read)(void *arg, int level, int64_t n, int width, struct sha256 *out);
 struct tree_source {
     tree_read read;
@@ -66,6 +67,9 @@ MUST_CHECK enum err tree_inclusion(const struct tree_source *s, int64_t index, i
 MUST_CHECK enum err tree_consistency(const struct tree_source *s, int64_t from, int64_t to,
                                      struct tree_proof *out);
 
+/* A proof binds a leaf to a root at an index. The size is bound to the root by whoever signed both:
+ * another size in which the leaf's path takes the same turns is accepted as well.
+ * From 0 the proof is empty and from_root the empty tree's. */
 bool tree_check_inclusion(int64_t index, int64_t size, const struct sha256 *leaf_hash,
                           const struct tree_proof *p, const struct sha256 *root);
 bool tree_check_consistency(int64_t from, int64_t to, const struct sha256 *from_root,

@@ -1,90 +1,5 @@
-/* RFC 6962 trees, held against the published vectors and against a prover that follows the RFC's
- * recursive definitions word for word. */
-#include "../base/support.h"
-
-#include <stdio.h>
-#include <string.h>
-
-#include "audit/tree.h"
-#include "base/buf.h"
-#include "base/text.h"
-
-#define LEAVES 70000 /* of the synthetic tree; over 65,537 */
-
-/* ---- the RFC's definitions, word for word: the reference ---- */
-
-static struct sha256 leaf_hash[LEAVES];
-
-static struct sha256
-naive_root(int64_t from, int64_t to)
-{
-    int64_t k = 1;
-    struct sha256 left, right;
-
-    if (from == to)
-        return sha256_of(STR_NULL);
-    if (to - from == 1)
-        return leaf_hash[from];
-    while (k * 2 < to - from)
-        k *= 2;
-    left = naive_root(from, from + k);
-    right = naive_root(from + k, to);
-    return tree_node_hash(&left, &right);
-}
-
-/* Leaf i of the synthetic tree: its number. */
-static int
-make_leaves(void **state)
-{
-    for (int i = 0; i < LEAVES; i++) {
-        char text[16];
-        int n = snprintf(text, sizeof(text), "leaf %d", i);
-
-        leaf_hash[i] = tree_leaf_hash(str_mem(text, (size_t)n));
-    }
-    return arena_setup(state);
-}
-
-/* ---- published vectors: the eight leaves of Certificate Transparency's own tests ---- */
-
-static const char *const published_leaves[] = {
-    "",
-    "00",
-    "10",
-    "2021",
-    "3031",
-    "40414243",
-    "5051525354555657",
-    "606162636465666768696a6b6c6d6e6f",
-};
-static const char *const published_roots[] = {
-    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-    "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
-    "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
-    "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
-    "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-    "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
-    "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
-    "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
-    "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
-};
-
-static struct sha256
-published_leaf(struct arena *a, int i)
-{
-    struct buf *b = buf_in(a, 64);
-
-    assert_ok(hex_get(str_of(published_leaves[i]), b));
-    return tree_leaf_hash(buf_view(b));
-}
-
-static void
-assert_hash(struct arena *a, const struct sha256 *h, const char *hex)
-{
-    struct str got = hex_in(a, sha256_str(h));
-
-    assert_str(str_sub(got, 0, strlen(hex)), str_of(hex));
-}
+/* RFC 6962 trees: hashes, the edge, roots from tiles, the paths of tiles. */
+#include "tree_reference.h"
 
 static void
 test_published_roots(void **state)
@@ -179,13 +94,161 @@ test_edge_refusals(void **state)
     assert_int_equal(tree_edge_push(&e, &leaf_hash[0], NULL, NULL), ERR_INVALID);
 }
 
+static void
+test_roots_from_tiles(void **state)
+{
+    static const int64_t sizes[] = {0, 1, 2, 255, 256, 257, 511, 65535, 65536, 65537, 69999, 70000};
+    struct tree_edge pushed = {0}, e;
+    struct sha256 root, want;
+    size_t at = 0;
+
+    for (int64_t i = 0; at < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        if (i == sizes[at]) {
+            assert_ok(tree_edge_at(SOURCE(i), i, &e));
+            assert_str(tree_edge_bytes(*state, &e), tree_edge_bytes(*state, &pushed));
+            assert_int_equal(e.size, i);
+            assert_ok(tree_root(SOURCE(i), i, &root));
+            want = naive_root(0, i);
+            assert_memory_equal(&root, &want, sizeof(root));
+            at++;
+        }
+        if (i < LEAVES)
+            assert_ok(tree_edge_push(&pushed, &leaf_hash[i], NULL, NULL));
+    }
+    assert_int_equal(tree_edge_at(SOURCE(1), -1, &e), ERR_INVALID);
+    assert_int_equal(tree_root(SOURCE(1), -1, &root), ERR_INVALID);
+}
+
+/* ---- tiles ---- */
+
+static void
+test_tile_paths(void **state)
+{
+    static const struct {
+        const char *path;
+        struct tile tile;
+    } good[] = {
+        {"tile/0/000", {0, 0, 256}},
+        {"tile/0/x001/x234/067", {0, 1234067, 256}},
+        {"tile/0/x001/234", {0, 1234, 256}},
+        {"tile/1/003.p/17", {1, 3, 17}},
+        {"tile/63/000.p/255", {63, 0, 255}},
+        {"tile/0/x999/999.p/1", {0, 999999, 1}},
+        {"tile/0/x001/x000/000", {0, 1000000, 256}},
+        {"tile/entries/000.p/9", {TILE_ENTRIES, 0, 9}},
+        {"tile/entries/x001/273", {TILE_ENTRIES, 1273, 256}},
+        {"tile/7/x009/x223/x372/x036/x854/x775/807.p/3", {7, INT64_MAX, 3}},
+    };
+    static const char *const bad[] = {
+        "",
+        "tile",
+        "tile/",
+        "tile/0",
+        "tile/0/",
+        "/tile/0/000",
+        "tile/0/000/",
+        "tile//000",
+        "Tile/0/000",
+        "tile/00/000",
+        "tile/01/000",
+        "tile/64/000",
+        "tile/-1/000",
+        "tile/+1/000",
+        "tile/0/0",
+        "tile/0/00",
+        "tile/0/0000",
+        "tile/0/1000",
+        "tile/0/x000",
+        "tile/0/x000/001",
+        "tile/0/x1/001",
+        "tile/0/001/002",
+        "tile/0/x001/x002",
+        "tile/0/X001/002",
+        "tile/0/-01",
+        "tile/0/+01",
+        "tile/0/-00",
+        "tile/-0/000",
+        "tile/0/x001/-00",
+        "tile/0/000.p/-1",
+        "tile/0/ 01",
+        "tile/0/000.p",
+        "tile/0/000.p/",
+        "tile/0/000.p/0",
+        "tile/0/000.p/256",
+        "tile/0/000.p/01",
+        "tile/0/000.p/-1",
+        "tile/0/000.p/1/",
+        "tile/0/000.p/1.p/1",
+        "tile/0/000.P/1",
+        "tile/0/x001.p/002",
+        "tile/0/x009/x223/x372/x036/x854/x775/808",
+        "tile/0/x999/x999/x999/x999/x999/x999/999",
+        "tile/0/x001/x000/x000/x000/x000/x000/x000/000",
+        "tile/data/000",
+        "tile/entries",
+        "tile/entries/",
+        "tile/entriesx/000",
+        "tile/0/000?",
+        "checkpoint",
+        "tile/ 0/000",
+    };
+    struct tile t = {9, 9, 9};
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_ok(tile_parse(str_of(good[i].path), &t));
+        assert_int_equal(t.level, good[i].tile.level);
+        assert_int_equal(t.n, good[i].tile.n);
+        assert_int_equal(t.width, good[i].tile.width);
+        assert_str(tile_path(*state, &t), str_of(good[i].path));
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        if (tile_parse(str_of(bad[i]), &t) != ERR_INVALID)
+            fail_msg("\"%s\" is taken for a tile", bad[i]);
+    assert_int_equal(tile_parse(str_mem("tile/0/00\0", 10), &t), ERR_INVALID);
+    assert_int_equal(tile_parse(STR_NULL, &t), ERR_INVALID);
+    assert_int_equal(t.width, 3); /* untouched since the last good one */
+}
+
+/* The example of the specification: a tree of 70,000. */
+static void
+test_tile_widths(void **state)
+{
+    static const struct {
+        struct tile tile;
+        int64_t size;
+        int width;
+    } cases[] = {
+        {{0, 272, 0}, 70000, 256},
+        {{0, 273, 0}, 70000, 112},
+        {{0, 274, 0}, 70000, 0},
+        {{1, 0, 0}, 70000, 256},
+        {{1, 1, 0}, 70000, 17},
+        {{1, 2, 0}, 70000, 0},
+        {{2, 0, 0}, 70000, 1},
+        {{3, 0, 0}, 70000, 0},
+        {{0, 0, 0}, 256, 256},
+        {{0, 1, 0}, 256, 0},
+        {{1, 0, 0}, 256, 1},
+        {{1, 0, 0}, 255, 0},
+        {{0, 0, 0}, 0, 0},
+        {{0, 0, 0}, 1, 1},
+        {{63, 0, 0}, INT64_MAX, 0},
+        {{7, 0, 0}, INT64_MAX, 127},
+        {{0, INT64_MAX, 0}, INT64_MAX, 0},
+        {{TILE_ENTRIES, 273, 0}, 70000, 112},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_int_equal(tile_width_in(&cases[i].tile, cases[i].size), cases[i].width);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        ARENA_TEST(test_published_roots),
-        cmocka_unit_test_setup_teardown(test_edge, make_leaves, arena_teardown),
-        cmocka_unit_test_setup_teardown(test_edge_refusals, make_leaves, arena_teardown),
+        ARENA_TEST(test_published_roots), LEAVES_TEST(test_edge),
+        LEAVES_TEST(test_edge_refusals),  LEAVES_TEST(test_roots_from_tiles),
+        ARENA_TEST(test_tile_paths),      ARENA_TEST(test_tile_widths),
     };
 
     return cmocka_run_group_tests_name("tree", tests, NULL, NULL);
