@@ -3,8 +3,9 @@
 #include "api/auth.h"
 
 #include "core/settings.h"
+#include "run/bus.h"
 
-/* ---- cookies, policy: shared with session_api.c, profile_api.c, setup_api.c ---- */
+/* ---- cookies, policy: shared with session_api.c, password_api.c, setup_api.c and others ---- */
 
 static bool
 is_https(const struct api_request *rq)
@@ -83,6 +84,13 @@ enum err
 auth_policy(struct cx *cx, struct password_policy *out)
 {
     return cx_read(cx, policy_body, out);
+}
+
+enum err
+auth_tell_sessions(struct api_request *rq)
+{
+    bus_publish(rq->cx->app->bus, BUS_SESSION);
+    return OK;
 }
 
 /* ---- the answer ---- */

@@ -18,5 +18,7 @@ void auth_clear_session_cookies(struct api_request *rq);
 MUST_CHECK enum err auth_same_site(struct api_request *rq);
 /* The rule for new passwords of the caller's workspace (own read transaction). */
 MUST_CHECK enum err auth_policy(struct cx *cx, struct password_policy *out);
+/* For a route's `after`: sessions or rights have changed, streams look at theirs again. */
+enum err auth_tell_sessions(struct api_request *rq);
 
 #endif

@@ -8,6 +8,8 @@
     X(session)                                                                                     \
     X(setup)                                                                                       \
     X(profile)                                                                                     \
+    X(password)                                                                                    \
+    X(mfa)                                                                                         \
     X(user)                                                                                        \
     X(settings)                                                                                    \
     X(tenant)                                                                                      \

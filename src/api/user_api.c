@@ -6,7 +6,6 @@
 #include "core/role.h"
 #include "core/user.h"
 #include "core/usercsv.h"
-#include "run/bus.h"
 
 #define BULK_MAX 1000  /* users of one call */
 #define LIST_MAX 10000 /* rows of one page; clients exceed any documented set */
@@ -544,13 +543,6 @@ end_sessions(struct api_request *rq)
     return OK;
 }
 
-static enum err
-tell_sessions(struct api_request *rq)
-{
-    bus_publish(rq->cx->app->bus, BUS_SESSION);
-    return OK;
-}
-
 #define MANAGE .who = WHO_PERMISSION, .permission = PERM_USERS_MANAGE, .tx = TX_WRITE
 #define ONE    "/api/v2/tenants/{t}/users/{userId}"
 
@@ -604,14 +596,14 @@ const struct route user_routes[] = {
          "UserClassificationChanged",
      .summary = "Change a user",
      .apply = change_user,
-     .after = tell_sessions},
+     .after = auth_tell_sessions},
     {.method = HTTP_DELETE,
      .path = ONE,
      MANAGE,
      .events = "UserDeleted",
      .summary = "Delete a user",
      .apply = delete_user,
-     .after = tell_sessions},
+     .after = auth_tell_sessions},
     {.method = HTTP_DELETE,
      .path = "/api/v2/user/delete",
      MANAGE,
@@ -620,7 +612,7 @@ const struct route user_routes[] = {
      .events = "UserDeleted",
      .summary = "Delete a user by e-mail",
      .apply = delete_by_email,
-     .after = tell_sessions},
+     .after = auth_tell_sessions},
     {.method = HTTP_POST,
      .path = ONE "/unlock",
      MANAGE,
@@ -645,7 +637,7 @@ const struct route user_routes[] = {
      .events = "UserDisabled",
      .summary = "Disable a user and end the sessions",
      .apply = disable,
-     .after = tell_sessions},
+     .after = auth_tell_sessions},
     {.method = HTTP_POST,
      .path = ONE "/reset-password",
      MANAGE,
@@ -668,7 +660,7 @@ const struct route user_routes[] = {
      .events = "SessionEnded",
      .summary = "End the sessions",
      .apply = end_sessions,
-     .after = tell_sessions},
+     .after = auth_tell_sessions},
     {.method = HTTP_POST,
      .path = ONE "/password-link",
      MANAGE,
@@ -693,7 +685,7 @@ const struct route user_routes[] = {
      .events = "UserDisabled UserEnabled",
      .summary = "Disable or enable a user",
      .apply = toggle_disabled,
-     .after = tell_sessions},
+     .after = auth_tell_sessions},
     {.method = HTTP_POST,
      .path = "/api/v1/tenant/{t}/user/toggledisable",
      MANAGE,
@@ -703,7 +695,7 @@ const struct route user_routes[] = {
      .events = "UserDisabled UserEnabled",
      .summary = "Disable or enable a user (older name)",
      .apply = toggle_disabled,
-     .after = tell_sessions},
+     .after = auth_tell_sessions},
     {.method = HTTP_PUT,
      .path = "/api/v1/tenant/{t}/user/mfa/disable",
      MANAGE,
