@@ -86,3 +86,57 @@ mailer_send_link(struct cx *cx, const struct user *u, int64_t hours, bool *sent)
         m.text = arena_fmt(cx->arena, "%.*s\n\n%.*s\n", STR_ARG(m.text), STR_ARG(url));
     return mail_queue(cx, &s, &m);
 }
+
+/* ---- administrators ---- */
+
+struct administrator {
+    int64_t tenant_id, user_id;
+    struct str email;
+};
+
+#define ADMINISTRATORS_MAX 1000 /* who are told; more would be a mailing list */
+
+static enum err
+administrators(struct cx *cx, bool everywhere, struct administrator *v, size_t *n)
+{
+    static const struct sql q =
+        SQL_READ("SELECT u.tenant_id, u.user_id, u.email FROM user_account u"
+                 " JOIN user_role ur ON ur.tenant_id = u.tenant_id AND ur.user_id = u.user_id"
+                 " JOIN role r ON r.tenant_id = ur.tenant_id AND r.cuid = ur.role_cuid"
+                 " WHERE (u.tenant_id = $1 OR $2 = 1) AND u.disabled = 0 AND r.key = 'ADMIN' AND"
+                 " r.enabled = 1 ORDER BY u.tenant_id, u.user_id LIMIT $3");
+    struct db_rows *r;
+    enum err e;
+
+    *n = 0;
+    TRY(db_query(cx->tx, &q,
+                 ARGS(V_INT(cx->tenant.id), V_INT(everywhere), V_INT(ADMINISTRATORS_MAX)), &r));
+    while ((e = db_next(r)) == OK)
+        v[(*n)++] = (struct administrator){db_int(r, 0), db_int(r, 1), db_text_keep(r, 2)};
+    return e == ERR_END ? OK : e;
+}
+
+enum err
+mailer_tell_administrators(struct cx *cx, bool everywhere, struct str subject, struct str text)
+{
+    static const struct sql q = SQL_WRITE(
+        "notification", "INSERT INTO notification (tenant_id, id, user_id, message, created_at)"
+                        " VALUES ($1, $2, $3, $4, $5)");
+    struct administrator *v = arena_array(cx->arena, struct administrator, ADMINISTRATORS_MAX);
+    struct mail_server s;
+    size_t n;
+
+    TRY(mailer_server(cx, &s));
+    TRY(administrators(cx, everywhere, v, &n));
+    for (size_t i = 0; i < n; i++) {
+        struct mail_message m = {.to = v[i].email, .subject = subject, .text = text};
+
+        TRY(db_exec(cx->tx, &q,
+                    ARGS(V_INT(v[i].tenant_id), V_STR(cuid_in(cx->arena, cx->now)),
+                         V_INT(v[i].user_id), V_STR(subject), V_INT(cx->now)),
+                    NULL));
+        if (mail_is_configured(&s))
+            TRY(mail_queue(cx, &s, &m));
+    }
+    return OK;
+}

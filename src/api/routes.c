@@ -20,6 +20,7 @@
     X(clientuser)                                                                                  \
     X(authorization)                                                                               \
     X(dashboard)                                                                                   \
+    X(retention)                                                                                   \
     X(audit)                                                                                       \
     X(uploads)
 /* clang-format on */

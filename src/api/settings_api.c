@@ -1,6 +1,7 @@
 /* Settings of the workspace: pages of fields over core/settings.h, the mail test, mail templates. */
 #include "api/api.h"
 #include "api/mailer.h"
+#include "api/retention_api.h"
 
 #include "audit/audit.h"
 #include "core/settings.h"
@@ -222,31 +223,6 @@ put_email(struct api_request *rq)
     return put_page(rq);
 }
 
-/* Longer can be set, shorter can not; it holds for the installation. */
-static enum err
-put_audit(struct api_request *rq)
-{
-    int64_t now, months = 0;
-
-    if (rq->cx->tenant.id != 0)
-        return fail(rq->cx, ERR_FORBIDDEN, "The first workspace sets how long the log is kept");
-    TRY(settings_get_int(rq->cx, SET_AUDIT_MONTHS, &now));
-    TRY(body_int(rq, rq->body, "months_kept", true, 4, 120, &months));
-    if (months < now)
-        return fail_field(rq->cx, S("/months_kept"),
-                          "can be made longer, never shorter: it is %lld", (long long)now);
-    rq->state = arena_new(rq->cx->arena, int64_t);
-    *(int64_t *)rq->state = months;
-    return put_page(rq);
-}
-
-static enum err
-after_audit(struct api_request *rq)
-{
-    audit_set_months_kept(rq->cx->app, (int)*(int64_t *)rq->state);
-    return OK;
-}
-
 /* ---- the documented forms ---- */
 
 static enum err
@@ -460,11 +436,15 @@ const struct route settings_routes[] = {
      .apply = get_page},
     {.method = HTTP_PUT,
      .path = SETTINGS "/audit",
-     WRITE(PERM_AUDIT_RETENTION),
+     .who = WHO_PERMISSION,
+     .permission = PERM_AUDIT_RETENTION,
+     .tx = TX_WRITE,
+     .body = BODY_JSON,
      .fields = "months_kept:integer*",
-     .summary = "Keep the log longer",
-     .apply = put_audit,
-     .after = after_audit},
+     .events = "SettingChanged AuditRetentionLoweringAnnounced AuditRetentionLoweringCancelled",
+     .summary = "Keep the log longer at once, or shorter in 30 days",
+     .apply = retention_apply,
+     .after = retention_after},
     {.method = HTTP_GET,
      .path = SETTINGS "/tiers",
      .who = WHO_SIGNED_IN,

@@ -57,6 +57,7 @@ audit_open(struct app *app, const struct audit_options *o, struct str *why)
     au->fold = fold_new();
     au->wakes = 1; /* what an earlier run left in the tail is moved at start */
     atomic_store(&au->months_kept, MONTHS_KEPT);
+    atomic_store(&au->held_from, INT64_MAX);
     atomic_store(&au->writable, true);
     au->seen_wall = clock_now();
     au->seen_mono = clock_monotonic();

@@ -186,6 +186,19 @@ void audit_window(struct app *app, int64_t now, int64_t *since, int64_t *next_ch
 /* Number of whole months kept before the running one (4 = 120 days); from settings. */
 int audit_months_kept(struct app *app);
 void audit_set_months_kept(struct app *app, int months); /* ≥ 4 */
+/* Reads the legal holds (table audit_hold): while one stands, the window does not move past the month
+ * it was placed in. To be called after a hold was placed or ended; the keeper does it every minute. */
+MUST_CHECK enum err audit_refresh_holds(struct app *app);
+/* Whether a legal hold keeps months that would have left. */
+bool audit_window_held(struct app *app);
+/* One month of the log as it is kept: events of one workspace's log in it; bytes of the month on disk,
+ * of all logs together. */
+struct audit_month {
+    int32_t month; /* ordinal: year * 12 + month − 1 */
+    int64_t events, bytes;
+};
+MUST_CHECK enum err audit_months(struct app *app, struct arena *a, int64_t tenant_id,
+                                 struct audit_month **out, size_t *n);
 
 /* ---- views ---- */
 

@@ -18,7 +18,10 @@
 void
 audit_window(struct app *app, int64_t now, int64_t *since, int64_t *next_change)
 {
+    int64_t held = atomic_load(&app->audit->held_from);
     *since = month_start(now, -audit_months_kept(app));
+    if (held < *since)
+        *since = held;
     *next_change = month_start(now, 1);
 }
 
@@ -33,6 +36,47 @@ audit_set_months_kept(struct app *app, int months)
 {
     atomic_store(&app->audit->months_kept, months < 4 ? 4 : months);
 }
+
+/* ---- legal holds ---- */
+
+static const struct sql get_holds =
+    SQL_READ("SELECT count(*), coalesce(min(kept_from), 0) FROM audit_hold WHERE ended_at IS NULL");
+
+struct holding {
+    int64_t n, from;
+};
+
+static enum err
+read_holds(struct db_tx *tx, void *arg)
+{
+    struct holding *h = arg;
+    struct db_rows *q = NULL;
+    TRY(db_query_one(tx, &get_holds, NO_ARGS, &q));
+    h->n = db_int(q, 0);
+    h->from = db_int(q, 1);
+    db_rows_end(q);
+    return OK;
+}
+
+enum err
+audit_refresh_holds(struct app *app)
+{
+    struct arena *a = arena_create("audit.holds", (size_t)1 << 20);
+    struct holding h = {0};
+    enum err e = db_read(app->db, a, read_holds, &h);
+    if (e == OK)
+        atomic_store(&app->audit->held_from, h.n > 0 ? h.from : INT64_MAX);
+    arena_free(a);
+    return e;
+}
+
+bool
+audit_window_held(struct app *app)
+{
+    return atomic_load(&app->audit->held_from) != INT64_MAX;
+}
+
+/* ---- drops ---- */
 
 bool
 audit_drops_held(struct app *app)
@@ -182,8 +226,12 @@ static enum err
 record_expiry(struct cx *cx, void *arg)
 {
     struct expiry *x = arg;
+    struct holding h = {0};
     int64_t n = 0;
     TRY(db_try_lock(cx->tx, LOCK_MONTH));
+    TRY(read_holds(cx->tx, &h)); /* placed since the window was read */
+    if (h.n > 0)
+        return ERR_CONFLICT;
     TRY(db_query_int(cx->tx, &was_recorded, ARGS(V_INT(x->month)), &n));
     x->done_before = n > 0;
     if (n > 0)
@@ -255,6 +303,8 @@ month_check(struct audit *au)
     watch_clock(au);
     if (atomic_load(&au->hold_drops))
         return;
+    if (audit_refresh_holds(au->app) != OK || audit_window_held(au->app))
+        return; /* a month holds all logs: one legal hold keeps it for all */
     struct arena *a = arena_create("audit.months", MONTH_ARENA);
     audit_window(au->app, app_now(au->app), &since, &next);
     if (segment_months(au, a, &months, &n) == OK)
@@ -262,6 +312,79 @@ month_check(struct audit *au)
             if (expire(au, months[i]) != OK)
                 break;
     arena_free(a);
+}
+
+/* ---- what is kept ---- */
+
+/* Names of partitions are values here, not identifiers: they are bound. */
+static const struct sql pg_bytes =
+    SQL_READ2("SELECT 0", "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint"
+                          " FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid"
+                          " WHERE i.inhparent IN ('audit_event'::regclass,"
+                          " 'audit_personal'::regclass, 'audit_party'::regclass,"
+                          " 'audit_gram'::regclass, 'audit_chunk'::regclass)"
+                          " AND right(c.relname, 8) = $1");
+
+struct measuring {
+    struct str suffix;
+    int64_t bytes;
+};
+
+static enum err
+read_bytes(struct db_tx *tx, void *arg)
+{
+    struct measuring *m = arg;
+    return db_query_int(tx, &pg_bytes, ARGS(V_STR(m->suffix)), &m->bytes);
+}
+
+static int64_t
+file_bytes(struct audit *au, int32_t month)
+{
+    int64_t events = 0, text = 0, free_bytes = 0, total = 0;
+    struct segment *s = segment_pin(au, month);
+    if (s == NULL)
+        return 0;
+    db_space(s->db, &events, &free_bytes, &total);
+    db_space(s->text, &text, &free_bytes, &total);
+    segment_unpin(au, s);
+    return events + text;
+}
+
+static enum err
+measure(struct audit *au, struct arena *a, int64_t tenant_id, struct audit_month *m)
+{
+    struct region *g = NULL;
+    size_t n = 0;
+    TRY(regions_in(au, a, m->month, &g, &n));
+    for (size_t i = 0; i < n; i++)
+        if (g[i].r.tenant_id == tenant_id)
+            m->events += g[i].r.next - g[i].r.first;
+    if (!au->pg) {
+        m->bytes = file_bytes(au, m->month);
+        return OK;
+    }
+    struct measuring b = {
+        .suffix = arena_fmt(a, "_%04d_%02d", (int)(m->month / 12), (int)(m->month % 12 + 1))};
+    TRY(db_read(au->app->db, a, read_bytes, &b));
+    m->bytes = b.bytes;
+    return OK;
+}
+
+enum err
+audit_months(struct app *app, struct arena *a, int64_t tenant_id, struct audit_month **out,
+             size_t *n)
+{
+    int32_t *months = NULL;
+    size_t count = 0;
+    TRY(segment_months(app->audit, a, &months, &count));
+    struct audit_month *v = arena_array(a, struct audit_month, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        v[i].month = months[i];
+        TRY(measure(app->audit, a, tenant_id, &v[i]));
+    }
+    *out = v;
+    *n = count;
+    return OK;
 }
 
 /* ---- the thread for what comes round: folded counts, month end ---- */

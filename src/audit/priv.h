@@ -98,6 +98,7 @@ struct audit {
     pthread_t mover_thread, index_thread, keeper_thread, sign_thread;
 
     atomic_int months_kept;
+    atomic_llong held_from; /* start of the oldest month a legal hold keeps; INT64_MAX: none */
     atomic_bool hold_drops; /* a clock step of over an hour, not confirmed */
     int64_t seen_wall, seen_mono;
 

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "core/limits.h"
 #include "core/link.h"
+#include "core/retention.h"
 #include "core/session.h"
 #include "core/settings.h"
 #include "core/signin.h"
@@ -173,6 +174,10 @@ upkeep_step(struct upkeep *u)
 
     if (signin_release_locks(&cx) != OK)
         log_warn("upkeep.locks", LOG_STR("why", cx.failure.message));
+    fail_clear(&cx);
+    cx.actor.name = S("Retention");
+    if (retention_tick(&cx) != OK)
+        log_warn("upkeep.retention", LOG_STR("why", cx.failure.message));
     fail_clear(&cx);
     if (day != u->swept_day && cx_write(&cx, sweep_body, NULL) == OK)
         u->swept_day = day;

@@ -166,7 +166,7 @@ settings_apply_installation(struct cx *cx)
 
     TRY(cx_read(cx, load_first, all));
     audit_set_months_kept(cx->app, (int)settings_int(all, SET_AUDIT_MONTHS));
-    return OK;
+    return audit_refresh_holds(cx->app);
 }
 
 /* ---- changing ---- */

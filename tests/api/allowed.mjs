@@ -159,5 +159,11 @@ export const ALLOWED = {
   [`GET ${LOG}/stream`]: ["auditor"],
   [`GET ${LOG}/export`]: ["auditor"],
   [`POST ${LOG}/clock`]: ADMIN_ONLY,
+  [`GET ${LOG}/retention`]: ADMIN_ONLY,
+  [`PUT ${LOG}/retention`]: ADMIN_ONLY,
+  [`DELETE ${LOG}/retention/pending`]: ADMIN_ONLY,
+  [`GET ${LOG}/holds`]: ADMIN_ONLY,
+  [`POST ${LOG}/holds`]: ADMIN_ONLY,
+  [`POST ${LOG}/holds/{holdId}/release`]: ADMIN_ONLY,
   [`GET ${LOG}/{cuid}`]: ["auditor"],
 };

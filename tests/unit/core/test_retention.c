@@ -1,0 +1,250 @@
+/* Legal holds and retention under a clock the test sets: who may, what holds when, what is recorded. */
+#include "support.h"
+
+#include "core/hold.h"
+#include "core/retention.h"
+
+static struct user root;
+
+static int
+with_admin(enum db_kind kind)
+{
+    if (begin_core(kind) != 0)
+        return -1;
+    root = new_user("ada@example.org", "Ada", "ADMIN");
+    return 0;
+}
+
+static int
+begin_sqlite_admin(void **state)
+{
+    return with_admin(DB_SQLITE);
+}
+
+static int
+begin_postgres_admin(void **state)
+{
+    return with_admin(DB_POSTGRES);
+}
+
+struct placing {
+    const char *reason;
+    int64_t until;
+    struct hold h;
+};
+
+static enum err
+place(struct cx *cx, void *arg)
+{
+    struct placing *p = arg;
+    return hold_place(cx, str_of(p->reason), p->until, &p->h);
+}
+
+static enum err
+release(struct cx *cx, void *arg)
+{
+    struct placing *p = arg;
+    return hold_release(cx, p->h.cuid, str_of(p->reason));
+}
+
+static enum err
+set_months(struct cx *cx, void *arg)
+{
+    enum retention_step step;
+    return retention_set(cx, *(int64_t *)arg, &step);
+}
+
+static enum err
+cancel(struct cx *cx, void *arg)
+{
+    return retention_cancel(cx, arg);
+}
+
+static enum err
+get(struct cx *cx, void *arg)
+{
+    return retention_get(cx, arg);
+}
+
+static struct retention
+kept(void)
+{
+    struct cx cx = as_process();
+    struct retention r;
+    assert_int_equal(cx_read(&cx, get, &r), OK);
+    return r;
+}
+
+static void
+tick(void)
+{
+    struct cx cx = as_process();
+    if (retention_tick(&cx) != OK)
+        fail_msg("tick: %.*s / %.*s", STR_ARG(cx.failure.message), STR_ARG(db_last_error()));
+}
+
+static void
+at(int64_t when)
+{
+    t.app.simulated_now = when;
+}
+
+static size_t
+months_there(void)
+{
+    int32_t *v = NULL;
+    size_t n = 0;
+    assert_int_equal(segment_months(t.app.audit, t.a, &v, &n), OK);
+    return n;
+}
+
+/* One event a month from DAY0 on, and a look for the month end each time. */
+static void
+pass_months(int from, int to)
+{
+    for (int m = from; m < to; m++) {
+        at(month_start(DAY0, m) + USEC_PER_HOUR);
+        struct cx cx = context(tenant.id);
+        record(&cx, (struct audit_entry){.event = EV_DISK_LOW, .text = S("a month passed")});
+        move();
+        tick();
+        month_check(t.app.audit);
+        move();
+    }
+}
+
+static void
+nothing_leaves_while_a_hold_stands(void **state)
+{
+    struct placing a = {.reason = "Case 17/2026"}, b = {.reason = "Audit of the authority"};
+    int64_t since, next;
+
+    pass_months(0, 1);
+    struct cx cx = as_user(&root, "ADMIN");
+    RUN(&cx, place, &a, OK);
+    b.until = month_start(DAY0, 8);
+    RUN(&cx, place, &b, OK);
+    assert_int_equal(audit_refresh_holds(&t.app), OK);
+    pass_months(1, 7);
+    assert_int_equal(months_there(), 7);
+    audit_window(&t.app, app_now(&t.app), &since, &next);
+    assert_int_equal(month_ordinal(since), month_ordinal(DAY0) - 4); /* as it was then */
+    assert_int_equal(events(EV_DISK_LOW), 7);                        /* and all of it is shown */
+    assert_int_equal(events(EV_HOLD_PLACED), 2);
+    cx = as_user(&root, "ADMIN");
+    a.reason = "";
+    RUN(&cx, release, &a, ERR_INVALID);
+    a.reason = "The case is closed";
+    RUN(&cx, release, &a, OK);
+    RUN(&cx, release, &a, ERR_CONFLICT);
+    tick();
+    month_check(t.app.audit);
+    assert_int_equal(months_there(), 7); /* the other one stands */
+    pass_months(8, 9);                   /* its date has come */
+    assert_int_equal(events(EV_HOLD_RELEASED), 1);
+    assert_int_equal(events(EV_HOLD_EXPIRED), 1);
+    assert_int_equal(newest(EV_HOLD_EXPIRED).actor_kind, ACTOR_SYSTEM);
+    assert_int_equal(months_there(), 4); /* of the five, one without an event */
+    assert_true(events(EV_AUDIT_SEGMENT_DROPPED) > 0);
+}
+
+/* Recorded, then held, then asked to drop: the month stays. */
+static void
+a_hold_placed_at_the_last_moment_counts(void **state)
+{
+    struct placing a = {.reason = "Case 18/2026"};
+
+    pass_months(0, 5);
+    at(month_start(DAY0, 5) + USEC_PER_HOUR);
+    struct cx cx = as_user(&root, "ADMIN");
+    RUN(&cx, place, &a, OK);
+    month_check(t.app.audit); /* nobody told it of the hold */
+    assert_int_equal(months_there(), 5);
+    assert_int_equal(events(EV_AUDIT_SEGMENT_DROPPED), 0);
+}
+
+static void
+bad_holds_are_refused(void **state)
+{
+    struct placing a = {.reason = "  "}, b = {.reason = "x", .until = DAY0};
+    struct cx cx = as_user(&root, "ADMIN");
+
+    RUN(&cx, place, &a, ERR_INVALID);
+    RUN(&cx, place, &b, ERR_INVALID);
+    a.h.cuid = S("cnosuchhold00000000000000");
+    a.reason = "x";
+    RUN(&cx, release, &a, ERR_NOT_FOUND);
+    assert_int_equal(events(EV_HOLD_PLACED), 0);
+}
+
+static void
+longer_at_once_shorter_after_thirty_days(void **state)
+{
+    int64_t six = 6, twelve = 12, three = 3, was = 0;
+    struct cx cx = as_user(&root, "ADMIN");
+
+    RUN(&cx, set_months, &twelve, OK);
+    assert_int_equal(kept().months, 12);
+    RUN(&cx, set_months, &three, ERR_INVALID);
+    RUN(&cx, set_months, &six, OK);
+    assert_int_equal(kept().months, 12);
+    assert_int_equal(kept().pending, 6);
+    assert_int_equal(kept().effective_at, DAY0 + 30 * USEC_PER_DAY);
+    at(DAY0 + 30 * USEC_PER_DAY - 1);
+    tick();
+    assert_int_equal(audit_months_kept(&t.app), 12);
+    t.app.audit->hold_drops = true; /* the clock stepped: its day may not have come */
+    at(DAY0 + 31 * USEC_PER_DAY);
+    tick();
+    assert_int_equal(audit_months_kept(&t.app), 12);
+    t.app.audit->hold_drops = false;
+    tick();
+    assert_int_equal(audit_months_kept(&t.app), 6);
+    assert_int_equal(kept().pending, 0);
+    assert_int_equal(newest(EV_RETENTION_LOWERED).actor_kind, ACTOR_SYSTEM);
+    assert_int_equal(events(EV_RETENTION_ANNOUNCED), 1);
+    cx = as_user(&root, "ADMIN");
+    RUN(&cx, cancel, &was, ERR_NOT_FOUND);
+}
+
+static void
+an_announcement_can_be_cancelled_and_is_ended_by_raising(void **state)
+{
+    int64_t five = 5, eight = 8, ten = 10, was = 0;
+    struct cx cx = as_user(&root, "ADMIN");
+
+    RUN(&cx, set_months, &eight, OK);
+    RUN(&cx, set_months, &five, OK);
+    RUN(&cx, cancel, &was, OK);
+    assert_int_equal(was, 5);
+    at(DAY0 + 40 * USEC_PER_DAY);
+    tick();
+    assert_int_equal(audit_months_kept(&t.app), 8);
+    cx = as_user(&root, "ADMIN");
+    RUN(&cx, set_months, &five, OK);
+    RUN(&cx, set_months, &ten, OK);
+    assert_int_equal(kept().pending, 0);
+    assert_int_equal(kept().months, 10);
+    RUN(&cx, set_months, &five, OK);
+    RUN(&cx, set_months, &ten, OK); /* as it is: the announcement ends */
+    assert_int_equal(kept().pending, 0);
+    assert_int_equal(events(EV_RETENTION_CANCELLED), 3);
+}
+
+#define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_##kind##_admin, end)
+#define ALL(kind)                                                                                  \
+    ON(kind, nothing_leaves_while_a_hold_stands),                                                  \
+        ON(kind, a_hold_placed_at_the_last_moment_counts), ON(kind, bad_holds_are_refused),        \
+        ON(kind, longer_at_once_shorter_after_thirty_days),                                        \
+        ON(kind, an_announcement_can_be_cancelled_and_is_ended_by_raising)
+
+int
+main(void)
+{
+    const struct CMUnitTest sqlite[] = {ALL(sqlite)};
+    const struct CMUnitTest postgres[] = {ALL(postgres)};
+    int failed = cmocka_run_group_tests_name("retention on sqlite", sqlite, NULL, NULL);
+    if (getenv("RECOUNT_TEST_PG") != NULL)
+        failed += cmocka_run_group_tests_name("retention on postgres", postgres, NULL, NULL);
+    return failed;
+}
