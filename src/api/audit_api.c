@@ -14,8 +14,12 @@ static const struct sql VIEW_PUT = SQL_WRITE(
     "minute = excluded.minute, first_query = excluded.first_query, last_query = excluded.last_query, "
     "views = excluded.views");
 
+#define VIEW_MINUTES   1
+#define FOLLOW_MINUTES 60
+
 struct view {
     struct str query;
+    int64_t since; /* a view noted in this minute or later speaks for this one too */
 };
 
 static enum err
@@ -36,7 +40,7 @@ note_view_body(struct cx *cx, void *arg)
     } else if (e != ERR_NOT_FOUND) {
         return e;
     }
-    if (then != minute) {
+    if (then < v->since) {
         struct audit_entry entry = {.event = EV_AUDIT_VIEWED, .target_kind = S("audit")};
 
         entry.text = arena_fmt(cx->arena, "%.*s viewed the audit log", STR_ARG(cx->actor.name));
@@ -53,10 +57,15 @@ note_view_body(struct cx *cx, void *arg)
                    NULL);
 }
 
+struct noted {
+    int64_t since;
+    bool yes;
+};
+
 static enum err
 view_is_noted(struct cx *cx, void *arg)
 {
-    bool *noted = arg;
+    struct noted *n = arg;
     struct db_rows *r;
     enum err e =
         db_query_one(cx->tx, &VIEW_ROW, ARGS(V_INT(cx->tenant.id), V_STR(cx->actor.session)), &r);
@@ -64,21 +73,23 @@ view_is_noted(struct cx *cx, void *arg)
     if (e == ERR_NOT_FOUND)
         return OK;
     TRY(e);
-    *noted = db_int(r, 0) == cx->now / USEC_PER_MIN;
+    n->yes = db_int(r, 0) >= n->since;
     db_rows_end(r);
     return OK;
 }
 
 /* Reads go on when the log can not be written: the view is then noted by the next one. A minute's
- * further queries are not written one by one: a keystroke must not cost a commit. */
+ * further queries are not written one by one: a keystroke must not cost a commit. Following goes on
+ * with a view that was noted: it is noted again once an hour, else every open page would answer
+ * each event with one of its own. */
 static void
-note_view(struct api_request *rq)
+note_view(struct api_request *rq, int64_t minutes)
 {
     struct failure kept = rq->cx->failure;
-    struct view v = {audit_query_text(rq)};
-    bool noted = false;
+    struct view v = {audit_query_text(rq), rq->cx->now / USEC_PER_MIN - minutes + 1};
+    struct noted noted = {v.since, false};
 
-    if (cx_read(rq->cx, view_is_noted, &noted) == OK && !noted &&
+    if (cx_read(rq->cx, view_is_noted, &noted) == OK && !noted.yes &&
         cx_write(rq->cx, note_view_body, &v) != OK)
         log_warn("audit.view_not_recorded", LOG_STR("request", rq->cx->request_id));
     rq->cx->failure = kept;
@@ -86,15 +97,41 @@ note_view(struct api_request *rq)
 
 /* ---- list ---- */
 
+struct list {
+    struct audit_query q;
+    bool follow;
+};
+
+/* follow=N: what is new behind the cursor N, as a stream would send it. */
 static enum err
 list_prepare(struct api_request *rq)
 {
-    struct audit_query *q = arena_new(rq->cx->arena, struct audit_query);
+    struct list *l = arena_new(rq->cx->arena, struct list);
+    int64_t follow;
 
-    TRY(audit_query_read(rq, q));
+    rq->state = l;
+    TRY(audit_query_read(rq, &l->q));
+    TRY(query_int(rq, "follow", -1, INT64_MAX, -2, &follow));
+    l->follow = follow != -2;
+    if (l->follow) {
+        l->q.after = follow;
+        l->q.ascending = true;
+        l->q.before = -1;
+        l->q.offset = 0;
+        return OK; /* who follows was told that something moved: nothing to wait for */
+    }
     audit_settle(rq->cx->app, AUDIT_SETTLE_MS);
-    rq->state = q;
     return OK;
+}
+
+/* The cursor that the next question of a follower starts from. What was the newest event before the
+ * page was read has been looked at once the page is complete. */
+static int64_t
+follow_on(const struct audit_query *q, const struct audit_page *p)
+{
+    int64_t on = p->next > q->after ? p->next : q->after;
+
+    return !p->more && p->newest > on ? p->newest : on;
 }
 
 static void
@@ -116,7 +153,8 @@ write_window(struct api_request *rq)
 static enum err
 list_apply(struct api_request *rq)
 {
-    const struct audit_query *q = rq->state;
+    const struct list *l = rq->state;
+    const struct audit_query *q = &l->q;
     struct json_writer *w = &rq->out;
     struct audit_page page = {0};
 
@@ -125,13 +163,18 @@ list_apply(struct api_request *rq)
     json_kv_str(w, "status", S("success"));
     json_key(w, S("data"));
     json_begin_array(w);
-    for (size_t i = 0; i < page.n; i++)
+    for (size_t i = 0; i < page.n; i++) {
+        if (l->follow && audit_is_own_view(&page.events[i], rq->cx->actor.session))
+            continue;
         audit_json(w, &page.events[i]);
+    }
     json_end_array(w);
     json_key(w, S("meta"));
     json_begin_object(w);
     json_key(w, S("next"));
-    if (page.more)
+    if (l->follow)
+        json_i64(w, follow_on(q, &page));
+    else if (page.more)
         json_i64(w, page.next);
     else
         json_null(w);
@@ -162,7 +205,18 @@ list_apply(struct api_request *rq)
 static enum err
 list_after(struct api_request *rq)
 {
-    note_view(rq);
+    const struct list *l = rq->state;
+
+    note_view(rq, l->follow ? FOLLOW_MINUTES : VIEW_MINUTES);
+    return OK;
+}
+
+/* Hints say nothing of any event. */
+static enum err
+stream_after(struct api_request *rq)
+{
+    if (!audit_stream_is_hint(rq))
+        note_view(rq, FOLLOW_MINUTES);
     return OK;
 }
 
@@ -246,7 +300,8 @@ const struct route audit_routes[] = {
      .tx = TX_NONE,
      .events = "AuditLogViewed",
      .summary = "New events as they happen (server-sent events)",
-     .apply = audit_stream_apply},
+     .apply = audit_stream_apply,
+     .after = stream_after},
     {.method = HTTP_GET,
      .path = "/api/v2/auditlog/export",
      .who = WHO_PERMISSION,

@@ -23,6 +23,8 @@ struct stream {
     int64_t last_checked;
     uint64_t seen_audit;
     bool begun;
+    bool hint;      /* says only up to where there is something */
+    int64_t hinted; /* cursor said last */
     /* export only */
     enum audit_format format;
     bool is_export, head_done;
@@ -54,6 +56,10 @@ struct stream *audit_stream_new(struct api_request *rq, const struct audit_query
 /* Makes it the answer; its place must have been taken. */
 MUST_CHECK enum err audit_stream_open(struct api_request *rq, struct stream *s, struct str type,
                                       enum err (*write)(void *arg, struct buf *out));
+/* Whether the event tells of the viewing that this session does: never new to its own viewer. */
+bool audit_is_own_view(const struct audit_event *e, struct str session);
+/* Whether the request asks for hints (hint=1) instead of events. */
+bool audit_stream_is_hint(struct api_request *rq);
 /* Handlers of the routes. */
 enum err audit_stream_apply(struct api_request *rq);
 enum err audit_export_prepare(struct api_request *rq);

@@ -1,5 +1,7 @@
 /* New events as they happen: server-sent events over the cursor of the list. A stream ends within a
- * second when its session or right is lost; pages without a filter share what is rendered. */
+ * second when its session or right is lost; pages without a filter share what is rendered. A stream
+ * of hints says only up to which cursor there is something: the tabs of a browser share one, and
+ * each asks for what its own filter shows (GET /api/v2/auditlog?follow=N). */
 #include <pthread.h>
 
 #include "api/audit_api.h"
@@ -181,6 +183,12 @@ block_keep(const struct stream *s, int64_t after, uint64_t now, bool all, struct
     pthread_mutex_unlock(&blocks_lock);
 }
 
+bool
+audit_is_own_view(const struct audit_event *e, struct str session)
+{
+    return e->type == EV_AUDIT_VIEWED && str_eq(e->session, session);
+}
+
 /* Reads what is behind the stream's cursor and appends it as events. */
 static void
 render_block(struct stream *s, struct cx *cx, uint64_t now, struct buf *out)
@@ -203,8 +211,8 @@ render_block(struct stream *s, struct cx *cx, uint64_t now, struct buf *out)
         }
         s->query.after = audit_cursor(v);
         own |= v->type == EV_AUDIT_VIEWED;
-        if (v->type == EV_AUDIT_VIEWED && str_eq(v->session, s->session))
-            continue; /* never new to its own viewer */
+        if (audit_is_own_view(v, s->session))
+            continue;
         buf_fmt(out, "id: %lld\nevent: audit\ndata: ", (long long)s->query.after);
         json_writer_init(&w, out);
         audit_json(&w, v);
@@ -216,6 +224,30 @@ render_block(struct stream *s, struct cx *cx, uint64_t now, struct buf *out)
         s->last_sent = clock_monotonic();
     if (!own && is_plain(&s->query) && !buf_failed(out))
         block_keep(s, after, now, all, str_sub(buf_view(out), begin, out->n));
+}
+
+static void
+hello(struct stream *s, struct buf *out)
+{
+    s->begun = true;
+    s->last_sent = clock_monotonic();
+    if (s->hint)
+        s->hinted = s->query.after = audit_newest(s->app, s->tenant.id, false);
+    buf_fmt(out, "retry: 1000\nevent: hello\ndata: {\"%s\":%lld}\n\n", s->hint ? "newest" : "after",
+            (long long)s->query.after);
+}
+
+static void
+hint(struct stream *s, uint64_t now, struct buf *out)
+{
+    int64_t newest = audit_newest(s->app, s->tenant.id, false);
+
+    s->seen_audit = now;
+    if (newest <= s->hinted)
+        return;
+    s->hinted = newest;
+    s->last_sent = clock_monotonic();
+    buf_fmt(out, "event: newest\ndata: {\"newest\":%lld}\n\n", (long long)newest);
 }
 
 static enum err
@@ -230,14 +262,13 @@ stream_step(struct stream *s, struct buf *out)
         buf_cstr(out, "event: ended\ndata: {}\n\n");
         e = ERR_END;
     } else if (!s->begun) {
-        s->begun = true;
-        s->last_sent = clock_monotonic();
-        buf_fmt(out, "retry: 1000\nevent: hello\ndata: {\"after\":%lld}\n\n",
-                (long long)s->query.after);
+        hello(s, out);
     }
     if (e == OK && (now != s->seen_audit || s->query.ascending == false)) {
         s->query.ascending = true;
-        if (!block_take(s, now, out))
+        if (s->hint)
+            hint(s, now, out);
+        else if (!block_take(s, now, out))
             render_block(s, &cx, now, out);
     }
     if (e == OK && clock_monotonic() - s->last_sent > HEARTBEAT_S * USEC_PER_SEC) {
@@ -301,6 +332,12 @@ audit_stream_open(struct api_request *rq, struct stream *s, struct str type,
     return OK;
 }
 
+bool
+audit_stream_is_hint(struct api_request *rq)
+{
+    return str_eq(query_str(rq, "hint"), S("1"));
+}
+
 enum err
 audit_stream_apply(struct api_request *rq)
 {
@@ -319,5 +356,6 @@ audit_stream_apply(struct api_request *rq)
     TRY(audit_streams_room(rq, rq->cx->actor.user_id));
     s = audit_stream_new(rq, &q);
     s->query.ascending = false; /* the first write looks at once */
+    s->hint = audit_stream_is_hint(rq);
     return audit_stream_open(rq, s, S("text/event-stream; charset=utf-8"), stream_write);
 }

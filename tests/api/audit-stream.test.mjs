@@ -39,6 +39,53 @@ test("filters hold for streams", async () => {
   assert.ok(!st.events.some((e) => e.json?.message?.includes("Other")));
   st.close();
 });
+test("a stream of hints says how far the log reaches, and nothing of what is in it", async () => {
+  const st = await admin.stream("/api/v2/auditlog/stream?hint=1&q=matchesnothing");
+  const hello = await st.wait((e) => e.event === "hello");
+  assert.deepEqual(Object.keys(hello.json), ["newest"]);
+  await admin.ok("POST", "/api/v1/client/create", { name: "Hinted" });
+  const e = await admin.event("ClientCreated", (x) => x.message.includes("Hinted"));
+  await st.wait((x) => x.event === "newest" && x.json.newest >= e.index, "a hint");
+  const said = st.events.map((x) => x.json.newest);
+  assert.deepEqual(said, [...new Set(said)].sort((a, b) => a - b), "each step once");
+  assert.doesNotMatch(st.text, /Hinted|ClientCreated/);
+  st.close();
+});
+test("following: what is new behind a cursor, oldest first, by the filter, each once", async () => {
+  const ada = await s.as("ada2@example.org");
+  let at = (await ada.ok("GET", "/api/v2/auditlog?limit=1")).meta.newest;
+  const from = at, got = [], ask = async () => {
+    const a = await ada.ok("GET", `/api/v2/auditlog?follow=${at}&limit=2&event_type=ClientCreated`);
+    assert.ok(a.meta.next >= at, "the cursor never goes back");
+    got.push(...a.data);
+    at = a.meta.next;
+    return a.meta.more;
+  };
+  for (let i = 0; i < 5; i++) { await admin.ok("POST", "/api/v1/client/create", { name: `Followed ${i}` }); if (i % 2) await ask(); }
+  await until(async () => { while (await ask()); return got.length >= 5; }, "all five");
+  assert.deepEqual(got.map((e) => e.message.match(/Followed \d/)[0]), [0, 1, 2, 3, 4].map((i) => `Followed ${i}`));
+  const end = (await admin.ok("GET", "/api/v2/auditlog?limit=1")).meta.newest;
+  while (await ask());
+  assert.ok(at >= end, "the cursor passes what the filter does not show");
+  assert.equal((await ada.get("/api/v2/auditlog?follow=x")).status, 400);
+  const own = (await ada.ok("GET", `/api/v2/auditlog?follow=${from - 1}&event_type=AuditLogViewed`)).data;
+  assert.ok(own.every((e) => !e.user_info.includes("ada2@example.org")), "one's own viewing is never new");
+});
+test("following is noted once an hour at most, but never goes unnoted", async () => {
+  const viewed = async (who) => (await admin.events({ event_type: "AuditLogViewed", limit: "1000" })).filter((e) => e.user_info.includes(who)).length;
+  const fresh = await s.as("ada2@example.org"), before = await viewed("ada2@example.org");
+  await fresh.ok("GET", "/api/v2/auditlog?follow=0"); // a session that has viewed nothing yet
+  await until(async () => (await viewed("ada2@example.org")) === before + 1, "the reading to be noted");
+  for (let i = 0; i < 5; i++) await fresh.ok("GET", "/api/v2/auditlog?follow=0");
+  const st = await fresh.stream("/api/v2/auditlog/stream?after=0");
+  await st.wait((e) => e.event === "audit");
+  st.close();
+  assert.equal(await viewed("ada2@example.org"), before + 1);
+  const other = await s.as("ada2@example.org");
+  const own = await other.stream("/api/v2/auditlog/stream?after=0");
+  await until(async () => (await viewed("ada2@example.org")) === before + 2, "a stream's reading to be noted");
+  own.close();
+});
 test("someone without the right gets 403", async () => {
   const c = await s.as("std@example.org");
   assert.equal((await c.get("/api/v2/auditlog/stream")).status, 403);

@@ -33,7 +33,7 @@ export function AuditPage() {
   const past = !!values.to && (/^\d+[dh]$/.test(values.to) || (asDate(values.to)?.getTime() ?? Infinity) < Date.now());
 
   const watching = useCallback(() => (scroll.current?.scrollTop ?? 0) < 4 && open === null && !document.hidden && !getSelection()?.toString(), [open]);
-  const log = useLog(filter, !past, watching), { events, meta } = log;
+  const log = useLog(filter, !past, watching, s.user.cuid), { events, meta } = log;
   const at = mark === null ? -1 : events.findIndex((e) => e.cuid === mark), setAt = (i: number) => setMark(events[i]?.cuid ?? null);
   const parts = useMemo(() => pieces(values.q), [values.q]);
   const set = (v: Record<string, string>) => { if ("q" in v) { sent.current = v.q!; setText(v.q!); } setOpen(null); setAt(-1); setUrl(v); scroll.current?.scrollTo(0, 0); };
@@ -86,8 +86,8 @@ export function AuditPage() {
       </div>
       {log.fault && events.length > 0 && <Notice kind="bad">{log.fault}</Notice>}
       <section className={`log ${log.loading ? "loading" : ""}`} aria-label="Events" aria-busy={log.loading}>
-        {log.waiting.length > 0 && <button type="button" className="pill" onClick={top}><IconArrowUp size={14} aria-hidden />{plural(log.waiting.length, "new event")}</button>}
-        <span className="sr" role="status">{log.waiting.length > 0 ? plural(log.waiting.length, "new event") : none ? "No events" : ""}</span>
+        {log.waiting.length > 0 && <button type="button" className="pill" onClick={top}><IconArrowUp size={14} aria-hidden />{pillText(log)}</button>}
+        <span className="sr" role="status">{log.waiting.length > 0 ? pillText(log) : none ? "No events" : ""}</span>
         <div className="grow" role="table" aria-label="Audit events" aria-rowcount={-1} style={{ display: "flex", flexDirection: "column", minHeight: 0 }}>
           <div role="rowgroup"><div className="log-cols log-head" role="row"><span role="columnheader"><span className="sr">Details</span></span><span role="columnheader">User</span><span role="columnheader">Event</span><span role="columnheader">Time <button type="button" className="bare link num" title={zone === "utc" ? "Show local time" : "Show UTC"} onClick={() => setUrl({ tz: zone === "utc" ? "" : "utc" })}>({zoneName(zone)})</button></span><span role="columnheader" className="addr">Address</span></div></div>
           <div className="log-scroll" ref={scroll} role="rowgroup" tabIndex={0} aria-label="Events, newest first" onScroll={(e) => { if (e.currentTarget.scrollTop < 4 && open === null && log.waiting.length) log.release(); }}>
@@ -108,6 +108,7 @@ export function AuditPage() {
     </Page>
   );
 }
+const pillText = (log: { waiting: unknown[]; missed: boolean }) => (log.missed ? "1,000 or more new events" : plural(log.waiting.length, "new event"));
 const Incomplete = ({ meta, zone, more }: { meta: { scanned_to?: unknown }; zone: Zone; more: () => void }) => <span className="row wrap" style={{ justifyContent: "center" }}>Looked back to {stamp(meta.scanned_to, zone)} so far. <Button size="compact-xs" variant="default" onClick={more}>Search further back</Button></span>;
 
 interface ItemProps { e: Event; i: number; top: number; size: (n: Element | null) => void; opened: boolean; cur: boolean; fresh: boolean; parts: string[]; zone: Zone; toggle: (e: Event, i: number) => void; filter: (v: Record<string, string>) => void }
