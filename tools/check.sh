@@ -113,6 +113,11 @@ say 'web application and server (GCC)'
 one 02-build-web tools/build-web.sh
 build 03-build-gcc build gcc
 
+if wanted lint; then
+    say 'types of the scenarios'
+    one 02-types-tests web/node_modules/.bin/tsc -p tests/tsconfig.json
+fi
+
 if wanted static; then
     say 'cppcheck, clang-tidy'
     one 04-cppcheck tools/static.sh cppcheck

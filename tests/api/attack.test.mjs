@@ -67,8 +67,8 @@ test("the last administrator is not lost to another way of signing in", async ()
   try {
     const a = await one.as();
     const id = (await a.ok("GET", "/api/v2/whoami")).user_id;
-    for (const [m, p, b] of [["PUT", `${T}/users/${id}`, { authentication_provider: "okta" }], ["PUT", "/api/v1/user/update", { authenticationProvider: "google" }],
-      ["PUT", `/api/v2/authenticate/tenants/0/users/${id}/configuration`, { authentication_provider: "azure" }]]) {
+    for (const [m, p, b] of /** @type {[string, string, object][]} */ ([["PUT", `${T}/users/${id}`, { authentication_provider: "okta" }], ["PUT", "/api/v1/user/update", { authenticationProvider: "google" }],
+      ["PUT", `/api/v2/authenticate/tenants/0/users/${id}/configuration`, { authentication_provider: "azure" }]])) {
       const r = await a.request(m, p, b);
       assert.equal(r.status, 409, `${p}: ${r.text}`);
     }

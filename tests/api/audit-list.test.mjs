@@ -99,8 +99,8 @@ test("the answer prints its window: at least 120 days, next change on a first", 
   const since = new Date(meta.window.since), next = new Date(meta.window.next_change);
   assert.equal(since.getUTCDate(), 1);
   assert.equal(next.getUTCDate(), 1);
-  assert.ok(Date.now() - since > 120 * 86400e3);
-  assert.ok(next > Date.now());
+  assert.ok(Date.now() - since.getTime() > 120 * 86400e3);
+  assert.ok(next.getTime() > Date.now());
 });
 test("viewing the log is one event a minute, and its query is not found by plain words", async () => {
   await admin.events({ q: "zebrafinch" });

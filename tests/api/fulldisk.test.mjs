@@ -48,7 +48,7 @@ function instanceLog(store) {
   return r.out.trim().split("\n").map((l) => JSON.parse(l));
 }
 
-const store = smallStore();
+const store = /** @type {ReturnType<typeof smallStore> & import("./harness.mjs").Store} */ (smallStore());
 
 test("a full disk: changes wait, reads and the reserve go on, and it recovers by itself", { timeout: 300_000, skip: store.why ?? false }, async (t) => {
   const users = ["victim@example.org", "locked@example.org", "guest@example.org"].map((email) => ({ email, role: "ANALYST" }));

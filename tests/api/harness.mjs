@@ -27,7 +27,12 @@ export const LONG = !!process.env.RECOUNT_LONG;
 export const PASSWORD = "Quiet-Harbour-71!";
 const WAIT_MS = SLOW ? 60_000 : 20_000;
 
-/** Polls until `what` gives something true; the last value or error is in the complaint. */
+/**
+ * Polls until `what` gives something true; the last value or error is in the complaint.
+ * @template T
+ * @param {() => T | Promise<T>} what
+ * @returns {Promise<T>}
+ */
 export async function until(what, text = "the condition", ms = WAIT_MS) {
   const end = Date.now() + ms;
   let last;
@@ -52,7 +57,11 @@ function psql(sql, url = process.env.RECOUNT_TEST_PG) {
 }
 export { psql };
 
-/** A fresh store: its command-line flags, and how to remove it. */
+/**
+ * A fresh store: its command-line flags, and how to remove it.
+ * @typedef {{kind: string, dir: string, data: string, url?: string, flags: string[], drop: () => void}} Store
+ * @returns {Store}
+ */
 export function newStore(kind = STORE) {
   const dir = mkdtempSync(path.join(os.tmpdir(), "recount-test-"));
   if (kind === "sqlite")
@@ -93,9 +102,10 @@ export const ADMIN = { email: "admin@example.org", first: "Alice", last: "Archer
 
 /**
  * Starts a server on a store (a new one unless given), with a first administrator and the users asked for.
- * @param {{store?: object, kind?: string, users?: object[], args?: string[], env?: object, noAdmin?: boolean, tls?: object,
- *          proxy?: boolean, keep?: boolean, wrap?: string[]}} o
+ * @typedef {{store?: Store, kind?: string, users?: object[], args?: string[], env?: object, noAdmin?: boolean,
+ *            tls?: {cert: string, key: string, pem: string}, proxy?: boolean, keep?: boolean, wrap?: string[]}} ServeOptions
  *   proxy: trust 127.0.0.1 as a proxy, so that clients can come `from` any address
+ * @param {ServeOptions} o
  */
 export async function serve(o = {}) {
   const store = o.store ?? newStore(o.kind);
@@ -110,8 +120,25 @@ export async function serve(o = {}) {
 }
 
 export class Server {
+  /** @type {any[]} lines of its log */
+  log = [];
+  out = "";
+  err = "";
+  /** @type {{code: number | null, signal: NodeJS.Signals | null} | null} */
+  exit = null;
+  port = 0;
+  base = "";
+  /** @type {http.Agent} */
+  agent;
+  /** @type {import("node:child_process").ChildProcess} */
+  child;
+  /** @type {Promise<Server["exit"]>} */
+  ended;
+
+  /** @param {Store} store @param {ServeOptions} o */
   constructor(store, o) {
-    Object.assign(this, { store, o, log: [], out: "", err: "", exit: null });
+    this.store = store;
+    this.o = o;
   }
 
   async start() {
@@ -153,7 +180,7 @@ export class Server {
   }
 
   /** Ends in order; a sanitizer's complaint or another status than 0 fails. */
-  async stop({ drop = true, signal = "SIGTERM" } = {}) {
+  async stop({ drop = true, signal = /** @type {NodeJS.Signals} */ ("SIGTERM") } = {}) {
     if (!this.exit) {
       this.child.kill(signal);
       const timer = setTimeout(() => this.child.kill("SIGKILL"), SLOW ? 60_000 : 20_000);
@@ -184,11 +211,29 @@ export class Server {
 /* ---- clients ---- */
 
 export class Client {
+  /** @type {string} */
+  email;
+  /** @type {any} what signing in answered */
+  answer;
+  tenant = 0;
+
+  /**
+   * @param {Pick<Server, "base" | "agent"> & {o?: ServeOptions}} server
+   * @param {{from?: string, token?: string, cookie?: string, headers?: Record<string, any>}} o
+   */
   constructor(server, { from, token, cookie, headers } = {}) {
-    Object.assign(this, { server, from, token, cookie, extra: headers ?? {} });
+    this.server = server;
+    this.from = from;
+    this.token = token;
+    this.cookie = cookie;
+    this.extra = headers ?? {};
   }
 
-  /** One request. `body` may be an object (JSON), a string or Buffer (sent as it is) or undefined. */
+  /**
+   * One request. `body` may be an object (JSON), a string or Buffer (sent as it is) or undefined.
+   * @param {string} method @param {string} target @param {any} [body] @param {Record<string, any>} headers
+   * @returns {Promise<any>}
+   */
   request(method, target, body, headers = {}, { timeout = WAIT_MS * 3, stream = false } = {}) {
     const h = { ...this.extra, ...headers };
     if (this.token && h.authorization === undefined) h.authorization = `Bearer ${this.token}`;
@@ -257,7 +302,7 @@ export class Client {
   }
 
   /** Waits until an event of the type that satisfies `match` is in the log, and returns it. */
-  event(type, match = () => true, q = {}) {
+  event(type, match = (/** @type {any} */ _e) => true, q = {}) {
     return until(async () => (await this.events({ event_type: type, ...q })).find(match), `event ${type}`);
   }
 
@@ -269,8 +314,15 @@ export class Client {
 }
 
 export class Stream {
+  /** @type {any[]} */
+  events = [];
+  ended = false;
+  text = "";
+
+  /** @param {http.IncomingMessage} rs */
   constructor(rs) {
-    Object.assign(this, { rs, status: rs.statusCode, events: [], ended: false, text: "" });
+    this.rs = rs;
+    this.status = rs.statusCode;
     let rest = "";
     rs.setEncoding("utf8");
     rs.on("data", (d) => {
@@ -278,7 +330,7 @@ export class Stream {
       const blocks = (rest + d).split("\n\n");
       rest = blocks.pop();
       for (const b of blocks) {
-        const e = { event: "message", data: "" };
+        const e = /** @type {any} */ ({ event: "message", data: "" });
         for (const line of b.split("\n")) {
           const m = /^(\w*):? ?(.*)$/.exec(line);
           if (m && m[1] === "data") e.data += m[2];
@@ -338,13 +390,14 @@ export function raw(server, bytes, { quiet = 1500, host = "127.0.0.1" } = {}) {
 
 /** A mail server that keeps what it gets: {port, mails:[{from,to,data}], close()}. */
 export async function smtpSink() {
+  /** @type {{from?: string, to: string[], data?: string}[]} */
   const mails = [];
   const sockets = new Set();
   const server = net.createServer((socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => {});
-    let rest = "", inData = false, mail = { to: [] };
+    let rest = "", inData = false, mail = /** @type {typeof mails[0]} */ ({ to: [] });
     const say = (t) => socket.write(t + "\r\n");
     say("220 sink ESMTP");
     socket.setEncoding("utf8");
@@ -376,8 +429,8 @@ export async function smtpSink() {
       }
     });
   });
-  await new Promise((r) => server.listen(0, "127.0.0.1", r));
-  return { port: server.address().port, mails, close: () => { for (const s of sockets) s.destroy(); server.close(); } };
+  await new Promise((r) => server.listen(0, "127.0.0.1", () => r(undefined)));
+  return { port: /** @type {net.AddressInfo} */ (server.address()).port, mails, close: () => { for (const s of sockets) s.destroy(); server.close(); } };
 }
 
 /** Text of a mail with its transfer encoding undone. */

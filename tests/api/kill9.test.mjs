@@ -26,7 +26,7 @@ test(`${KILLS} kills under load lose nothing acknowledged`, { timeout: 60_000 + 
           const r = await c.post("/api/v1/client/create", { name });
           if (r.status === 200) acknowledged.set(name, r.body.client_id);
           else assert.ok([401, 503].includes(r.status), r.text);
-        } catch (e) { if (e.code === "ERR_ASSERTION") throw e; return; }
+        } catch (e) { if (e instanceof assert.AssertionError) throw e; return; }
       }
     });
     await new Promise((r) => setTimeout(r, 20 + rnd(250)));

@@ -16,7 +16,7 @@ const STOPS = SLOW ? 2 : LONG ? 30 : 4;
 async function cluster() {
   if (STORE !== "postgres") return { why: "for PostgreSQL" };
   const root = "/usr/lib/postgresql";
-  const version = existsSync(root) ? readdirSync(root).sort((a, b) => b - a)[0] : undefined;
+  const version = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a))[0] : undefined;
   if (!version) return { why: "no PostgreSQL server is installed" };
   const bin = path.join(root, version, "bin");
   const dir = mkdtempSync("/tmp/recount-pgcut."); // a socket's path must be short, and postgres must be able to enter
@@ -29,7 +29,7 @@ async function cluster() {
     chownSync(dir, Number(id.stdout), 0);
   }
   const port = await new Promise((ok) => {
-    const probe = net.createServer().listen(0, "127.0.0.1", () => { const p = probe.address().port; probe.close(() => ok(p)); });
+    const probe = net.createServer().listen(0, "127.0.0.1", () => { const p = /** @type {net.AddressInfo} */ (probe.address()).port; probe.close(() => ok(p)); });
   });
   const data = path.join(dir, "data");
   const made = as("initdb", "-D", data, "-U", "recount", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync");

@@ -1,6 +1,6 @@
 /** Signing in as the published clients do it, quirks included; what each attempt leaves in the log. */
 import { test, after, before, describe } from "node:test";
-import { serve, assert, claims, ADMIN, PASSWORD, createUser } from "./harness.mjs";
+import { serve, assert, claims, ADMIN, PASSWORD } from "./harness.mjs";
 
 let s, admin;
 before(async () => {

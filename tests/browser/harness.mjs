@@ -28,6 +28,7 @@ export async function browser(s) {
   const complaints = [];
   return {
     complaints,
+    /** @param {{scheme?: "light" | "dark", width?: number, height?: number, zone?: string}} o */
     async page({ scheme = "light", width = 1440, height = 900, zone = "Europe/Berlin" } = {}) {
       const context = await b.newContext({ viewport: { width, height }, colorScheme: scheme, timezoneId: zone, locale: "en-GB", reducedMotion: "reduce", acceptDownloads: true, permissions: ["clipboard-read", "clipboard-write"] });
       if (DIST) await context.route((u) => !u.pathname.startsWith("/api/"), (route) => fromFolder(route));
@@ -81,7 +82,7 @@ export async function choose(within, label, option) {
 /** Runs axe over the page, or over a part of it; any violation fails, with what and where. */
 export async function axe(page, name, part) {
   await page.evaluate(AXE); // evaluated from outside, which the content policy does not forbid
-  const r = await page.evaluate((at) => window.axe.run((at && document.querySelector(at)) || document, { resultTypes: ["violations"] }), part);
+  const r = await page.evaluate((at) => Reflect.get(window, "axe").run((at && document.querySelector(at)) || document, { resultTypes: ["violations"] }), part);
   const bad = r.violations.map((v) => `${v.id} (${v.impact}): ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160) + " " + (n.any[0]?.message ?? n.all[0]?.message ?? n.none[0]?.message ?? "")).join(" | ")}`);
   assert.deepEqual(bad, [], name);
 }

@@ -15,6 +15,7 @@ before(async () => {
 });
 after(async () => { await b?.close(); await s?.stop(); });
 
+/** @type {[string, string | (() => string)][]} */
 const PAGES = [["dashboard", "/"], ["clients", "/clients"], ["client-new", "/clients?new=1"], ["client", () => `/clients/${client}`], ["client-users", () => `/clients/${client}/users`],
   ["profile", "/profile"], ["profile-password", "/profile/password"], ["profile-mfa", "/profile/mfa"], ["profile-sessions", "/profile/sessions"], ["profile-tokens", "/profile/tokens"],
   ["admin", "/admin"], ["users", "/admin/users"], ["user", "/admin/users/2"], ["roles", "/admin/roles"], ["matrix", "/admin/roles?view=matrix"], ["role", () => `/admin/roles/${role}`],
@@ -22,7 +23,7 @@ const PAGES = [["dashboard", "/"], ["clients", "/clients"], ["client-new", "/cli
   ["retention", "/admin/audit-settings"], ["health", "/admin/health"], ["audit-log", "/admin/audit-log"], ["lost", "/no/such/page"]];
 const address = (at) => (typeof at === "function" ? at() : at);
 
-for (const [scheme, width] of [["light", 1440], ["dark", 1440], ["dark", 400]])
+for (const { scheme, width } of [{ scheme: "light", width: 1440 }, { scheme: "dark", width: 1440 }, { scheme: "dark", width: 400 }])
   describe(`${scheme}, ${width} px`, () => {
     let page;
     before(async () => { page = await b.page({ scheme, width, height: width < 500 ? 800 : 900 }); });
