@@ -5,25 +5,35 @@
 #include "api/dispatch.h"
 #include "base/text.h"
 
-/* A form becomes an object of strings, so that handlers know one shape. */
-static const struct json *
-form_object(struct arena *a, const struct form_part *parts, size_t n)
+/* A form becomes an object of strings, so that handlers know one shape. Files are no texts: they stay
+ * in rq->parts. A name given twice would be read differently by two readers. */
+static enum err
+form_object(struct api_request *rq, const struct json **out)
 {
+    struct arena *a = rq->cx->arena;
     struct json *o = arena_new(a, struct json);
     struct json **end = &o->first;
 
     o->type = JSON_OBJECT;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < rq->n_parts; i++) {
+        const struct form_part *part = &rq->parts[i];
         struct json *m = arena_new(a, struct json);
 
+        if (!str_is_null(part->filename))
+            continue;
+        if (!utf8_is_valid(part->value))
+            return fail_field(rq->cx, part->name, "is not valid UTF-8");
+        if (json_get(o, part->name) != NULL)
+            return fail_field(rq->cx, part->name, "is given twice");
         m->type = JSON_STRING;
-        m->key = parts[i].name;
-        m->text = parts[i].value;
+        m->key = part->name;
+        m->text = part->value;
         *end = m;
         end = &m->next;
         o->count++;
     }
-    return o;
+    *out = o;
+    return OK;
 }
 
 /* A body that begins like JSON is JSON: command-line clients label it as a form by default. */
@@ -40,14 +50,7 @@ read_form(struct api_request *rq, struct str type)
 {
     if (form_parse(rq->cx->arena, type, rq->http->body, &rq->parts, &rq->n_parts) != OK)
         return fail(rq->cx, ERR_INVALID, "The form is malformed");
-    for (size_t i = 0; i < rq->n_parts; i++) {
-        bool text = str_is_null(rq->parts[i].filename);
-
-        if (text && rq->parts[i].value.n && !utf8_is_valid(rq->parts[i].value))
-            return fail_field(rq->cx, rq->parts[i].name, "is not valid UTF-8");
-    }
-    rq->body = form_object(rq->cx->arena, rq->parts, rq->n_parts);
-    return OK;
+    return form_object(rq, &rq->body);
 }
 
 /* Clients send JSON with any type or none, and "null" where there is no body. */

@@ -21,6 +21,9 @@ access_token_parse(struct str credential, int64_t *tenant_id, struct str *cuid)
         rest.n != CUID_LEN + SECRET_TEXT || str_int64(tenant, &id) != OK || id < 0 ||
         !cuid_is(str_sub(rest, 0, CUID_LEN)))
         return ERR_INVALID;
+    /* One number has one text: neither "-0" nor "007". */
+    if (tenant.p[0] == '-' || (tenant.p[0] == '0' && tenant.n > 1))
+        return ERR_INVALID;
     *tenant_id = id;
     *cuid = str_sub(rest, 0, CUID_LEN);
     return OK;

@@ -212,6 +212,10 @@ read_target(struct head *h)
             return;
         }
     t = strip_authority(h, t);
+    if (!str_is_null(h->host) && !is_host(h->host)) { /* the target's own, unlike the header's */
+        refuse(h, 400, "the Host is malformed");
+        return;
+    }
     raw = str_sub(t, 0, str_index(t, '?'));
     if (str_eq(raw, S("*")) && q->method == HTTP_OPTIONS) {
         q->path = S("*");

@@ -89,6 +89,23 @@ test("credentials in absurd forms", async () => {
   const none = `${alg({ alg: "none", typ: "JWT" })}.${admin.token.split(".")[1]}.`;
   assert.equal((await s.client({ token: none }).get("/api/v2/whoami")).status, 401);
 });
+test("a form: bytes of a file are no text, and a name stands once", async () => {
+  const send = (part, bytes) => {
+    const head = `--b\r\nContent-Disposition: form-data; ${part}\r\n\r\n`;
+    return admin.request("POST", "/api/v1/client/create", Buffer.concat([Buffer.from(head), bytes, Buffer.from("\r\n--b--\r\n")]), { "content-type": "multipart/form-data; boundary=b" });
+  };
+  const file = await send('name="name"; filename="name"', Buffer.from([0x41, 0xff, 0x00]));
+  assert.equal(file.status, 400, file.text);
+  assert.match(file.text, /is required/);
+  assert.equal((await send('name="name"', Buffer.from([0x41, 0xff]))).status, 400);
+  const twice = await admin.request("POST", "/api/v1/client/create", "name=Twice&x=1&x=2", { "content-type": "application/x-www-form-urlencoded" });
+  assert.equal(twice.status, 400);
+  assert.match(twice.text, /given twice/);
+});
+test("the target's own host is checked as the header's is", async () => {
+  for (const target of ['http://ex"ample/api/v1/', "http:///api/v1/", "http://user@example.org/api/v1/"])
+    assert.equal((await raw(s, `GET ${target} HTTP/1.1\r\nHost: x\r\n\r\n`)).status, 400, target);
+});
 test("very long and odd passwords do no harm", async () => {
   for (const password of ["x".repeat(100_000), "\u0000", "🦊".repeat(200), " "]) {
     const r = await s.client().post("/api/v1/authenticate", { username: ADMIN.email, password });

@@ -193,21 +193,25 @@ change(struct input *in)
     size_t at = below(in->n);
     uint8_t c = odd_byte();
 
-    switch (in->n == 0 ? 2 : below(6)) {
+    switch (in->n == 0 ? 4 : below(10)) {
     case 0:
+    case 1:
         in->p[at] ^= (uint8_t)(1u << below(8));
         break;
-    case 1:
+    case 2:
+    case 3:
         in->p[at] = c;
         break;
-    case 2:
+    case 4:
+    case 5:
         insert(in, at, &c, 1);
         break;
-    case 3:
-        cut(in, at, 1 + below(below(in->n - at)));
-        break;
-    case 4:
+    case 6:
+    case 7:
         insert_piece(in, at);
+        break;
+    case 8:
+        cut(in, at, 1 + below(below(in->n - at)));
         break;
     default:
         in->n = at; /* ends early */
