@@ -40,8 +40,7 @@ struct source {
 };
 enum err source_read(void *arg, int level, int64_t n, int width, struct sha256 *out);
 /* A fresh one for one call. */
-#define SOURCE(n)                                                                                  \
-    (&(struct tree_source){source_read, &(struct source){.size = (n)}})
+#define SOURCE(n) (&(struct tree_source){source_read, &(struct source){.size = (n)}})
 
 /* The eight leaves of Certificate Transparency's own tests, and the roots of the trees of 0 … 8. */
 struct sha256 published_leaf(struct arena *a, int i);
