@@ -21,6 +21,7 @@ init_locks(struct audit *au)
     pthread_mutex_init(&au->wake_lock, NULL);
     pthread_cond_init(&au->moved, &attr);
     pthread_cond_init(&au->wake, &attr);
+    pthread_cond_init(&au->hurry, &attr);
     pthread_cond_init(&au->index_wake, &attr);
     pthread_condattr_destroy(&attr);
 }
@@ -29,10 +30,12 @@ static void
 free_audit(struct audit *au)
 {
     segments_close(au);
+    mover_fini(au);
     mover_lock_close(au);
     reserve_close(au);
     fold_free(au->fold);
     pthread_cond_destroy(&au->index_wake);
+    pthread_cond_destroy(&au->hurry);
     pthread_cond_destroy(&au->wake);
     pthread_cond_destroy(&au->moved);
     pthread_mutex_destroy(&au->wake_lock);
@@ -100,6 +103,7 @@ stop_threads(struct audit *au)
     pthread_mutex_lock(&au->wake_lock);
     atomic_store(&au->stop, true);
     pthread_cond_broadcast(&au->wake);
+    pthread_cond_broadcast(&au->hurry);
     pthread_cond_broadcast(&au->index_wake);
     pthread_mutex_unlock(&au->wake_lock);
     pthread_join(au->keeper_thread, NULL);
@@ -231,7 +235,10 @@ audit_settle(struct app *app, int timeout_ms)
     int64_t deadline = clock_monotonic() + timeout_ms * USEC_PER_MS;
     if (au == NULL || au->options.read_only || !au->started)
         return;
+    pthread_mutex_lock(&au->wake_lock);
     atomic_fetch_add(&au->settling, 1);
+    pthread_cond_signal(&au->hurry);
+    pthread_mutex_unlock(&au->wake_lock);
     settle_local(au, deadline);
     if (au->pg)
         settle_shared(au, deadline);

@@ -442,6 +442,7 @@ index_main(void *arg)
 {
     struct audit *au = arg;
 
+    (void)pthread_setname_np(pthread_self(), "indexer");
     /* Requests come first: what is not indexed yet is scanned. A thread's own priority on Linux. */
     (void)setpriority(PRIO_PROCESS, 0, 10);
     while (!atomic_load(&au->stop)) {

@@ -7,6 +7,7 @@
  * an advisory lock. */
 #include "audit/priv.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/log.h"
@@ -14,6 +15,9 @@
 
 #define MOVE_ARENA ((size_t)256 << 20)
 #define GATHER_US  10000 /* wait for more commits before a move, unless a reader waits */
+#define CROWD_US   20000 /* the same when events come in hundreds: each move costs less an event */
+#define CROWD      192   /* so many events in a move are a crowd */
+#define PLACE_MAX  64    /* bytes record_put_place() adds at most */
 #define POLL_MS    200   /* look at least this often: other processes write to the tail, too */
 #define TRIM_ROWS  512   /* moved rows the tail may keep before it is trimmed */
 
@@ -31,21 +35,23 @@ struct carry {
     struct str hashes; /* of the leaves before, back to the beginning of their tile */
 };
 
+/* One batch, kept from move to move for its arrays: under the mutex `mover`. */
 struct batch {
     struct audit *au;
-    struct arena *a;
-    int64_t after; /* SQLite: rows up to here were moved before */
-    struct item *v;
+    struct arena *a; /* of one move */
+    int64_t after;   /* SQLite: rows up to here were moved before */
+    struct item v[MOVE_BATCH];
     size_t n;
     bool foreign; /* another process has moved since our last look */
     int32_t month;
     int64_t logged;
     struct segment *segment;
-    struct log_state *logs; /* copies of the logs touched, as they are after the batch */
+    struct log_state logs[MOVE_BATCH]; /* copies of the logs touched, as they are after the batch */
     size_t n_logs;
-    struct range *ranges;      /* what the batch adds to each log of logs[] */
-    struct carry *carries;     /* the same: leaf hashes to be carried into the month */
-    struct node *nodes, **end; /* subtrees finished, in order */
+    struct range ranges[MOVE_BATCH];  /* what the batch adds to each log of logs[] */
+    struct carry carries[MOVE_BATCH]; /* the same: leaf hashes to be carried into the month */
+    struct node *nodes, **end;        /* subtrees finished, in order */
+    struct buf place;                 /* scratch of append_place() */
 };
 
 /* ---- reading the tail ---- */
@@ -53,6 +59,16 @@ struct batch {
 static const struct sql read_tail =
     SQL_READ("SELECT seq, tenant_id, public, personal, salt FROM audit_tail WHERE seq > $1"
              " ORDER BY seq LIMIT $2");
+
+/* A copy with room behind it for the placement. */
+static struct str
+with_room(struct arena *a, struct str s)
+{
+    char *p = arena_array(a, char, s.n + PLACE_MAX);
+    if (s.n > 0)
+        memcpy(p, s.p, s.n);
+    return str_mem(p, s.n);
+}
 
 static enum err
 read_batch(struct db_tx *tx, void *arg)
@@ -65,7 +81,7 @@ read_batch(struct db_tx *tx, void *arg)
     while ((e = db_next(q)) == OK) {
         struct item *i = &b->v[b->n++];
         *i = (struct item){.seq = db_int(q, 0), .tenant_id = db_int(q, 1)};
-        i->pub = arena_str(b->a, db_bytes(q, 2));
+        i->pub = with_room(b->a, db_bytes(q, 2));
         i->personal = arena_str(b->a, db_bytes(q, 3));
         i->salt = arena_str(b->a, db_bytes(q, 4));
     }
@@ -86,6 +102,7 @@ batch_log(struct batch *b, const struct log_state *known, int64_t tenant_id)
     b->logs[i].edge = arena_new(b->a, struct tree_edge);
     if (known != NULL)
         *b->logs[i].edge = *known->edge;
+    b->carries[i] = (struct carry){0};
     b->ranges[i] = (struct range){.tenant_id = tenant_id,
                                   .epoch = b->logs[i].epoch,
                                   .first = b->logs[i].size,
@@ -110,13 +127,24 @@ keep_node(void *arg, int level, int64_t n, const struct sha256 *h)
     return OK;
 }
 
+/* The placement goes where with_room() left room for it. */
+static struct str
+append_place(struct batch *b, const struct item *i)
+{
+    char *p = (char *)(uintptr_t)i->pub.p; /* our own copy */
+    buf_clear(&b->place);
+    record_put_place(&b->place, i->r.e.epoch, i->r.e.index, i->r.e.logged);
+    struct str place = buf_view(&b->place);
+    memcpy(p + i->pub.n, place.p, place.n);
+    return str_mem(p, i->pub.n + place.n);
+}
+
 /* Index, final public bytes and leaf of one event; its place in the tree. */
 static void
 place(struct batch *b, struct item *i, size_t log)
 {
     struct log_state *l = &b->logs[log];
     struct range *g = &b->ranges[log];
-    struct buf *pub = buf_in(b->a, RECORD_PART_MAX + 64);
     if (record_get_public(i->pub, &i->r) != OK) /* never block the log on one bad record */
         log_error("audit.record", LOG_INT("seq", i->seq));
     int64_t at = i->r.e.at ? i->r.e.at : b->logged;
@@ -124,9 +152,7 @@ place(struct batch *b, struct item *i, size_t log)
     i->r.e.epoch = l->epoch;
     i->r.e.logged = l->last_logged = b->logged;
     l->dirty = true;
-    buf_str(pub, i->pub);
-    record_put_place(pub, l->epoch, i->r.e.index, b->logged);
-    i->pub = buf_view(pub);
+    i->pub = append_place(b, i);
     i->leaf = record_leaf(i->pub, i->salt, i->personal);
     struct sha256 h = tree_leaf_hash(sha256_str(&i->leaf));
     struct keeping k = {b, l};
@@ -276,7 +302,7 @@ merge_range(struct segment *s, const struct range *g)
 }
 
 static void
-publish_lite(struct audit *au, const struct batch *b)
+publish_lite(struct audit *au, struct batch *b)
 {
     pthread_mutex_lock(&au->lock);
     for (size_t i = 0; i < b->n_logs; i++) {
@@ -554,36 +580,49 @@ step_pg(struct audit *au, struct batch *b)
 /* ---- one step ---- */
 
 static struct batch *
-batch_new(struct audit *au, struct arena *a)
+batch_begin(struct audit *au)
 {
-    struct batch *b = arena_new(a, struct batch);
+    struct batch *b = au->batch ? au->batch : malloc(sizeof *b);
+    if (b == NULL)
+        BUG("out of memory");
+    if (au->batch == NULL)
+        buf_init(&b->place, PLACE_MAX);
+    au->batch = b;
     b->au = au;
-    b->a = a;
-    b->v = arena_array(a, struct item, MOVE_BATCH);
-    b->logs = arena_array(a, struct log_state, MOVE_BATCH);
-    b->ranges = arena_array(a, struct range, MOVE_BATCH);
-    b->carries = arena_array(a, struct carry, MOVE_BATCH);
+    b->a = arena_create("audit.move", MOVE_ARENA);
+    b->n = b->n_logs = 0;
+    b->nodes = NULL;
     b->end = &b->nodes;
+    b->foreign = false;
+    b->segment = NULL;
     return b;
+}
+
+void
+mover_fini(struct audit *au)
+{
+    if (au->batch != NULL)
+        buf_free(&au->batch->place);
+    free(au->batch);
 }
 
 enum err
 mover_step(struct audit *au, int64_t *moved)
 {
-    struct arena *a = arena_create("audit.move", MOVE_ARENA);
-    struct batch *b = batch_new(au, a);
     pthread_mutex_lock(&au->mover);
+    struct batch *b = batch_begin(au);
     enum err e = au->pg ? step_pg(au, b) : step_lite(au, b), trimmed = OK;
     if (e == OK && au->moved_to - au->trimmed_to >= TRIM_ROWS)
         trimmed = trim_locked(au);
-    pthread_mutex_unlock(&au->mover);
+    int64_t n = (int64_t)b->n;
     bool news = b->foreign;
+    arena_free(b->a);
+    pthread_mutex_unlock(&au->mover);
     if (e == OK) {
-        *moved = (int64_t)b->n;
-        news = news || b->n > 0;
-        atomic_fetch_add(&au->n_moved, (long long)b->n);
+        *moved = n;
+        news = news || n > 0;
+        atomic_fetch_add(&au->n_moved, (long long)n);
     }
-    arena_free(a);
     if (news && au->app->bus != NULL)
         bus_publish(au->app->bus, BUS_AUDIT);
     return e == OK && trimmed != ERR_CONFLICT ? trimmed : e; /* trimming can wait */
@@ -622,14 +661,17 @@ wait_for_commit(struct audit *au)
     return seen;
 }
 
-/* A short pause lets commits that are about to happen share the segment's fsync. */
+/* A short pause lets commits that are about to happen share the segment's fsync; a reader who waits
+ * ends it. */
 static void
-gather(struct audit *au)
+gather(struct audit *au, bool crowd)
 {
-    if (atomic_load(&au->settling) > 0 || atomic_load(&au->stop))
-        return;
-    struct timespec t = {0, GATHER_US * 1000};
-    (void)nanosleep(&t, NULL);
+    struct timespec until = in_us(crowd ? CROWD_US : GATHER_US);
+    pthread_mutex_lock(&au->wake_lock);
+    while (atomic_load(&au->settling) == 0 && !atomic_load(&au->stop) &&
+           pthread_cond_timedwait(&au->hurry, &au->wake_lock, &until) == 0)
+        ;
+    pthread_mutex_unlock(&au->wake_lock);
 }
 
 static void
@@ -667,15 +709,18 @@ void *
 mover_main(void *arg)
 {
     struct audit *au = arg;
-    bool idle = true;
+    bool idle = true, crowd = false;
+    (void)pthread_setname_np(pthread_self(), "mover");
     while (!atomic_load(&au->stop)) {
         uint64_t seen = wait_for_commit(au);
         if (seen != au->done)
-            gather(au);
+            gather(au, crowd);
         seen = commits(au);
         long long before = atomic_load(&au->n_moved);
         enum err e = mover_drain(au);
-        bool moved = atomic_load(&au->n_moved) != before;
+        long long n = atomic_load(&au->n_moved) - before;
+        bool moved = n > 0;
+        crowd = n >= CROWD;
         if (e == ERR_CONFLICT) { /* another server moves now, perhaps without our last commit */
             pause_ms(5);
             continue;

@@ -63,6 +63,7 @@ struct log_state {
     struct tree_edge *edge; /* of `size` leaves; heap, one a log */
 };
 
+struct batch;
 struct fold;
 struct heads;
 struct mover_lock;
@@ -86,11 +87,13 @@ struct audit {
     int64_t trimmed_to;
 
     pthread_mutex_t mover; /* one move at a time; taken before `lock` */
+    struct batch *batch;   /* mover.c's, under `mover` */
     pthread_mutex_t indexer;
     pthread_mutex_t wake_lock;
-    pthread_cond_t wake; /* for the mover thread (CLOCK_MONOTONIC) */
-    uint64_t wakes;      /* commits signalled */
-    uint64_t done;       /* value of `wakes` up to which the tail was seen empty or moved */
+    pthread_cond_t wake;  /* for the mover thread (CLOCK_MONOTONIC) */
+    pthread_cond_t hurry; /* a reader waits: the mover need not gather any longer */
+    uint64_t wakes;       /* commits signalled */
+    uint64_t done;        /* value of `wakes` up to which the tail was seen empty or moved */
     bool index_due;
     pthread_cond_t index_wake;
     atomic_int settling; /* readers waiting */
@@ -202,6 +205,7 @@ MUST_CHECK enum err mover_step(struct audit *au, int64_t *moved);
 MUST_CHECK enum err mover_drain(struct audit *au);
 /* SQLite: removes moved rows from the tail and notes the logs' sizes. */
 MUST_CHECK enum err mover_trim(struct audit *au);
+void mover_fini(struct audit *au);
 
 /* ---- nodes.c: the stored part of the tree ---- */
 /* A finished subtree, on its way into the segment. */
