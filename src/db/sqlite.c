@@ -219,6 +219,15 @@ static const struct db_ops lite_ops = {
     .space = lite_space,
 };
 
+/* SQLite's count of its memory stands behind one lock for the whole process: writer, mover and
+ * readers spent more time waiting for it than allocating. Too late, and so refused, when something
+ * else has used SQLite before; that costs time only. */
+static void
+configure(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 /* Made by us so that it is never readable for others; SQLite gives -wal and -shm the same mode. */
 static enum err
 create_file(struct arena *a, const char *path, bool read_only, struct str *why)
@@ -245,7 +254,9 @@ enum err
 lite_open(struct arena *a, struct str path, const char *vfs, bool read_only, int readers,
           struct db **out, struct str *why)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     const char *name = arena_cstr(a, path);
+    (void)pthread_once(&once, configure);
     TRY(create_file(a, name, read_only, why));
     struct lite_db *db = db_alloc(1, sizeof(*db));
     db->base = (struct db){.ops = &lite_ops, .kind = DB_SQLITE, .read_only = read_only};
