@@ -10,9 +10,7 @@
 #include <sys/stat.h>
 
 
-#define LAST_ERROR_MAX 512
-
-static _Thread_local char last_error[LAST_ERROR_MAX];
+static _Thread_local char last_error[DB_MESSAGE_MAX];
 static _Thread_local uint64_t statements;
 
 /* Transactions the thread is inside of: a body must not wait for another transaction of its store,
@@ -493,10 +491,30 @@ db_last_error(void)
     return str_of(last_error);
 }
 
+void
+db_note_keep(char *out)
+{
+    memcpy(out, last_error, sizeof(last_error));
+}
+
 uint64_t
 db_statement_count(void)
 {
     return statements;
+}
+
+uint64_t
+db_statements_take(uint64_t before)
+{
+    uint64_t n = statements - before;
+    statements = before;
+    return n;
+}
+
+void
+db_statements_add(uint64_t n)
+{
+    statements += n;
 }
 
 /* Eight bytes a step: the texts are hashed on every call, so FNV's byte a step would show. */

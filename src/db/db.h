@@ -11,8 +11,9 @@
  * Types: int64, text (UTF-8 without U+0000), bytes, double, NULL; booleans are 0 and 1 of a bigint
  * column on both stores. Times are int64 microseconds. Text compares by bytes on both.
  *
- * Group commit (SQLite): each write is a savepoint on the one writer connection; the last one
- * waiting commits for all; db_write() returns after that commit is durable. */
+ * Group commit (SQLite): writes that meet share a transaction on the one writer connection, and their
+ * bodies run one after the other on the thread that leads it, which need not be the caller's (which
+ * waits meanwhile). db_write() returns after that transaction's commit is durable. */
 #ifndef RECOUNT_DB_DB_H
 #define RECOUNT_DB_DB_H
 
@@ -25,7 +26,7 @@
 #include "base/str.h"
 
 struct db;    /* the store: thread-safe */
-struct db_tx; /* a transaction: one thread */
+struct db_tx; /* a transaction: one thread at a time */
 
 enum db_kind { DB_SQLITE, DB_POSTGRES };
 

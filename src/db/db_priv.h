@@ -13,6 +13,8 @@
 
 /* More tables than any one transaction writes; a bound against a runaway caller. */
 #define DB_MAX_TOUCHED 128
+/* Of db_last_error(). */
+#define DB_MESSAGE_MAX 512
 /* The migration lock: any constant no other lock uses. */
 #define DB_LOCK_MIGRATE INT64_C(0x7265636f756e74)
 
@@ -76,6 +78,13 @@ void *db_alloc(size_t n, size_t size);
 char *db_strdup(const char *s);
 /* Notes a message for db_last_error(). */
 void db_note(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* Copies this thread's message, of at most DB_MESSAGE_MAX bytes with its NUL. */
+void db_note_keep(char *out);
+/* A body may run on another thread than its caller's: what it counted there since `before` is taken
+ * off that thread's count and added to the caller's. */
+uint64_t db_statements_take(uint64_t before);
+void db_statements_add(uint64_t n);
 
 /* Starts a run of a body: clears notes and the user pointer. */
 void db_tx_start(struct db_tx *tx, int attempt);

@@ -1,160 +1,300 @@
 /* The one writer of a SQLite store and its group commit.
  *
- * A write waits in a queue for the connection, runs its body inside a savepoint and releases it.
- * When others are queued, the transaction stays open and goes to the next of them; the last one (or
- * the GROUP_MAX-th member) commits for all. A caller returns only after the commit that holds its
- * savepoint is durable, so batching needs no timer: whoever arrives during a commit forms the next
- * group.
+ * Whoever finds the writer's connection free leads a group: it opens a transaction, runs its own
+ * body, then the bodies of all who queue meanwhile, one after the other on its own thread, and
+ * commits when the queue is empty (or the group full). A caller returns only after the commit that
+ * holds its changes is durable, so batching needs no timer: whoever arrives during a commit forms
+ * the next group. The bodies stay on one thread because a change of threads costs more than a body.
  *
- * A body that fails is undone to its own savepoint and leaves the group alone. Some failures (disk
- * full, I/O error) make SQLite roll back the whole transaction: autocommit shows it, the members
- * run again once, and are refused when it happens a second time. */
+ * A body that fails harms nobody. When it changed nothing, as nearly all that fail, there is nothing
+ * to undo. Else the transaction is rolled back and the members run again, now each in a savepoint
+ * (CAREFUL): so the usual group pays for none. Some failures (disk full, I/O error) make SQLite
+ * roll back the whole transaction: autocommit shows it, the members run again once, and are refused
+ * when it happens a second time. */
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "db/sqlite_priv.h"
 
-/* Bounds how long the first member waits for its commit. */
+/* Bounds how long the first member waits for its commit: no more are taken once so many have run. */
 #define GROUP_MAX 256
-/* A body runs at most this often: once more when its group was lost. */
-#define RUNS_MAX 2
+/* A body is refused when its transaction was lost so often. */
+#define LOST_MAX 2
+/* Groups that use savepoints from the start, after one that had to be run again. */
+#define CAREFUL 16
 
-/* Gives the connection to the next in the queue; with the lock held. */
+struct group {
+    struct lite_waiter *first, *last;
+    size_t n;
+    size_t ok;   /* members whose body said OK */
+    size_t kept; /* those of them that changed something */
+    bool careful;
+    bool dead; /* no transaction is open, and all are refused */
+};
+
+/* What a run of a body did to the transaction it ran in. */
+enum fate {
+    FATE_FINE,
+    FATE_SPOILT, /* it holds changes of a body that failed */
+    FATE_LOST    /* it is gone */
+};
+
+/* ---- waiting: one system call wakes a whole group, which with condition variables took as long as
+ * inserting its rows ---- */
+
 static void
-pass_on(struct lite_writer *w)
+word_wait(atomic_uint *word, unsigned seen)
 {
-    struct lite_waiter *next = w->head;
-    if (!next) {
-        w->held = false;
-        return;
-    }
-    w->head = next->next;
-    if (!w->head)
-        w->tail = NULL;
-    next->state = LITE_GRANTED;
-    pthread_cond_signal(&next->wake);
+    (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
 }
 
 static void
-acquire(struct lite_writer *w, struct lite_waiter *me)
+word_wake(atomic_uint *word)
+{
+    atomic_fetch_add(word, 1);
+    (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+/* Takes the connection (true), or waits until the body was run by another thread. */
+static bool
+enter(struct lite_writer *w, struct lite_waiter *me)
 {
     pthread_mutex_lock(&w->lock);
     if (!w->held) {
         w->held = true;
-    } else {
-        me->state = LITE_QUEUED;
-        me->next = NULL;
-        if (w->tail)
-            w->tail->next = me;
-        else
-            w->head = me;
-        w->tail = me;
-        while (me->state == LITE_QUEUED)
-            pthread_cond_wait(&me->wake, &w->lock);
+        pthread_mutex_unlock(&w->lock);
+        return true;
     }
+    /* The first in the queue will probably lead, the others will be woken together. */
+    me->word = w->head ? (unsigned)(w->forming % 2) : LITE_WORD_LEAD;
+    if (w->tail)
+        w->tail->next = me;
+    else
+        w->head = me;
+    w->tail = me;
     pthread_mutex_unlock(&w->lock);
+    atomic_uint *word = &w->words[me->word];
+    for (;;) {
+        unsigned seen = atomic_load(word);
+        unsigned state = atomic_load(&me->state);
+        if (state != LITE_QUEUED)
+            return state == LITE_LEADS;
+        word_wait(word, seen);
+    }
 }
 
-/* Tells every member the fate of the group, then lets the next writer in. */
-static void
-finish_group(struct lite_writer *w, enum err result)
+/* All who queue; NULL ends the group: who comes later is in the next. */
+static struct lite_waiter *
+take_queue(struct lite_writer *w, const struct group *g)
 {
     pthread_mutex_lock(&w->lock);
-    for (struct lite_waiter *m = w->members; m;) {
-        struct lite_waiter *next = m->next; /* m is gone once it is awake */
-        m->result = result;
-        m->state = LITE_DONE;
-        pthread_cond_signal(&m->wake);
-        m = next;
-    }
-    w->members = NULL;
-    w->n_members = 0;
-    w->in_group = false;
-    pass_on(w);
+    struct lite_waiter *m = g->n < GROUP_MAX ? w->head : NULL;
+    if (m)
+        w->head = w->tail = NULL;
+    else
+        w->forming++;
     pthread_mutex_unlock(&w->lock);
+    return m;
 }
 
+/* Answers the members and lets the next in. A member may be gone as soon as its state is set. */
+static void
+leave(struct lite_writer *w, const struct group *g)
+{
+    bool wake[LITE_WORDS] = {false};
+    pthread_mutex_lock(&w->lock);
+    struct lite_waiter *next = w->head;
+    if (next)
+        w->head = next->next;
+    else
+        w->held = false;
+    if (!w->head)
+        w->tail = NULL;
+    pthread_mutex_unlock(&w->lock);
+    if (next) {
+        wake[next->word] = true;
+        next->next = NULL;
+        atomic_store(&next->state, LITE_LEADS);
+    }
+    /* The first member is the leader itself. */
+    for (struct lite_waiter *m = g->first->next, *after; m; m = after) {
+        after = m->next;
+        wake[m->word] = true;
+        atomic_store(&m->state, LITE_DONE);
+    }
+    for (int i = LITE_WORDS - 1; i >= 0; i--)
+        if (wake[i])
+            word_wake(&w->words[i]);
+}
+
+/* ---- the group's transaction ---- */
+
 static bool
-group_is_gone(struct lite_writer *w)
+is_gone(struct lite_writer *w)
 {
     return sqlite3_get_autocommit(w->conn.h) != 0;
 }
 
-/* Runs the body in its savepoint. */
-static enum err
-run_member(struct lite_writer *w, struct db_tx *tx, db_body body, void *arg)
-{
-    struct lite_conn *c = &w->conn;
-    TRY(lite_run(c, "SAVEPOINT m"));
-    enum err e = db_tx_run(tx, body, arg);
-    if (group_is_gone(w))
-        return ERR_RETRY;
-    if (e == OK)
-        e = lite_run(c, "RELEASE m");
-    if (e == OK || group_is_gone(w))
-        return e;
-    /* A savepoint that can not be undone would leak into the group: then the group goes. */
-    if (lite_run(c, "ROLLBACK TO m") != OK || lite_run(c, "RELEASE m") != OK) {
-        if (!group_is_gone(w) && lite_run(c, "ROLLBACK") != OK)
-            BUG("a failed transaction can not be rolled back");
-    }
-    return e;
-}
-
-/* Ends the open group for all its members. A group without members has nothing to keep. */
 static void
-commit_group(struct db *db, struct lite_writer *w)
+roll_back(struct lite_writer *w)
 {
-    bool wanted = w->n_members > 0;
-    enum err e = lite_run(&w->conn, wanted ? "COMMIT" : "ROLLBACK");
-    if (e != OK) {
-        if (!group_is_gone(w) && lite_run(&w->conn, "ROLLBACK") != OK && !group_is_gone(w))
-            BUG("a failed commit can not be rolled back");
-        e = ERR_UNAVAILABLE;
-    }
-    if (e == OK && wanted)
-        db_committed(db);
-    finish_group(w, e);
+    if (!is_gone(w) && lite_run(&w->conn, "ROLLBACK") != OK && !is_gone(w))
+        BUG("a transaction can not be rolled back");
 }
 
-static enum err
-write_once(struct lite_db *db, struct db_tx *tx, db_body body, void *arg, struct lite_waiter *me)
+static void
+set_result(struct lite_waiter *m, enum err e)
+{
+    m->result = e;
+    if (e != OK)
+        db_note_keep(m->message);
+}
+
+/* Nobody's changes are kept. A failure of a member's own may rest on changes of the others, so it
+ * is no answer either. */
+static void
+refuse_all(struct group *g)
+{
+    for (struct lite_waiter *m = g->first; m; m = m->next)
+        set_result(m, ERR_UNAVAILABLE);
+    g->dead = true;
+}
+
+/* g->kept is 0 now: nothing is in the new transaction. */
+static void
+begin(struct lite_db *db, struct group *g)
 {
     struct lite_writer *w = &db->writer;
-    acquire(w, me);
-    if (!w->in_group) {
-        enum err e = w->conn.h ? OK : lite_conn_open(db, &w->conn, true);
-        if (e == OK)
-            e = lite_run(&w->conn, "BEGIN IMMEDIATE");
-        if (e != OK) {
-            finish_group(w, ERR_UNAVAILABLE);
-            return ERR_UNAVAILABLE;
+    enum err e = w->conn.h ? OK : lite_conn_open(db, &w->conn, true);
+    if (e == OK)
+        e = lite_run(&w->conn, "BEGIN IMMEDIATE");
+    if (e != OK)
+        refuse_all(g);
+    g->kept = 0;
+}
+
+static void
+end(struct lite_db *db, struct group *g)
+{
+    struct lite_writer *w = &db->writer;
+    enum err e = lite_run(&w->conn, g->ok > 0 ? "COMMIT" : "ROLLBACK");
+    if (e != OK) {
+        refuse_all(g);
+        roll_back(w);
+    } else if (g->ok > 0) {
+        db_committed(&db->base);
+    }
+}
+
+/* ---- bodies ---- */
+
+/* Undoes what a body that failed has changed. */
+static enum fate
+undo(struct lite_db *db, struct group *g, bool guarded)
+{
+    struct lite_writer *w = &db->writer;
+    if (!guarded && g->kept > 0)
+        return FATE_SPOILT;
+    if (!guarded) { /* nobody else has changed anything yet */
+        roll_back(w);
+        begin(db, g);
+        return FATE_FINE;
+    }
+    if (lite_run(&w->conn, "ROLLBACK TO m") == OK && lite_run(&w->conn, "RELEASE m") == OK)
+        return FATE_FINE;
+    roll_back(w);
+    return FATE_LOST;
+}
+
+static enum fate
+run_member(struct lite_db *db, struct group *g, struct lite_waiter *m)
+{
+    struct lite_writer *w = &db->writer;
+    struct lite_conn *c = &w->conn;
+    bool guarded = g->careful && g->kept > 0;
+    uint64_t counted = db_statement_count();
+    int64_t before = sqlite3_total_changes64(c->h);
+    c->uncounted = false;
+    enum err e = guarded ? lite_run(c, "SAVEPOINT m") : OK;
+    if (e != OK) {
+        set_result(m, e);
+        return is_gone(w) ? FATE_LOST : FATE_FINE;
+    }
+    db_tx_start(m->tx, m->runs++);
+    e = db_tx_run(m->tx, m->body, m->arg);
+    m->statements += db_statements_take(counted);
+    if (e == OK && guarded && !is_gone(w))
+        e = lite_run(c, "RELEASE m");
+    bool changed = c->uncounted || sqlite3_total_changes64(c->h) != before;
+    set_result(m, e);
+    if (is_gone(w))
+        return FATE_LOST;
+    if (e != OK)
+        return guarded || changed ? undo(db, g, guarded) : FATE_FINE;
+    g->ok++;
+    g->kept += changed;
+    return FATE_FINE;
+}
+
+/* Opens the transaction anew and runs in it who has run before, carefully. */
+static enum fate
+run_again(struct lite_db *db, struct group *g, enum fate why)
+{
+    struct lite_writer *w = &db->writer;
+    if (why == FATE_LOST)
+        for (struct lite_waiter *m = g->first; m; m = m->next)
+            if (m->lost < LOST_MAX && ++m->lost == LOST_MAX)
+                set_result(m, ERR_UNAVAILABLE);
+    roll_back(w);
+    begin(db, g);
+    g->ok = 0;
+    g->careful = true;
+    w->careful = CAREFUL;
+    enum fate f = FATE_FINE;
+    for (struct lite_waiter *m = g->first; m && f == FATE_FINE && !g->dead; m = m->next)
+        if (m->lost < LOST_MAX)
+            f = run_member(db, g, m);
+    return f;
+}
+
+static void
+admit(struct lite_db *db, struct group *g, struct lite_waiter *m)
+{
+    m->next = NULL;
+    if (g->last)
+        g->last->next = m;
+    else
+        g->first = m;
+    g->last = m;
+    g->n++;
+    if (g->dead) {
+        set_result(m, ERR_UNAVAILABLE);
+        return;
+    }
+    enum fate f = run_member(db, g, m);
+    while (f != FATE_FINE)
+        f = run_again(db, g, f);
+}
+
+static void
+lead(struct lite_db *db, struct lite_waiter *me)
+{
+    struct lite_writer *w = &db->writer;
+    struct group g = {.careful = w->careful > 0};
+    w->careful -= g.careful;
+    begin(db, &g);
+    admit(db, &g, me);
+    /* A transaction that can not be opened refuses one write at a time. */
+    for (struct lite_waiter *m, *after; !g.dead && (m = take_queue(w, &g));)
+        for (; m; m = after) {
+            after = m->next;
+            admit(db, &g, m);
         }
-        w->in_group = true;
-    }
-    enum err e = run_member(w, tx, body, arg);
-    if (group_is_gone(w)) {
-        finish_group(w, ERR_RETRY);
-        return ERR_RETRY;
-    }
-    bool joined = e == OK;
-    if (joined) {
-        me->state = LITE_JOINED;
-        me->next = w->members;
-        w->members = me;
-        w->n_members++;
-    }
-    pthread_mutex_lock(&w->lock);
-    bool pass = w->head && w->n_members < GROUP_MAX;
-    if (pass)
-        pass_on(w);
-    pthread_mutex_unlock(&w->lock);
-    if (!pass)
-        commit_group(&db->base, w);
-    if (!joined)
-        return e;
-    pthread_mutex_lock(&w->lock);
-    while (me->state != LITE_DONE)
-        pthread_cond_wait(&me->wake, &w->lock);
-    pthread_mutex_unlock(&w->lock);
-    return me->result;
+    if (!g.dead)
+        end(db, &g);
+    leave(w, &g);
 }
 
 enum err
@@ -162,13 +302,11 @@ lite_write(struct db *base, struct arena *a, db_body body, void *arg)
 {
     struct lite_db *db = (struct lite_db *)base;
     struct db_tx tx = {.db = base, .arena = a, .conn = &db->writer.conn, .write = true};
-    struct lite_waiter me = {.state = LITE_QUEUED};
-    pthread_cond_init(&me.wake, NULL);
-    enum err e = ERR_RETRY;
-    for (int run = 0; run < RUNS_MAX && e == ERR_RETRY; run++) {
-        db_tx_start(&tx, run);
-        e = write_once(db, &tx, body, arg, &me);
-    }
-    pthread_cond_destroy(&me.wake);
-    return e == ERR_RETRY ? ERR_UNAVAILABLE : e;
+    struct lite_waiter me = {.tx = &tx, .body = body, .arg = arg};
+    if (enter(&db->writer, &me))
+        lead(db, &me);
+    db_statements_add(me.statements);
+    if (me.result != OK)
+        db_note("%s", me.message);
+    return me.result;
 }

@@ -3,6 +3,7 @@
 #define RECOUNT_DB_SQLITE_PRIV_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "db/db_priv.h"
 
@@ -16,31 +17,43 @@ struct lite_stmt {
     bool busy;        /* a result set is open on it */
     bool temporary;   /* made because the cached one was busy; finalised at the end */
     bool writes;
+    bool counts; /* what it changes shows in the connection's count of changes */
 };
 
 struct lite_conn {
     sqlite3 *h; /* NULL until first used */
     struct lite_stmt *buckets[DB_CACHE_BUCKETS];
     size_t n;
+    bool uncounted; /* something ran whose changes SQLite does not count as rows */
 };
 
-/* A write waiting for its turn on the writer's connection, or for the commit of its group. */
+/* A write: on the stack of the thread that called, which waits while another one runs the body. */
 struct lite_waiter {
-    pthread_cond_t wake;
-    struct lite_waiter *next;
-    enum { LITE_QUEUED, LITE_GRANTED, LITE_JOINED, LITE_DONE } state;
+    struct lite_waiter *next; /* in the queue, then in the group */
+    struct db_tx *tx;
+    db_body body;
+    void *arg;
+    int runs, lost;
     enum err result;
+    uint64_t statements; /* run for it; the caller's thread counts them */
+    unsigned word;       /* where it waits */
+    atomic_uint state;
+    char message[DB_MESSAGE_MAX]; /* of its failure */
 };
+enum { LITE_QUEUED, LITE_LEADS, LITE_DONE };
+
+/* Words to wait on: two for groups in turn, one for who will lead next. */
+enum { LITE_WORD_LEAD = 2, LITE_WORDS };
 
 struct lite_writer {
     pthread_mutex_t lock;
     bool held;                       /* some thread has the connection */
-    struct lite_waiter *head, *tail; /* waiting for the connection */
+    struct lite_waiter *head, *tail; /* waiting for their turn */
+    uint64_t forming;                /* number of the group that who comes now will be in */
+    atomic_uint words[LITE_WORDS];
     /* The rest belongs to the holder. */
     struct lite_conn conn;
-    bool in_group;               /* a transaction is open */
-    struct lite_waiter *members; /* whose savepoints are released into it */
-    size_t n_members;
+    int careful; /* groups still to be run with savepoints */
 };
 
 struct lite_db {

@@ -83,6 +83,17 @@ stmt_number(struct lite_stmt *s)
     }
 }
 
+/* Rows are counted, what DDL and PRAGMA change is not. */
+static bool
+counts_rows(const char *text)
+{
+    static const char *const words[] = {"INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        if (str_has_prefix(str_of(text), str_of(words[i])))
+            return true;
+    return false;
+}
+
 static enum err
 stmt_prepare(struct lite_conn *c, const char *text, size_t n, struct lite_stmt **out)
 {
@@ -93,6 +104,7 @@ stmt_prepare(struct lite_conn *c, const char *text, size_t n, struct lite_stmt *
     struct lite_stmt *s = db_alloc(1, sizeof(*s));
     s->st = st;
     s->writes = sqlite3_stmt_readonly(st) == 0;
+    s->counts = counts_rows(text);
     stmt_number(s);
     *out = s;
     return OK;
@@ -191,6 +203,7 @@ start(struct db_tx *tx, const struct sql *q, struct db_args args, sqlite3_destru
         return e;
     }
     s->busy = true;
+    c->uncounted = c->uncounted || (s->writes && !s->counts);
     *out = s;
     return OK;
 }
@@ -301,6 +314,7 @@ enum err
 lite_script(struct db_tx *tx, const char *text)
 {
     struct lite_conn *c = tx->conn;
+    c->uncounted = true;
     int rc = sqlite3_exec(c->h, text, NULL, NULL, NULL);
     return rc == SQLITE_OK ? OK : lite_error(c, rc, "script");
 }

@@ -12,7 +12,7 @@
 #include "http/http_priv.h"
 
 #define THREADS_BASE 2
-#define STREAM_STACK ((size_t)512 << 10) /* bytes */
+#define STREAM_STACK ((size_t)1 << 20)   /* bytes; a worker's: it may run a worker's write (db.h) */
 #define THREAD_IDLE  (5 * USEC_PER_SEC)  /* an added thread leaves after this */
 #define INTERVAL     (250 * USEC_PER_MS) /* between calls that had nothing to say */
 #define WAKE_SPACING (20 * USEC_PER_MS)  /* between calls when woken again and again */
