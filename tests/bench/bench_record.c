@@ -15,6 +15,7 @@
 #include <libpq-fe.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #define WRITERS    64
@@ -58,7 +59,17 @@ struct crowd {
     struct bench *b;
     atomic_bool stop;
     atomic_long n;
+    atomic_llong cpu; /* microseconds, of the writers */
 };
+
+static long long
+cpu_us(int who)
+{
+    struct rusage r;
+    (void)getrusage(who, &r);
+    return (r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000LL + r.ru_utime.tv_usec +
+           r.ru_stime.tv_usec;
+}
 
 static void *
 writer(void *arg)
@@ -66,22 +77,34 @@ writer(void *arg)
     struct crowd *c = arg;
     struct arena *a = arena_create("writer", (size_t)64 << 20);
     bench_count_me();
+    (void)pthread_setname_np(pthread_self(), "writer");
     while (!atomic_load(&c->stop)) {
         one_event(c->b, a);
         atomic_fetch_add(&c->n, 1);
     }
+    atomic_fetch_add(&c->cpu, cpu_us(RUSAGE_THREAD));
     arena_free(a);
     return NULL;
 }
 
-/* Events a second of `n` writers; *commits: fsyncs the writers did, each ends one group. */
-static double
-run_crowd(struct bench *b, int n, int ms, long *events, struct syncs *s)
+/* What `n` writers did in a round. Processor time in microseconds: it hardly depends on what else
+ * the machine does, where a rate depends on it very much. */
+struct round {
+    long events;
+    double rate, sustained; /* a second; sustained: until the mover had moved the last of them */
+    double lag;             /* ms from the last answer until then */
+    struct syncs syncs;
+    double cpu_writers, cpu_rest; /* rest: mover, indexer */
+};
+
+static struct round
+run_crowd(struct bench *b, int n, int ms)
 {
     struct crowd c = {.b = b};
+    struct round r = {0};
     pthread_t t[WRITERS];
     struct syncs before = syncs_now();
-    double start = now_us();
+    double cpu = (double)cpu_us(RUSAGE_SELF), start = now_us();
     for (int i = 0; i < n; i++)
         if (pthread_create(&t[i], NULL, writer, &c) != 0)
             DIE("no thread");
@@ -91,9 +114,27 @@ run_crowd(struct bench *b, int n, int ms, long *events, struct syncs *s)
         pthread_join(t[i], NULL);
     double took = now_us() - start;
     struct syncs after = syncs_now();
-    *events = atomic_load(&c.n);
-    *s = (struct syncs){after.mine - before.mine, after.rest - before.rest};
-    return (double)*events / took * 1e6;
+    audit_settle(&b->app, 20000);
+    double settled = now_us() - start;
+    r.events = atomic_load(&c.n);
+    r.rate = (double)r.events / took * 1e6;
+    r.sustained = (double)r.events / settled * 1e6;
+    r.lag = (settled - took) / 1e3;
+    r.syncs = (struct syncs){after.mine - before.mine, after.rest - before.rest};
+    r.cpu_writers = (double)atomic_load(&c.cpu);
+    r.cpu_rest = (double)cpu_us(RUSAGE_SELF) - cpu - r.cpu_writers;
+    return r;
+}
+
+/* Rounds added up. */
+static void
+add_round(struct round *sum, const struct round *r)
+{
+    sum->events += r->events;
+    sum->syncs.mine += r->syncs.mine;
+    sum->syncs.rest += r->syncs.rest;
+    sum->cpu_writers += r->cpu_writers;
+    sum->cpu_rest += r->cpu_rest;
 }
 
 /* ---- peers: the raw disk ---- */
@@ -144,10 +185,8 @@ bare_open(struct bare *p, const char *dir)
 }
 
 static void
-bare_insert(struct bare *p)
+bare_insert(struct bare *p, const char *bytes)
 {
-    char bytes[4096];
-    rand_bytes(bytes, 16);
     sqlite3_bind_int64(p->insert, 1, 0);
     sqlite3_bind_blob(p->insert, 2, bytes, (int)set.public_len, SQLITE_STATIC);
     sqlite3_bind_blob(p->insert, 3, bytes, (int)set.personal_len, SQLITE_STATIC);
@@ -161,14 +200,114 @@ static double
 bare_rows(struct bare *p, int group, int ms)
 {
     double start = now_us(), took;
+    char bytes[4096] = {0};
     long n = 0;
     do {
         bare_run(p, "BEGIN IMMEDIATE");
-        for (int i = 0; i < group; i++, n++)
-            bare_insert(p);
+        for (int i = 0; i < group; i++, n++) {
+            rand_bytes(bytes, 16);
+            bare_insert(p, bytes);
+        }
         bare_run(p, "COMMIT");
     } while ((took = now_us() - start) < ms * 1e3);
     return (double)n / took * 1e6;
+}
+
+/* ---- peers: bare SQLite behind as many threads ---- */
+
+/* Each thread makes its row, hands it over and waits until it is durable, as a request does. Whoever
+ * finds the connection free inserts what has gathered, commits, and wakes the others at once. */
+struct bare_row {
+    struct bare_row *next;
+    char bytes[4096];
+};
+
+struct bare_crowd {
+    struct bare *bare;
+    pthread_mutex_t lock;
+    pthread_cond_t durable;
+    struct bare_row *waiting;
+    bool held;
+    uint64_t forming; /* number of the group that gathers now */
+    uint64_t done;    /* groups below are durable */
+    atomic_bool stop;
+    atomic_long rows, groups;
+    atomic_llong cpu;
+};
+
+struct bare_round {
+    double rate, rows, groups, cpu;
+};
+
+static void
+bare_group(struct bare_crowd *c, struct bare_row *rows)
+{
+    bare_run(c->bare, "BEGIN IMMEDIATE");
+    for (; rows; rows = rows->next)
+        bare_insert(c->bare, rows->bytes);
+    bare_run(c->bare, "COMMIT");
+    atomic_fetch_add(&c->groups, 1);
+}
+
+static void
+bare_hand_over(struct bare_crowd *c, struct bare_row *row)
+{
+    pthread_mutex_lock(&c->lock);
+    row->next = c->waiting;
+    c->waiting = row;
+    uint64_t mine = c->forming;
+    while (c->done <= mine) {
+        if (c->held) {
+            pthread_cond_wait(&c->durable, &c->lock);
+            continue;
+        }
+        struct bare_row *rows = c->waiting;
+        c->waiting = NULL;
+        c->held = true;
+        c->forming++;
+        pthread_mutex_unlock(&c->lock);
+        bare_group(c, rows);
+        pthread_mutex_lock(&c->lock);
+        c->held = false;
+        c->done = c->forming;
+        pthread_cond_broadcast(&c->durable);
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void *
+bare_writer(void *arg)
+{
+    struct bare_crowd *c = arg;
+    struct bare_row row = {0};
+    while (!atomic_load(&c->stop)) {
+        rand_bytes(row.bytes, 16);
+        bare_hand_over(c, &row);
+        atomic_fetch_add(&c->rows, 1);
+    }
+    atomic_fetch_add(&c->cpu, cpu_us(RUSAGE_THREAD));
+    return NULL;
+}
+
+static struct bare_round
+bare_crowd(struct bare *p, int n, int ms)
+{
+    struct bare_crowd c = {
+        .bare = p, .lock = PTHREAD_MUTEX_INITIALIZER, .durable = PTHREAD_COND_INITIALIZER};
+    pthread_t t[WRITERS];
+    double start = now_us();
+    for (int i = 0; i < n; i++)
+        if (pthread_create(&t[i], NULL, bare_writer, &c) != 0)
+            DIE("no thread");
+    usleep((unsigned)ms * 1000);
+    atomic_store(&c.stop, true);
+    for (int i = 0; i < n; i++)
+        pthread_join(t[i], NULL);
+    double rows = (double)atomic_load(&c.rows);
+    return (struct bare_round){.rate = rows / (now_us() - start) * 1e6,
+                               .rows = rows,
+                               .groups = (double)atomic_load(&c.groups),
+                               .cpu = (double)atomic_load(&c.cpu)};
 }
 
 /* ---- the row's size, so that the peers insert as much ---- */
@@ -203,55 +342,74 @@ one_writer(struct bench *b, struct bare *bare, int fd)
 {
     double ours[ROUNDS_MAX], raw[ROUNDS_MAX], rows[ROUNDS_MAX], r_raw[ROUNDS_MAX],
         r_rows[ROUNDS_MAX];
-    long events = 0, mine = 0, rest = 0;
+    struct round sum = {0};
     for (int i = 0; i < set.rounds; i++) {
-        long n = 0, raws = 0;
-        struct syncs s;
+        long raws = 0;
         raw[i] = raw_append(fd, set.ms, &raws);
         rows[i] = bare_rows(bare, 1, set.ms);
-        ours[i] = run_crowd(b, 1, set.ms, &n, &s);
-        audit_settle(&b->app, 2000);
+        struct round r = run_crowd(b, 1, set.ms);
+        ours[i] = r.rate;
         r_raw[i] = ours[i] / raw[i];
         r_rows[i] = ours[i] / rows[i];
-        events += n;
-        mine += s.mine;
-        rest += s.rest;
+        add_round(&sum, &r);
     }
     size_t n = (size_t)set.rounds;
+    double events = (double)sum.events;
     figure("raw 4 KB append + fdatasync", median_of(raw, n), "/s", NULL, 0, NULL);
     figure("bare SQLite, one row a commit", median_of(rows, n), "/s", NULL, 0, NULL);
     figure("lone durable event", median_of(ours, n), "/s", "raw append", median_of(r_raw, n),
            ">= 0.8");
     figure("lone durable event", median_of(ours, n), "/s", "bare SQLite", median_of(r_rows, n),
            NULL);
-    figure("fsyncs an event, its writer", (double)mine / (double)events, "", NULL, 0, "1");
-    figure("fsyncs an event, mover and indexer", (double)rest / (double)events, "", NULL, 0, NULL);
+    figure("fsyncs an event, its writer", (double)sum.syncs.mine / events, "", NULL, 0, "1");
+    figure("fsyncs an event, mover and indexer", (double)sum.syncs.rest / events, "", NULL, 0,
+           NULL);
 }
 
 static void
 many_writers(struct bench *b, struct bare *bare)
 {
-    double ours[ROUNDS_MAX], rows[ROUNDS_MAX], ratio[ROUNDS_MAX];
-    long events = 0, mine = 0, rest = 0;
+    double ours[ROUNDS_MAX], rows[ROUNDS_MAX], crowd[ROUNDS_MAX], sustained[ROUNDS_MAX],
+        lag[ROUNDS_MAX], r_rows[ROUNDS_MAX], r_crowd[ROUNDS_MAX], cpu_crowd = 0, n_crowd = 0,
+                                                                  groups = 0;
+    struct round sum = {0};
     for (int i = 0; i < set.rounds; i++) {
-        long n = 0;
-        struct syncs s;
-        ours[i] = run_crowd(b, WRITERS, set.ms, &n, &s);
-        audit_settle(&b->app, 5000);
-        int group = s.mine > 0 ? (int)((n + s.mine / 2) / s.mine) : 1;
+        struct round r = run_crowd(b, WRITERS, set.ms);
+        long n = r.events, mine = r.syncs.mine;
+        int group = mine > 0 ? (int)((n + mine / 2) / mine) : 1;
         rows[i] = bare_rows(bare, group > 0 ? group : 1, set.ms);
-        ratio[i] = ours[i] / rows[i];
-        events += n;
-        mine += s.mine;
-        rest += s.rest;
+        struct bare_round q = bare_crowd(bare, WRITERS, set.ms);
+        ours[i] = r.rate;
+        sustained[i] = r.sustained;
+        lag[i] = r.lag;
+        crowd[i] = q.rate;
+        cpu_crowd += q.cpu;
+        n_crowd += q.rows;
+        groups += q.groups;
+        r_rows[i] = ours[i] / rows[i];
+        r_crowd[i] = ours[i] / crowd[i];
+        add_round(&sum, &r);
     }
     size_t n = (size_t)set.rounds;
-    figure("bare SQLite, same group size", median_of(rows, n), "/s", NULL, 0, NULL);
-    figure("events, 64 writers", median_of(ours, n), "/s", "bare SQLite", median_of(ratio, n),
-           ">= 0.8");
-    figure("events a commit, 64 writers", (double)events / (double)mine, "", NULL, 0, NULL);
-    figure("fsyncs of the mover, 64 writers", (double)rest / (double)events, "/event", NULL, 0,
+    double events = (double)sum.events;
+    figure("bare SQLite, same group size, one thread", median_of(rows, n), "/s", NULL, 0, NULL);
+    figure("bare SQLite, 64 threads", median_of(crowd, n), "/s", NULL, 0, NULL);
+    figure("rows a commit, bare SQLite, 64 threads", n_crowd / groups, "", NULL, 0, NULL);
+    figure("events, 64 writers", median_of(ours, n), "/s", "bare SQLite, one thread",
+           median_of(r_rows, n), ">= 0.8");
+    figure("events, 64 writers", median_of(ours, n), "/s", "bare SQLite, 64 threads",
+           median_of(r_crowd, n), ">= 0.8");
+    figure("events, 64 writers, until the last is moved", median_of(sustained, n), "/s", NULL, 0,
            NULL);
+    figure("from the last answer until it is moved, 64 writers", median_of(lag, n), "ms", NULL, 0,
+           NULL);
+    figure("events a commit, 64 writers", events / (double)sum.syncs.mine, "", NULL, 0, NULL);
+    figure("fsyncs of the mover, 64 writers", (double)sum.syncs.rest / events, "/event", NULL, 0,
+           NULL);
+    figure("processor time, bare SQLite, 64 threads", cpu_crowd / n_crowd, "us/row", NULL, 0, NULL);
+    figure("processor time, 64 writers", sum.cpu_writers / events, "us/event", NULL, 0, NULL);
+    figure("processor time, mover and indexer, 64 writers", sum.cpu_rest / events, "us/event", NULL,
+           0, NULL);
 }
 
 /* ---- what an event adds to a request that writes ---- */
@@ -417,9 +575,7 @@ static void
 pg_clients(struct bench *b, PGconn *c, const char *script, int clients, int seconds)
 {
     char name[96];
-    long events = 0;
-    struct syncs s;
-    double ratio[3], ours[3], theirs[3];
+    double ratio[3], ours[3], theirs[3], events = 0;
     long wal = 0;
     for (int i = 0; i < 3; i++) {
         theirs[i] = pgbench(b->url, script, clients, seconds);
@@ -428,10 +584,11 @@ pg_clients(struct bench *b, PGconn *c, const char *script, int clients, int seco
             return;
         }
         (void)pg_ask(c, "SELECT pg_stat_reset_shared('wal') IS NULL");
-        ours[i] = run_crowd(b, clients, seconds * 1000, &events, &s);
+        struct round r = run_crowd(b, clients, seconds * 1000);
+        ours[i] = r.rate;
+        events = (double)r.events;
         usleep(1200000); /* the server's sessions report their numbers once a second */
         wal = pg_ask(c, "SELECT wal_sync FROM pg_stat_wal");
-        audit_settle(&b->app, 10000);
         ratio[i] = ours[i] / theirs[i];
     }
     snprintf(name, sizeof name, "pgbench, same statements, %d clients", clients);
@@ -439,7 +596,7 @@ pg_clients(struct bench *b, PGconn *c, const char *script, int clients, int seco
     snprintf(name, sizeof name, "events on PostgreSQL, %d clients", clients);
     figure(name, median_of(ours, 3), "/s", "pgbench", median_of(ratio, 3), ">= 0.8");
     snprintf(name, sizeof name, "WAL fsyncs an event, %d clients", clients);
-    figure(name, events ? (double)wal / (double)events : 0, "", NULL, 0, NULL);
+    figure(name, events > 0 ? (double)wal / events : 0, "", NULL, 0, NULL);
 }
 
 static void
