@@ -62,6 +62,60 @@ test_group(void **state)
     assert_int_equal(count_now(t.db, &count_items), done);
 }
 
+/* A body may run on another thread: its message and its count of statements come back to its caller. */
+#define BAD(name)                                                                                  \
+    {                                                                                              \
+        .sqlite = "SELECT id FROM " name                                                           \
+    }
+static const char *const bad_names[] = {"absent_a", "absent_b", "absent_c", "absent_d"};
+static const struct sql bad_statements[] = {BAD("absent_a"), BAD("absent_b"), BAD("absent_c"),
+                                            BAD("absent_d")};
+
+static enum err
+own_failure(struct db_tx *tx, void *arg)
+{
+    struct worker *w = arg;
+    struct db_rows *q = NULL;
+    TRY(add_item(tx, (int64_t)w->n * 1000 + w->done + w->failed));
+    return w->n % 2 ? db_query(tx, &bad_statements[w->n / 2 % 4], NO_ARGS, &q) : OK;
+}
+
+static void *
+own_failure_thread(void *arg)
+{
+    struct worker *w = arg;
+    for (int i = 0; i < PER_THREAD / 4; i++) {
+        bool bad = w->n % 2;
+        uint64_t before = db_statement_count();
+        enum err e = db_write(t.db, w->a, own_failure, w);
+        uint64_t counted = db_statement_count() - before;
+        bool named = str_contains(db_last_error(), str_of(bad_names[w->n / 2 % 4]));
+        if (e != (bad ? ERR_DB : OK) || (bad && !named) || counted == 0 || (bad && counted % 2))
+            abort();
+        w->done += !bad;
+        w->failed += bad;
+    }
+    return NULL;
+}
+
+static void
+test_group_messages(void **state)
+{
+    static struct worker w[THREADS];
+    (void)state;
+    memset(w, 0, sizeof(w));
+    for (int i = 0; i < THREADS; i++) {
+        w[i].n = i;
+        w[i].a = arena_create("worker", (size_t)16 << 20);
+        assert_int_equal(pthread_create(&w[i].thread, NULL, own_failure_thread, &w[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(w[i].thread, NULL);
+        arena_free(w[i].a);
+    }
+    assert_int_equal(count_now(t.db, &count_items), THREADS / 2 * (PER_THREAD / 4));
+}
+
 /* A body that loses the group, as a full disk does: every member of it runs once more. */
 static enum err
 losing_body(struct db_tx *tx, void *arg)
@@ -354,9 +408,9 @@ test_connection_loss(void **state)
 
 #define SUITE(store)                                                                               \
     {                                                                                              \
-        CASE(test_group, store), CASE(test_group_lost, store), CASE(test_race, store),             \
-            CASE(test_retry, store), CASE(test_snapshot, store), CASE(test_lock, store),           \
-            CASE(test_notice, store), CASE(test_connection_loss, store)                            \
+        CASE(test_group, store), CASE(test_group_messages, store), CASE(test_group_lost, store),   \
+            CASE(test_race, store), CASE(test_retry, store), CASE(test_snapshot, store),           \
+            CASE(test_lock, store), CASE(test_notice, store), CASE(test_connection_loss, store)    \
     }
 
 int
