@@ -303,8 +303,10 @@ db_script(struct db_tx *tx, const char *text)
 /* ---- transactions ---- */
 
 static enum err
-nested(struct db *db, struct arena *a, db_body body, void *arg, bool write)
+nested(struct db *db, struct arena *a, db_body body, void *arg,
+       enum err (*run)(struct db *db, struct arena *a, db_body body, void *arg))
 {
+    bool write = run == db->ops->write;
     for (const struct nesting *n = nesting; n; n = n->outer) {
         if (n->write)
             BUG("a transaction is begun inside a write transaction");
@@ -313,7 +315,7 @@ nested(struct db *db, struct arena *a, db_body body, void *arg, bool write)
     }
     struct nesting here = {.db = db, .write = write, .outer = nesting};
     nesting = &here;
-    enum err e = write ? db->ops->write(db, a, body, arg) : db->ops->read(db, a, body, arg);
+    enum err e = run(db, a, body, arg);
     nesting = here.outer;
     return e;
 }
@@ -325,13 +327,19 @@ db_write(struct db *db, struct arena *a, db_body body, void *arg)
         db_note("the store was opened for reading only");
         return ERR_UNAVAILABLE;
     }
-    return nested(db, a, body, arg, true);
+    return nested(db, a, body, arg, db->ops->write);
 }
 
 enum err
 db_read(struct db *db, struct arena *a, db_body body, void *arg)
 {
-    return nested(db, a, body, arg, false);
+    return nested(db, a, body, arg, db->ops->read);
+}
+
+enum err
+db_snapshot(struct db *db, struct arena *a, db_body body, void *arg)
+{
+    return nested(db, a, body, arg, db->ops->snapshot);
 }
 
 void

@@ -144,6 +144,10 @@ MUST_CHECK enum err db_write(struct db *db, struct arena *a, db_body body, void 
 /* A read on one connection: every statement sees committed data; on SQLite all see one snapshot. */
 MUST_CHECK enum err db_read(struct db *db, struct arena *a, db_body body, void *arg);
 
+/* A read in which all statements see one snapshot, on both stores: for what must be compared with
+ * each other. Holds a connection; on PostgreSQL it costs two round trips more than db_read(). */
+MUST_CHECK enum err db_snapshot(struct db *db, struct arena *a, db_body body, void *arg);
+
 struct arena *db_tx_arena(struct db_tx *tx);
 enum db_kind db_tx_kind(const struct db_tx *tx);
 bool db_tx_is_write(const struct db_tx *tx);

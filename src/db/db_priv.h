@@ -47,6 +47,7 @@ struct db_ops {
     void (*close)(struct db *db);
     enum err (*write)(struct db *db, struct arena *a, db_body body, void *arg);
     enum err (*read)(struct db *db, struct arena *a, db_body body, void *arg);
+    enum err (*snapshot)(struct db *db, struct arena *a, db_body body, void *arg);
     enum err (*exec)(struct db_tx *tx, const struct sql *q, struct db_args args, int64_t *changed);
     enum err (*query)(struct db_rows *r, struct db_args args);
     enum err (*next)(struct db_rows *r);

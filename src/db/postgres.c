@@ -168,6 +168,25 @@ pg_read(struct db *base, struct arena *a, db_body body, void *arg)
     return e;
 }
 
+static enum err
+pg_snapshot(struct db *base, struct arena *a, db_body body, void *arg)
+{
+    struct pg_db *db = (struct pg_db *)base;
+    struct pg_conn *c = pool_take(&db->readers);
+    struct db_tx tx = {.db = base, .arena = a, .conn = c};
+    enum err e = conn_ready(db, c, setup_reader);
+    if (e == OK)
+        e = pg_run(c, NULL, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    if (e == OK) {
+        db_tx_start(&tx, 0);
+        e = db_tx_run(&tx, body, arg);
+        if (pg_run(c, NULL, "ROLLBACK") != OK) /* nothing was written: it only ends */
+            c->stale = true;
+    }
+    pool_give(&db->readers, c);
+    return e;
+}
+
 /* ---- locks and notices ---- */
 
 static enum err
@@ -284,6 +303,7 @@ static const struct db_ops pg_ops = {
     .close = pg_close,
     .write = pg_write,
     .read = pg_read,
+    .snapshot = pg_snapshot,
     .exec = pg_exec,
     .query = pg_query,
     .next = pg_next,

@@ -205,6 +205,7 @@ static const struct db_ops lite_ops = {
     .close = lite_close,
     .write = lite_write,
     .read = lite_read,
+    .snapshot = lite_read,
     .exec = lite_exec,
     .query = lite_query,
     .next = lite_next,

@@ -142,6 +142,14 @@ cx_read(struct cx *cx, cx_body body, void *arg)
     return finish(cx, db_read(cx->app->db, cx->arena, run_body, &c));
 }
 
+enum err
+cx_snapshot(struct cx *cx, cx_body body, void *arg)
+{
+    struct call c = {cx, body, arg};
+
+    return finish(cx, db_snapshot(cx->app->db, cx->arena, run_body, &c));
+}
+
 struct cx
 cx_system(struct app *app, struct arena *a, const char *process, const struct tenant_ref *tenant)
 {

@@ -88,6 +88,8 @@ void fail_clear(struct cx *cx);
 typedef enum err (*cx_body)(struct cx *cx, void *arg);
 MUST_CHECK enum err cx_write(struct cx *cx, cx_body body, void *arg);
 MUST_CHECK enum err cx_read(struct cx *cx, cx_body body, void *arg);
+/* A read whose statements all see one snapshot (db_snapshot). */
+MUST_CHECK enum err cx_snapshot(struct cx *cx, cx_body body, void *arg);
 
 /* A context for a process of ours acting in a tenant (tenant may be NULL: the instance). */
 struct cx cx_system(struct app *app, struct arena *a, const char *process,
