@@ -2,6 +2,7 @@
 #include "api/auth.h"
 
 #include "core/mfa.h"
+#include "core/trail.h"
 #include "run/keys.h"
 
 /* ---- second factor ---- */
@@ -100,7 +101,8 @@ activate(struct api_request *rq)
         "UPDATE user_account SET mfa_secret = mfa_pending, mfa_pending = NULL, mfa_enabled = 1, "
         "mfa_last_step = $3, updated_at = $4 WHERE tenant_id = $1 AND user_id = $2");
     struct cx *cx = rq->cx;
-    struct audit_change c = {S("mfa_enabled"), S("false"), S("true")};
+    struct audit_change c[2] = {{S("mfa_enabled"), S("false"), S("true")},
+                                {S("second_factor_mark"), STR_NULL, STR_NULL}};
     struct audit_entry e;
     struct str code, secret, whom;
     struct user u;
@@ -116,14 +118,15 @@ activate(struct api_request *rq)
         return fail_field(cx, S("/password"), "is required to replace a second factor");
     if (!mfa_totp_ok(secret, str_trim(code), cx->now, 0, &step))
         return fail_field(cx, S("/token"), "is not the code shown now");
-    c.before = u.mfa_enabled ? S("true (other device)") : S("false");
+    c[0].before = u.mfa_enabled ? S("true (other device)") : S("false");
+    c[1].after = trail_mark(cx, u.mfa_pending);
     TRY(db_exec(cx->tx, &q,
                 ARGS(V_INT(cx->tenant.id), V_INT(u.user_id), V_INT(step), V_INT(cx->now)), NULL));
     whom = user_label(cx->arena, &u);
     e = user_entry(cx, &u, EV_MFA_ENABLED,
                    arena_fmt(cx->arena, "%.*s switched on the own second factor", STR_ARG(whom)));
-    e.changes = &c;
-    e.n_changes = 1;
+    e.changes = c;
+    e.n_changes = 2;
     TRY(audit_record(cx, &e, NULL));
     return fresh_codes(rq, &u);
 }

@@ -200,6 +200,40 @@ struct audit_month {
 MUST_CHECK enum err audit_months(struct app *app, struct arena *a, int64_t tenant_id,
                                  struct audit_month **out, size_t *n);
 
+/* ---- walking: all events of some types, for what is worked out from the log (walk.c) ---- */
+
+struct audit_walk {
+    int64_t tenant_id;
+    const enum event *types;
+    size_t n_types;
+    int64_t
+        after; /* positions (audit_cursor) to begin behind, −1: from the start of what is kept */
+    int64_t before; /* and to end before, −1: none */
+    int64_t to;     /* only events that happened before this time (µs), 0: all */
+};
+/* Their positions, ascending, in cx->arena. With a read of the main store open on PostgreSQL it is
+ * used; on SQLite none may be open there. */
+MUST_CHECK enum err audit_walk_list(struct cx *cx, const struct audit_walk *w, int64_t **out,
+                                    size_t *n);
+/* Called with each event in turn; its texts live until it returns. An erased event has no changes. */
+typedef enum err (*audit_seen)(void *arg, const struct audit_event *e);
+/* Reads the events at these positions, ascending. A failure of `fn` ends the walk and is returned;
+ * ERR_NOT_FOUND when one has expired since, ERR_DB when one can not be decoded. */
+MUST_CHECK enum err audit_walk_read(struct cx *cx, int64_t tenant_id, const int64_t *positions,
+                                    size_t n, audit_seen fn, void *arg);
+/* Inside cx->tx, a snapshot of the main store: how far the log reached in it (the position behind
+ * its last moved event), and the events that were still in the tail behind that, in tail order and
+ * without a position (index −1). Together they are exactly what the snapshot's rows came from. */
+MUST_CHECK enum err audit_walk_reach(struct cx *cx, int64_t tenant_id, int64_t *position);
+MUST_CHECK enum err audit_walk_tail(struct cx *cx, int64_t tenant_id, audit_seen fn, void *arg);
+/* Waits until what this process sees of the log reaches the position (another process may have
+ * moved the events a moment ago); ERR_UNAVAILABLE when it does not within two seconds. */
+MUST_CHECK enum err audit_walk_await(struct cx *cx, int64_t tenant_id, int64_t position);
+/* PostgreSQL: the first statement of a write after which no event can be recorded before this
+ * transaction ends, so that its events stand in the log exactly behind what its snapshot shows. On
+ * SQLite every write is alone. */
+MUST_CHECK enum err audit_stand_alone(struct cx *cx);
+
 /* ---- views ---- */
 
 /* "Name (email)". */

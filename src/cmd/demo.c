@@ -20,6 +20,7 @@
 #include "core/role.h"
 #include "core/session.h"
 #include "core/tenant.h"
+#include "core/trail.h"
 #include "core/user.h"
 #include "run/keys.h"
 
@@ -162,15 +163,19 @@ do_second_factor(struct cx *cx, void *arg)
     struct audit_entry e = user_entry(cx, u, EV_MFA_ENABLED,
                                       arena_fmt(cx->arena, "%.*s switched the second factor on",
                                                 STR_ARG(user_label(cx->arena, u))));
+    struct audit_change c[2] = {{S("mfa_enabled"), S("false"), S("true")},
+                                {S("second_factor_mark"), STR_NULL, STR_NULL}};
     unsigned char secret[20];
+    struct str sealed;
 
     rand_bytes(secret, sizeof secret);
+    sealed = keys_seal(cx->arena, cx->app->keys, str_mem(secret, sizeof secret));
+    c[1].after = trail_mark(cx, sealed);
+    e.changes = c;
+    e.n_changes = 2;
     TRY(audit_record(cx, &e, NULL));
-    return db_exec(
-        cx->tx, &SECOND_FACTOR,
-        ARGS(V_INT(cx->tenant.id), V_INT(u->user_id),
-             V_BYTES(keys_seal(cx->arena, cx->app->keys, str_mem(secret, sizeof secret)))),
-        NULL);
+    return db_exec(cx->tx, &SECOND_FACTOR,
+                   ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_BYTES(sealed)), NULL);
 }
 
 static enum err

@@ -12,6 +12,7 @@
 #include "cmd/demo.h"
 #include "codec/hash.h"
 #include "base/text.h"
+#include "core/access.h"
 #include "core/limits.h"
 #include "core/link.h"
 #include "core/retention.h"
@@ -165,6 +166,18 @@ sweep_body(struct cx *cx, void *arg)
     return link_sweep(cx);
 }
 
+/* What of it fails is told by it and taken up again at the next look. */
+static void
+keep_baselines(struct upkeep *u)
+{
+    struct arena *a = arena_create("access baselines", (size_t)64 << 20);
+    struct cx cx = cx_system(u->app, a, "access baseline", NULL);
+
+    if (access_keep_baselines(&cx) != OK)
+        log_warn("upkeep.baselines", LOG_STR("why", cx.failure.message));
+    arena_free(a);
+}
+
 static void
 upkeep_step(struct upkeep *u)
 {
@@ -182,6 +195,7 @@ upkeep_step(struct upkeep *u)
     if (day != u->swept_day && cx_write(&cx, sweep_body, NULL) == OK)
         u->swept_day = day;
     watch_disk(u);
+    keep_baselines(u);
     arena_free(a);
 }
 

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "codec/hash.h"
 #include "core/permission.h"
+#include "core/trail.h"
 
 #define SECRET_BYTES 32
 #define SECRET_TEXT  43 /* base64url of 32 bytes */
@@ -108,9 +109,11 @@ access_token_new(struct cx *cx, const struct access_token_spec *s, struct str *c
                      V_BYTES(sha256_str(&h)), V_STR(scopes), V_INT(cx->now), V_INT(until)),
                 NULL));
     e = entry(cx, EV_ACCESS_TOKEN_CREATED, id, s->name, "created");
-    e.changes = (const struct audit_change[]){{S("scopes"), STR_NULL, scopes},
-                                              {S("expires"), STR_NULL, time_iso(cx->arena, until)}};
-    e.n_changes = 2;
+    e.changes =
+        (const struct audit_change[]){{S("scopes"), STR_NULL, scopes},
+                                      {S("expires"), STR_NULL, time_iso(cx->arena, until)},
+                                      {S("token_mark"), STR_NULL, trail_mark(cx, sha256_str(&h))}};
+    e.n_changes = 3;
     TRY(audit_record(cx, &e, NULL));
     *cuid = id;
     *token = text;

@@ -111,6 +111,12 @@ tier_name(const struct tiers *all, int64_t id)
     return t ? t->name : STR_NULL;
 }
 
+static struct str
+tier_number(struct cx *cx, int64_t id)
+{
+    return id ? arena_fmt(cx->arena, "%lld", (long long)id) : STR_NULL;
+}
+
 static enum err
 record(struct cx *cx, enum event ev, const struct client *c, const struct user *u, struct str text,
        const struct trail *t)
@@ -148,8 +154,11 @@ assign(struct cx *cx, const struct client_grant *g)
 
     TRY(write_row(cx, &INSERT, g, g->tier ? g->tier->id : 0));
     trail_note(cx, &t, S("role"), STR_NULL, g->role->title);
-    if (g->tier)
+    trail_note(cx, &t, S("role_id"), STR_NULL, g->role->cuid);
+    if (g->tier) {
         trail_note(cx, &t, S("classification"), STR_NULL, g->tier->name);
+        trail_note(cx, &t, S("classification_id"), STR_NULL, tier_number(cx, g->tier->id));
+    }
     return record(cx, EV_CLIENT_USER_ASSIGNED, g->client, g->user,
                   arena_fmt(cx->arena, "%.*s assigned %.*s to client %.*s as %.*s%s", STR_ARG(who),
                             STR_ARG(whom), STR_ARG(g->client->name), STR_ARG(g->role->title),
@@ -168,8 +177,11 @@ change(struct cx *cx, const struct client_grant *g, const struct member *old)
         return OK;
     TRY(write_row(cx, &UPDATE, g, tier));
     trail_note(cx, &t, S("role"), old->role_title, g->role->title);
+    trail_note(cx, &t, S("role_id"), old->role_cuid, g->role->cuid);
     trail_note(cx, &t, S("classification"), tier_name(g->tiers, old->tier_id),
                tier_name(g->tiers, tier));
+    trail_note(cx, &t, S("classification_id"), tier_number(cx, old->tier_id),
+               tier_number(cx, tier));
     return record(cx, EV_CLIENT_USER_UPDATED, g->client, g->user,
                   arena_fmt(cx->arena, "%.*s changed the access of %.*s to client %.*s",
                             STR_ARG(who), STR_ARG(whom), STR_ARG(g->client->name)),

@@ -280,7 +280,7 @@ role_create(struct cx *cx, struct str title, struct str description,
     trail_note(cx, &t, S("title"), STR_NULL, r.title);
     trail_note(cx, &t, S("key"), STR_NULL, r.key);
     trail_note(cx, &t, S("description"), S(""), r.description);
-    trail_note(cx, &t, S("permissions"), S(""), role_rights_text(cx, &r.rights));
+    trail_note_whole(cx, &t, S("permissions"), S(""), role_rights_text(cx, &r.rights));
     TRY(record(cx, EV_ROLE_CREATED, &r, "created", &t));
     *out = r;
     return OK;
@@ -341,14 +341,15 @@ role_set_rights(struct cx *cx, const struct role *r, const struct permission_set
         permission_add(has ? &added : &removed, p);
         TRY(db_exec(cx->tx, has ? &INSERT_RIGHT : &DELETE_RIGHT, args, NULL));
     }
-    trail_note(cx, &t, S("permissions"), role_rights_text(cx, &r->rights),
-               role_rights_text(cx, rights));
+    trail_note_whole(cx, &t, S("permissions"), role_rights_text(cx, &r->rights),
+                     role_rights_text(cx, rights));
     if (t.n == 0)
         return OK;
     if (permission_count(&added))
-        trail_note(cx, &t, S("permissions added"), STR_NULL, role_rights_text(cx, &added));
+        trail_note_whole(cx, &t, S("permissions added"), STR_NULL, role_rights_text(cx, &added));
     if (permission_count(&removed))
-        trail_note(cx, &t, S("permissions removed"), role_rights_text(cx, &removed), STR_NULL);
+        trail_note_whole(cx, &t, S("permissions removed"), role_rights_text(cx, &removed),
+                         STR_NULL);
     return record(cx, EV_ROLE_UPDATED, r, "changed the permissions of", &t);
 }
 
@@ -374,6 +375,7 @@ record_member_lost(struct cx *cx, const struct role *r, const struct user *u)
                    arena_fmt(cx->arena, "%.*s took the role %.*s from %.*s by deleting the role",
                              STR_ARG(who), STR_ARG(r->title), STR_ARG(whom)));
     trail_note(cx, &t, S("role"), r->title, STR_NULL);
+    trail_note(cx, &t, S("role_id"), r->cuid, STR_NULL);
     e.changes = t.v;
     e.n_changes = t.n;
     return audit_record(cx, &e, NULL);
@@ -457,7 +459,7 @@ role_delete(struct cx *cx, const struct role *r)
     for (; there; there = there->next)
         TRY(record_client_lost(cx, r, &there->user, there->client_id, there->client));
     trail_note(cx, &t, S("title"), r->title, STR_NULL);
-    trail_note(cx, &t, S("permissions"), role_rights_text(cx, &r->rights), STR_NULL);
+    trail_note_whole(cx, &t, S("permissions"), role_rights_text(cx, &r->rights), STR_NULL);
     return record(cx, EV_ROLE_DELETED, r, "deleted", &t);
 }
 

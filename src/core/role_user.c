@@ -23,6 +23,7 @@ record(struct cx *cx, enum event ev, const struct role *r, const struct user *u)
                              given ? "gave" : "took", STR_ARG(r->title), given ? "to" : "from",
                              STR_ARG(whom)));
     trail_note(cx, &t, S("role"), given ? STR_NULL : r->title, given ? r->title : STR_NULL);
+    trail_note(cx, &t, S("role_id"), given ? STR_NULL : r->cuid, given ? r->cuid : STR_NULL);
     e.changes = t.v;
     e.n_changes = t.n;
     return audit_record(cx, &e, NULL);

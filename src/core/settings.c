@@ -2,8 +2,11 @@
 #include "core/settings.h"
 
 #include "base/text.h"
+#include "core/trail.h"
 #include "run/app.h"
 #include "run/keys.h"
+
+#define MARK "_mark" /* behind the name of a secret: the change that tells which one, unreadably */
 
 #define INT    SETTING_INT
 #define BOOL   SETTING_BOOL
@@ -105,8 +108,8 @@ settings_get_str(struct cx *cx, enum setting s, struct str *out)
     return OK;
 }
 
-static enum setting
-by_name(struct str name)
+enum setting
+settings_by_name(struct str name)
 {
     for (enum setting s = 0; s < SETTING_COUNT; s++) {
         if (str_eq(name, str_of(table[s].name)))
@@ -127,7 +130,7 @@ settings_load(struct cx *cx, int64_t tenant_id, struct settings *out)
         out->value[s] = str_of(table[s].fallback);
     TRY(db_query(cx->tx, &q, ARGS(V_INT(tenant_id)), &r));
     while ((e = db_next(r)) == OK) {
-        enum setting s = by_name(db_text(r, 0));
+        enum setting s = settings_by_name(db_text(r, 0));
 
         if (s < SETTING_COUNT)
             out->value[s] = arena_str(cx->arena, db_text(r, 1));
@@ -245,20 +248,23 @@ settings_set(struct cx *cx, struct settings_change *c, enum setting s, struct st
                              "ON CONFLICT (tenant_id, name) DO UPDATE SET value = excluded.value");
     const struct setting_info *i = setting_info(s);
     bool secret = i->kind == SETTING_SECRET;
-    struct str before;
+    struct str before, stored = value;
 
     TRY(check(cx, i, value, pointer));
     TRY(settings_get_str(cx, s, &before));
     if (str_eq(before, value))
         return OK;
-    TRY(db_exec(cx->tx, &q,
-                ARGS(V_INT(cx->tenant.id), V_STR(str_of(i->name)),
-                     V_STR(secret ? sealed(cx, value) : value)),
+    if (secret)
+        stored = sealed(cx, value);
+    TRY(db_exec(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_STR(str_of(i->name)), V_STR(stored)),
                 NULL));
-    if (secret) /* also a change from one secret to another must show */
+    if (secret) { /* also a change from one secret to another must show */
         c->v[c->n++] = (struct audit_change){str_of(i->name), masked(before),
                                              str_is_empty(value) ? S("") : S("(changed)")};
-    else
+        if (!str_is_empty(stored))
+            c->v[c->n++] = (struct audit_change){arena_fmt(cx->arena, "%s" MARK, i->name), STR_NULL,
+                                                 trail_mark(cx, stored)};
+    } else
         settings_note(c, str_of(i->name), before, value);
     return OK;
 }
@@ -278,6 +284,8 @@ settings_commit(struct cx *cx, const struct settings_change *c, const char *what
         return OK;
     buf_fmt(b, "%.*s changed the %s: ", STR_ARG(cx->actor.name), what);
     for (size_t i = 0; i < c->n; i++) {
+        if (str_has_suffix(c->v[i].field, S(MARK)))
+            continue;
         buf_cstr(b, i ? ", " : "");
         buf_str(b, c->v[i].field);
     }

@@ -31,6 +31,9 @@ struct setting_info {
 };
 const struct setting_info *setting_info(enum setting s);
 
+/* SETTING_COUNT: none of this name. */
+enum setting settings_by_name(struct str name);
+
 /* The tenant of cx; false and 0 stand for false. */
 MUST_CHECK enum err settings_get_int(struct cx *cx, enum setting s, int64_t *out);
 MUST_CHECK enum err settings_get_bool(struct cx *cx, enum setting s, bool *out);
@@ -51,7 +54,7 @@ MUST_CHECK enum err settings_apply_installation(struct cx *cx);
 
 /* ---- changing ---- */
 struct settings_change {
-    struct audit_change v[SETTING_COUNT + 4];
+    struct audit_change v[SETTING_COUNT * 2 + 4]; /* a secret has two */
     size_t n;
 };
 /* `value` as text ("60", "true", "classes", …); pointer names the field in a refusal. No change, no write. */

@@ -1,6 +1,7 @@
 /* The tenant: creation, name, address. Pictures are image.c. */
 #include "core/tenant.h"
 
+#include "core/access.h"
 #include "core/role.h"
 #include "core/tier.h"
 #include "core/trail.h"
@@ -34,10 +35,11 @@ fill(struct cx *cx, struct str name, bool demo)
     trail_note(cx, &t, S("name"), STR_NULL, name);
     if (demo)
         trail_note_bool(cx, &t, S("demonstration"), false, true);
-    return record(cx, EV_TENANT_CREATED, name,
-                  arena_fmt(cx->arena, "%.*s created the %sworkspace %.*s", STR_ARG(who),
-                            demo ? "demonstration " : "", STR_ARG(name)),
-                  &t);
+    TRY(record(cx, EV_TENANT_CREATED, name,
+               arena_fmt(cx->arena, "%.*s created the %sworkspace %.*s", STR_ARG(who),
+                         demo ? "demonstration " : "", STR_ARG(name)),
+               &t));
+    return access_baseline(cx, NULL, S("a new workspace"));
 }
 
 enum err

@@ -152,6 +152,8 @@ tier_create(struct cx *cx, struct str name, struct str description, bool enabled
     trail_note(cx, &changes, S("description"), S(""), t.description);
     trail_note(cx, &changes, S("level"), STR_NULL,
                arena_fmt(cx->arena, "%lld", (long long)t.level));
+    trail_note(cx, &changes, S("enabled"), STR_NULL, trail_bool(enabled));
+    trail_note(cx, &changes, S("id"), STR_NULL, arena_fmt(cx->arena, "%lld", (long long)t.id));
     TRY(record(cx, EV_TIER_CREATED, &t, "created", &changes));
     *out = t;
     return OK;

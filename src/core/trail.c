@@ -2,6 +2,9 @@
 #include "core/trail.h"
 
 #include "base/text.h"
+#include "codec/hash.h"
+#include "run/app.h"
+#include "run/keys.h"
 
 static struct str
 shortened(struct cx *cx, struct str s)
@@ -11,8 +14,23 @@ shortened(struct cx *cx, struct str s)
     return cut.n == s.n ? arena_str(cx->arena, s) : arena_fmt(cx->arena, "%.*s…", STR_ARG(cut));
 }
 
+static struct str
+kept(struct cx *cx, struct str s)
+{
+    return str_is_null(s) ? s : arena_str(cx->arena, s);
+}
+
 void
 trail_note(struct cx *cx, struct trail *t, struct str field, struct str before, struct str after)
+{
+    if (str_is_null(before) != str_is_null(after) || !str_eq(before, after))
+        trail_note_whole(cx, t, field, str_is_null(before) ? before : shortened(cx, before),
+                         str_is_null(after) ? after : shortened(cx, after));
+}
+
+void
+trail_note_whole(struct cx *cx, struct trail *t, struct str field, struct str before,
+                 struct str after)
 {
     if (str_is_null(before) == str_is_null(after) && str_eq(before, after))
         return;
@@ -27,9 +45,17 @@ trail_note(struct cx *cx, struct trail *t, struct str field, struct str before, 
     }
     t->v[t->n++] = (struct audit_change){
         .field = arena_str(cx->arena, field),
-        .before = str_is_null(before) ? STR_NULL : shortened(cx, before),
-        .after = str_is_null(after) ? STR_NULL : shortened(cx, after),
+        .before = kept(cx, before),
+        .after = kept(cx, after),
     };
+}
+
+struct str
+trail_mark(struct cx *cx, struct str stored)
+{
+    struct sha256 h = hmac_sha256(cx->app->keys->blind, stored);
+
+    return str_sub(hex_in(cx->arena, sha256_str(&h)), 0, 16);
 }
 
 struct str

@@ -18,6 +18,12 @@ struct trail {
 void trail_note(struct cx *cx, struct trail *t, struct str field, struct str before,
                 struct str after);
 void trail_note_bool(struct cx *cx, struct trail *t, struct str field, bool before, bool after);
+/* The same without shortening: for what is worked out from the log again. */
+void trail_note_whole(struct cx *cx, struct trail *t, struct str field, struct str before,
+                      struct str after);
+/* Tells two secrets apart and nothing else: 16 hex digits of an HMAC-SHA-256 with the key folder's
+ * blinding key over what the store holds (hash or sealed secret). */
+struct str trail_mark(struct cx *cx, struct str stored);
 /* "Ann Archer (ann@example.org)", or the name of the process. */
 struct str trail_actor(struct cx *cx);
 struct str trail_bool(bool v);

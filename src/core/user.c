@@ -8,6 +8,7 @@
 #include "core/role.h"
 #include "core/session.h"
 #include "core/signin.h"
+#include "core/trail.h"
 #include "run/app.h"
 
 #define USER_COLUMNS                                                                               \
@@ -310,8 +311,8 @@ user_create(struct cx *cx, const struct user_spec *s, struct user *out)
     struct user u = {
         .tenant_id = cx->tenant.id, .tenant_cuid = cx->tenant.cuid, .created_at = cx->now};
     struct role roles[USER_ROLES_MAX];
-    struct audit_change c[4];
-    size_t n;
+    struct audit_change c[6];
+    size_t n, n_changes = 4;
 
     TRY(check_names(cx, s));
     u.email = str_trim(s->email);
@@ -335,7 +336,13 @@ user_create(struct cx *cx, const struct user_spec *s, struct user *out)
     c[1] = (struct audit_change){S("first"), STR_NULL, u.first};
     c[2] = (struct audit_change){S("last"), STR_NULL, u.last};
     c[3] = (struct audit_change){S("authentication_provider"), STR_NULL, u.provider};
-    TRY(record(cx, &u, EV_USER_CREATED, "created the user", "", c, 4));
+    if (u.tier_id)
+        c[n_changes++] = (struct audit_change){S("tenantClassificationLevel"), STR_NULL,
+                                               arena_fmt(cx->arena, "%lld", (long long)u.tier_id)};
+    if (!str_is_empty(u.password_hash))
+        c[n_changes++] =
+            (struct audit_change){S("credential_mark"), STR_NULL, trail_mark(cx, u.password_hash)};
+    TRY(record(cx, &u, EV_USER_CREATED, "created the user", "", c, n_changes));
     for (size_t i = 0; i < n; i++)
         TRY(role_assign(cx, u.user_id, &roles[i]));
     if (s->default_group)
@@ -537,8 +544,9 @@ user_set_password(struct cx *cx, struct user *u, struct str hash, bool by_other,
     static const struct sql links = SQL_WRITE(
         "one_time_link",
         "DELETE FROM one_time_link WHERE tenant_id = $1 AND user_id = $2 AND kind = 'password'");
-    struct audit_change c[2] = {{S("password"), S("(hidden)"), S("(changed)")},
-                                {S("sessions ended"), STR_NULL, STR_NULL}};
+    struct audit_change c[3] = {{S("password"), S("(hidden)"), S("(changed)")},
+                                {S("sessions ended"), STR_NULL, STR_NULL},
+                                {S("credential_mark"), STR_NULL, trail_mark(cx, hash)}};
     struct str whom = user_label(cx->arena, u), who = actor_label(cx);
     struct audit_entry e;
     int64_t ended;
@@ -553,7 +561,7 @@ user_set_password(struct cx *cx, struct user *u, struct str hash, bool by_other,
                    by_other ? arena_fmt(cx->arena, "%.*s %s %.*s", STR_ARG(who), how, STR_ARG(whom))
                             : arena_fmt(cx->arena, "%.*s %s", STR_ARG(whom), how));
     e.changes = c;
-    e.n_changes = 2;
+    e.n_changes = 3;
     u->password_hash = hash;
     return audit_record(cx, &e, NULL);
 }
