@@ -377,8 +377,8 @@ token_revoked(const struct step *x)
     R(TIER_UPDATED, tier_updated)                                                                  \
     R(TIER_DELETED, tier_deleted)                                                                  \
     R(SETTING_CHANGED, setting_changed)                                                            \
-    R(ACCESS_TOKEN_CREATED, token_created)                                                         \
-    R(ACCESS_TOKEN_REVOKED, token_revoked)
+    R(RETENTION_LOWERED, setting_changed)                                                          \
+    R(ACCESS_TOKEN_CREATED, token_created) R(ACCESS_TOKEN_REVOKED, token_revoked)
 
 static const struct {
     enum event type;
