@@ -29,6 +29,7 @@ init_locks(struct audit *au)
 static void
 free_audit(struct audit *au)
 {
+    heads_close(au);
     segments_close(au);
     mover_fini(au);
     mover_lock_close(au);
@@ -95,6 +96,7 @@ audit_start(struct app *app)
     start_thread(&au->mover_thread, mover_main, au);
     start_thread(&au->index_thread, index_main, au);
     start_thread(&au->keeper_thread, keeper_main, au);
+    start_thread(&au->sign_thread, sign_main, au);
 }
 
 static void
@@ -106,6 +108,7 @@ stop_threads(struct audit *au)
     pthread_cond_broadcast(&au->hurry);
     pthread_cond_broadcast(&au->index_wake);
     pthread_mutex_unlock(&au->wake_lock);
+    pthread_join(au->sign_thread, NULL);
     pthread_join(au->keeper_thread, NULL);
     pthread_join(au->index_thread, NULL);
     pthread_join(au->mover_thread, NULL);
@@ -139,6 +142,8 @@ audit_stop(struct app *app)
         stop_threads(au);
     if (move_patiently(au) != OK)
         log_warn("audit.tail_left", LOG_STR("store", db_last_error()));
+    else if (sign_round(au) != OK) /* it says so itself; the next start signs */
+        return;
 }
 
 enum err
@@ -249,6 +254,7 @@ enum err
 audit_move_now(struct app *app)
 {
     TRY(move_patiently(app->audit));
+    TRY(sign_round(app->audit));
     return index_all(app->audit);
 }
 

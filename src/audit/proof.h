@@ -29,8 +29,9 @@ struct audit_head {
 
 /* Opens the head file DIR/heads.db of this server and compares the store with it: ERR_CONFLICT with
  * a sentence in *why when the store is older than, or not a continuation of, what this server has
- * signed. Called when app->instance and app->keys are set, before anything is moved. */
-MUST_CHECK enum err audit_heads_open(struct app *app, struct str *why);
+ * signed (not with accept_older: for the command that begins new epochs). Called when app->instance
+ * and app->keys are set, before anything is moved. Without it nothing is signed. */
+MUST_CHECK enum err audit_heads_open(struct app *app, bool accept_older, struct str *why);
 /* Signs and publishes the heads of all logs that grew, now, on the calling thread: commit durable →
  * head file durable → published. The server does it within a second of an event by itself. */
 MUST_CHECK enum err audit_sign_now(struct app *app);
@@ -69,9 +70,10 @@ struct audit_proof {
 MUST_CHECK enum err audit_prove(struct cx *cx, int64_t tenant_id, struct str cuid, int wait_ms,
                                 struct audit_proof *out);
 
-/* Ends the epoch of every log of the store and begins the next (a lawful restore): inside a write.
- * Each log's first record holds the last checkpoint known (from the store, or a newer one this
- * server's head file holds), the range of indices lost, and the operator. The old origin never signs again. */
+/* Ends the epoch of every log of the store and begins the next (a lawful restore); no server may run
+ * meanwhile. Each log's first record holds the last checkpoint known (from the store, or a newer one
+ * that this server's head file holds), the range of indices lost, and who did it (cx->actor). What
+ * was recorded but not yet moved follows behind it. The old origin never signs again. */
 MUST_CHECK enum err audit_begin_epochs(struct cx *cx, struct str reason);
 
 /* Blinded heads: the leaf of a log's head in the round that the instance log recorded. */

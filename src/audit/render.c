@@ -120,6 +120,7 @@ put_head(struct json_writer *w, struct arena *a, const struct audit_event *e)
 static void
 put_rest(struct json_writer *w, struct arena *a, const struct audit_event *e)
 {
+    json_kv_i64(w, "epoch", e->epoch);
     json_kv_i64(w, "index", e->index);
     json_kv_i64(w, "epoch", e->epoch);
     json_kv_str(w, "outcome", str_of(outcomes[e->outcome]));

@@ -133,8 +133,8 @@ static int export(struct app *app, const struct cx *cx, struct audit_query *q, s
     return walk(app, cx, q, INT64_MAX, print_export, &f) == OK && fflush(stdout) == 0 ? 0 : 1;
 }
 
-int
-cmd_audit(struct arena *a, int argc, char **argv)
+static int
+read_log(struct arena *a, int argc, char **argv)
 {
     struct config c = {0};
     struct audit_args u = {0};
@@ -157,7 +157,8 @@ cmd_audit(struct arena *a, int argc, char **argv)
 
     if (!options_read(a, defs, &argc, argv) || argc != 1)
         return usage(
-            "audit list|tail|export [--query Q] [--from D] [--to D] [--limit N] [--instance]");
+            "audit list|tail|export [--query Q] [--from D] [--to D] [--limit N] [--instance]\n"
+            "       audit new-epoch --reason TEXT");
     if (!str_is_null(u.limit) && (str_int64(u.limit, &limit) != OK || limit < 1))
         return usage("audit: --limit wants a number");
     if (!str_is_null(u.tenant) && str_int64(u.tenant, &q.tenant_id) != OK)
@@ -186,4 +187,21 @@ cmd_audit(struct arena *a, int argc, char **argv)
         status = usage("audit list|tail|export");
     app_close(app);
     return status;
+}
+
+/* What has options of its own, each in a file of its own. */
+static const struct {
+    const char *word;
+    int (*run)(struct arena *a, int argc, char **argv);
+} others[] = {
+    {"new-epoch", audit_new_epoch},
+};
+
+int
+cmd_audit(struct arena *a, int argc, char **argv)
+{
+    for (size_t k = 0; k < sizeof others / sizeof others[0]; k++)
+        if (argc > 0 && strcmp(argv[0], others[k].word) == 0)
+            return others[k].run(a, argc - 1, argv + 1);
+    return read_log(a, argc, argv);
 }

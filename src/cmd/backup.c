@@ -11,6 +11,7 @@
 #include <zip.h>
 
 #include "audit/audit.h"
+#include "audit/proof.h"
 #include "cmd/cmd.h"
 
 #define ENTRY_MAX  ((uint64_t)1 << 40) /* bytes of one file in a backup */
@@ -235,10 +236,11 @@ restore(struct arena *a, struct config *c, struct str file)
         return refuse("%.*s/audit can not be made", STR_ARG(c->data_dir));
     if (unpack(a, file, c->data_dir, &why) != OK)
         return refuse("%.*s: %.*s", STR_ARG(file), STR_ARG(why));
-    if (!app_open(a, c, (struct open_want){.migrate = true}, &app))
+    if (!app_open(a, c, (struct open_want){.migrate = true, .accept_older = true}, &app))
         return 1;
     cx = command_cx(app, a, "backup restore");
-    if (cx_write(&cx, restored_body, &file) != OK || audit_move_now(app) != OK) {
+    if (audit_begin_epochs(&cx, arena_fmt(a, "restored from %.*s", STR_ARG(file))) != OK ||
+        cx_write(&cx, restored_body, &file) != OK || audit_move_now(app) != OK) {
         app_close(app);
         return refuse("the restore could not be recorded: %.*s", STR_ARG(cx.failure.message));
     }

@@ -23,6 +23,9 @@ int cmd_doctor(struct arena *a, int argc, char **argv);
 int cmd_migrate(struct arena *a, int argc, char **argv);
 int cmd_openapi(struct arena *a, int argc, char **argv);
 
+/* "recount audit WORD": what has a file of its own. argv begins behind the word. */
+int audit_new_epoch(struct arena *a, int argc, char **argv);
+
 /* ---- options (options.c) ---- */
 
 /* One flag of a command: "--name VALUE" or "--name=VALUE", or a switch. */
@@ -47,7 +50,8 @@ bool config_finish(struct arena *a, struct config *c, struct str listen);
 struct open_want {
     bool migrate; /* bring the schema up to date (and record it) */
     bool read_only;
-    bool create; /* make data folder and keys when missing */
+    bool create;       /* make data folder and keys when missing */
+    bool accept_older; /* even when this server has signed more than the store holds */
 };
 /* Opens store, keys and log for a command or the server; starts no thread. False: told on stderr. */
 bool app_open(struct arena *a, const struct config *c, struct open_want want, struct app **out);

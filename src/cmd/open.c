@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "audit/proof.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "run/bus.h"
@@ -160,6 +161,8 @@ app_open(struct arena *a, const struct config *c, struct open_want want, struct 
             return told(app, cx.failure.message);
         if (version[0] < version[1] && cx_write(&cx, record_migration, version) != OK)
             return told(app, cx.failure.message);
+        if (audit_heads_open(app, want.accept_older, &why) != OK)
+            return told(app, why);
     }
     *out = app;
     return true;

@@ -1,0 +1,35 @@
+/* The head file of this server, inside audit/ only: rows of what was signed. See heads.c. */
+#ifndef RECOUNT_AUDIT_HEADS_H
+#define RECOUNT_AUDIT_HEADS_H
+
+#include "audit/priv.h"
+
+struct heads {
+    struct db *db;
+    struct arena *arena;
+    pthread_mutex_t round; /* one round of signing at a time in this process */
+    int64_t seen;          /* PostgreSQL: heads published up to here are remembered */
+};
+
+struct head_row {
+    struct log_id log;
+    struct str origin;
+    int64_t size;
+    struct sha256 root;
+    struct str note;
+    int64_t at;
+    bool closed; /* its epoch has ended: never signed again */
+    bool stale;  /* out of heads_put(): this server has a newer one, or the epoch has ended */
+};
+
+/* Durable when it returns. ERR_CONFLICT: another root was signed for the same size. */
+MUST_CHECK enum err heads_put(struct audit *au, struct arena *a, struct head_row *v, size_t n);
+MUST_CHECK enum err heads_get(struct audit *au, struct arena *a, struct log_id log,
+                              struct head_row *out);
+/* The epochs of the log up to this one have ended. */
+MUST_CHECK enum err heads_closed(struct audit *au, struct arena *a, struct log_id log);
+
+/* The text signed with the key of the log of that origin (sign.c). */
+struct str sign_text(struct audit *au, struct arena *a, struct str origin, struct str text);
+
+#endif
