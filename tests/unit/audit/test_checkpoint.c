@@ -234,6 +234,20 @@ test_cosign(void **state)
     assert_int_equal(when, INT64_MAX / 1000000 * 1000000);
     n = cosigned(*state, checkpoint_cosign(*state, S(SOFA), &w, INT64_MAX / 1000000 + 1));
     assert_int_equal(note_check(&n, &w.key, &when), NOTE_BAD);
+    /* One byte more than there is. */
+    {
+        struct str line = checkpoint_cosign(*state, S(SOFA), &w, 5);
+        size_t from = sizeof(DASH "witness.example.com/w1 ") - 1;
+        struct buf *b = buf_in(*state, 256), *longer = buf_in(*state, 512);
+
+        assert_ok(base64_get(str_sub(line, from, line.n - 1 - from), b));
+        buf_char(b, 'x');
+        buf_str(longer, str_sub(line, 0, from));
+        base64_put(longer, buf_view(b));
+        buf_char(longer, '\n');
+        n = cosigned(*state, buf_view(longer));
+        assert_int_equal(note_check(&n, &w.key, &when), NOTE_BAD);
+    }
     /* A plain signature of the text is no cosignature, nor the other way round. */
     n = cosigned(*state, note_sig_line(*state, &w,
                                        S("0123456789012345678901234567890123456789"

@@ -197,6 +197,8 @@ test_wrong_keys(void **state)
         "+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
         "a b+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
         "name+12345678+Ag==",
+        "name+1234567+AgEC",
+        "name+123456789+AgEC",
     };
     struct note_key k = {.id = 77};
 
@@ -316,7 +318,7 @@ test_malformed(void **state)
         "a\n\n" DASH "name Uw2QOkn8 \n",
         "a\n\n" DASH "name Uw2QOkn8 more\n",
         "a\n\n" DASH "name Uw2QOkn\n",
-        "a\n\n" DASH "name Uw2QOk==\n", /* an id and nothing */
+        "a\n\n" DASH "name Uw2QOg==\n", /* an id and nothing */
         "a\n\n" DASH "name Uw2QOkl=\n", /* bits behind the end */
         "a\n\n" DASH "name Uw2QOkn8=\n",
         "a\n\n" DASH "name Uw2Q-kn8\n",
