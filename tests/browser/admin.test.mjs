@@ -195,6 +195,25 @@ for (const [name, at, label, value, message] of [
     await axe(page, name);
     await shot(page, `settings-${name}`);
   });
+test("settings: what is typed while the rest is saved stays", async () => {
+  await open(page, s, "/admin/general");
+  let go;
+  const held = new Promise((r) => { go = r; });
+  await page.route("**/settings/general", async (route) => { if (route.request().method() === "PUT") await held; await route.continue(); });
+  await page.getByLabel("Name of the workspace").fill("Southwind Security");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByLabel("Address").fill("1 Harbour Street");
+  go();
+  await toast(page, "Settings saved");
+  await admin.event("SettingChanged", about("Southwind"));
+  await page.getByText("Changes not saved").waitFor();
+  assert.equal(await page.getByLabel("Address").inputValue(), "1 Harbour Street");
+  assert.equal(await page.getByLabel("Name of the workspace").inputValue(), "Southwind Security");
+  await page.unroute("**/settings/general");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByText("All saved").waitFor();
+  await until(async () => (await admin.ok("GET", "/api/v2/tenants/0/settings/general")).data.address === "1 Harbour Street", "the address to be kept");
+});
 test("settings: what is refused says where and why", async () => {
   const before = (await admin.ok("GET", "/api/v2/tenants/0/settings/email")).data;
   await open(page, s, "/admin/email");

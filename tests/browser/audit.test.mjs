@@ -77,7 +77,58 @@ test("the example: exactly the password events", async () => {
   await until(() => /from=30d/.test(page.url()) && /q=password/.test(page.url()), "the filters in the address");
   await shot(page, "audit-example");
 });
+test("the example on a slow machine: no letter and no filter is lost", async () => {
+  const cdp = await page.context().newCDPSession(page);
+  const want = (await messages()).join();
+  for (const rate of [4, 8, 16]) {
+    await open(page, s, "/admin/audit-log");
+    await cdp.send("Emulation.setCPUThrottlingRate", { rate });
+    await page.getByRole("button", { name: "Start date" }).click();
+    await page.getByRole("menuitem", { name: "Past 30 days" }).click();
+    await page.keyboard.type("password");
+    await until(() => /from=30d/.test(page.url()) && /q=password/.test(page.url()), "the filters in the address");
+    const box = page.getByRole("textbox", { name: "Search", exact: true });
+    await until(async () => (await messages()).join() === want, "the list to show the password events");
+    assert.equal(await box.inputValue(), "password");
+    // And on, with pauses in which the address follows while the page still draws.
+    await box.fill("");
+    for (const piece of ["pass", "word", " alice", " archer"]) {
+      await page.keyboard.type(piece);
+      await new Promise((r) => setTimeout(r, 260)); // just over the pause after which the address follows
+    }
+    await until(() => new URL(page.url()).searchParams.get("q") === "password alice archer", "the address to follow");
+    assert.equal(await box.inputValue(), "password alice archer");
+    await cdp.send("Emulation.setCPUThrottlingRate", { rate: 1 });
+  }
+  await cdp.detach();
+});
+test("letters typed at once after opening a box, a filter or the jump are in it", async () => {
+  const cdp = await page.context().newCDPSession(page);
+  await open(page, s, "/admin/audit-log");
+  await cdp.send("Emulation.setCPUThrottlingRate", { rate: 8 });
+  await page.getByRole("button", { name: "Event", exact: true }).click();
+  await page.keyboard.type("password ch");
+  assert.equal(await page.getByRole("textbox", { name: "Find event" }).or(page.getByPlaceholder("Find event")).inputValue(), "password ch");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("audit log");
+  assert.equal(await page.getByRole("combobox", { name: "Go to a page or client" }).inputValue(), "audit log");
+  await page.keyboard.press("Escape");
+  await cdp.send("Emulation.setCPUThrottlingRate", { rate: 1 });
+  await cdp.detach();
+});
+test("two changes of the address at one moment are both kept, and a link leads the box", async () => {
+  await open(page, s, "/admin/audit-log?q=acme&outcome=success");
+  await page.evaluate(() => { for (const name of ["Remove filter Outcome", "Show UTC"]) document.querySelector(`[aria-label="${name}"],[title="${name}"]`).click(); });
+  await until(() => /tz=utc/.test(page.url()) && !/outcome/.test(page.url()), "both changes");
+  assert.match(page.url(), /q=acme/);
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("audit log");
+  await page.keyboard.press("Enter");
+  await until(async () => (await page.getByRole("textbox", { name: "Search", exact: true }).inputValue()) === "" && !/q=/.test(page.url()), "the box to follow the link");
+});
 test("everything is in the address: reload, back and a filter", async () => {
+  await open(page, s, "/admin/audit-log?from=30d&q=password");
   const before = await messages();
   await page.reload();
   await until(async () => (await messages()).join() === before.join(), "the same list");

@@ -75,7 +75,7 @@ function Jump({ close }: { close: () => void }) {
   const open = (to: string) => { close(); go(to); };
   return (
     <Modal opened onClose={close} withCloseButton={false} size="md" padding="sm" yOffset="12vh" title={<span className="sr">Go to</span>} styles={{ header: { minHeight: 0, padding: 0 } }}>
-      <TextInput data-autofocus aria-label="Go to a page or client" placeholder="Go to a page or client" leftSection={<IconSearch size={16} aria-hidden />} value={text} role="combobox" aria-expanded aria-controls="jump-list" aria-activedescendant={cur >= 0 ? `jump-${cur}` : undefined}
+      <TextInput autoFocus data-autofocus aria-label="Go to a page or client" placeholder="Go to a page or client" leftSection={<IconSearch size={16} aria-hidden />} value={text} role="combobox" aria-expanded aria-controls="jump-list" aria-activedescendant={cur >= 0 ? `jump-${cur}` : undefined}
         onChange={(e) => { setText(e.currentTarget.value); setAt(0); }} onKeyDown={(e) => { if (e.key === "ArrowDown") { e.preventDefault(); setAt(Math.min(cur + 1, hits.length - 1)); } else if (e.key === "ArrowUp") { e.preventDefault(); setAt(Math.max(0, cur - 1)); } else if (e.key === "Enter" && hits[cur]) open(hits[cur].to); }} />
       <div role="listbox" id="jump-list" aria-label="Pages" style={{ marginTop: 8, maxHeight: 380, overflowY: "auto" }}>
         {hits.map((h, i) => <div key={h.to + h.name} id={`jump-${i}`} role="option" aria-selected={i === cur} className="palette-item" style={{ cursor: "pointer" }} onMouseMove={() => setAt(i)} onClick={() => open(h.to)}>{h.name}<small>{h.hint}</small></div>)}

@@ -22,9 +22,17 @@ function shown(raw: string, presets: [string, string][], zone: Zone, end: boolea
 const ymd = (d: Date, zone: Zone) => (zone === "utc" ? d.toISOString().slice(0, 10) : `${d.getFullYear()}-${String(d.getMonth() + 1).padStart(2, "0")}-${String(d.getDate()).padStart(2, "0")}`);
 
 export function DateBox({ label, value, presets, zone, end = false, since, pick }: { label: string; value: string; presets: [string, string][]; zone: Zone; end?: boolean; since?: unknown; pick: (v: string) => void }) {
-  const [open, setOpen] = useState(false), val = useId(), list = useRef<HTMLDivElement>(null), at = presets.some(([v]) => v === value) ? null : asDate(value);
+  const [open, setOpen] = useState(false), val = useId(), list = useRef<HTMLDivElement>(null), button = useRef<HTMLButtonElement>(null), at = presets.some(([v]) => v === value) ? null : asDate(value);
   const [time, setTime] = useState("");
-  const choose = (v: string) => { setOpen(false); pick(v); };
+  // The focus is moved here and now: Popover's own trap and return move it by timers, and on a slow machine such a timer
+  // fires after the box has closed and takes the focus, and the letters, from the search box.
+  const choose = (v: string) => { pick(v); setOpen(false); };
+  const within = (e: KeyboardEvent<HTMLDivElement>) => {
+    if (e.key === "Escape") { e.stopPropagation(); button.current?.focus(); setOpen(false); }
+    if (e.key !== "Tab") return;
+    const all = [...e.currentTarget.querySelectorAll<HTMLElement>("button:not(:disabled, [tabindex='-1']), input")], first = all[0], last = all[all.length - 1];
+    if (document.activeElement === (e.shiftKey ? first : last)) { e.preventDefault(); (e.shiftKey ? last : first)?.focus(); }
+  };
   const keys = (e: KeyboardEvent) => {
     const items = [...(list.current?.querySelectorAll("button") ?? [])], i = items.indexOf(document.activeElement as HTMLButtonElement);
     if (e.key === "ArrowDown") { e.preventDefault(); items[(i + 1) % items.length]?.focus(); } else if (e.key === "ArrowUp") { e.preventDefault(); items[(i - 1 + items.length) % items.length]?.focus(); }
@@ -35,16 +43,16 @@ export function DateBox({ label, value, presets, zone, end = false, since, pick 
     choose(h === undefined ? dayStart(d, zone, end).toISOString() : new Date(dayStart(d, zone).getTime() + h * 3_600_000 + (m ?? 0) * 60_000).toISOString());
   };
   return (
-    <Popover withRoles={false} opened={open} onChange={setOpen} position="bottom-start" trapFocus withinPortal shadow="md" transitionProps={{ duration: 80 }}>
+    <Popover withRoles={false} opened={open} onChange={setOpen} position="bottom-start" closeOnEscape={false} withinPortal shadow="md" transitionProps={{ duration: 80 }}>
       <Popover.Target>
         <div className="datebox">
-          <IconCalendar size={15} aria-hidden /><button type="button" className="bare lab" aria-describedby={val} aria-haspopup="dialog" aria-expanded={open} onClick={() => { setOpen((o) => !o); setTime(""); }}>{label}</button><span className="val grow" id={val}>{shown(value, presets, zone, end)}</span><IconChevronDown size={14} aria-hidden />
+          <IconCalendar size={15} aria-hidden /><button type="button" ref={button} className="bare lab" aria-describedby={val} aria-haspopup="dialog" aria-expanded={open} onClick={() => { setOpen((o) => !o); setTime(""); }}>{label}</button><span className="val grow" id={val}>{shown(value, presets, zone, end)}</span><IconChevronDown size={14} aria-hidden />
         </div>
       </Popover.Target>
-      <Popover.Dropdown p={0} role="dialog" aria-label={label}>
+      <Popover.Dropdown p={0} role="dialog" aria-label={label} onKeyDown={within}>
         <div className="range">
           <div className="presets" role="menu" aria-label={`${label} presets`} ref={list} onKeyDown={keys}>
-            {presets.map(([v, name], i) => <button key={v} type="button" role="menuitem" data-on={v === value || undefined} data-autofocus={i === 0 || undefined} onClick={() => choose(v)}><span>{name}</span>{v === value && <IconCheck size={14} aria-hidden />}</button>)}
+            {presets.map(([v, name], i) => <button key={v} type="button" role="menuitem" data-on={v === value || undefined} autoFocus={i === 0} onClick={() => choose(v)}><span>{name}</span>{v === value && <IconCheck size={14} aria-hidden />}</button>)}
           </div>
           <div className="cal">
             <DatePicker size="xs" value={at ? ymd(end && clock(at, zone) === "00:00:00" ? new Date(at.getTime() - 1) : at, zone) : null} onChange={(v) => date(v as string | null)} minDate={asDate(since) ? ymd(asDate(since)!, zone) : undefined} maxDate={ymd(new Date(), zone)} highlightToday hideOutsideDates weekendDays={[]} ariaLabels={{ previousMonth: "Previous month", nextMonth: "Next month", previousYear: "Previous year", nextYear: "Next year", previousDecade: "Previous decade", nextDecade: "Next decade" }} />
@@ -59,18 +67,18 @@ export function DateBox({ label, value, presets, zone, end = false, since, pick 
 export interface Option { value: string; label: string; group?: string; hint?: string }
 /** A filter as a chip: dashed while unset, filled with its value and a cross when set. `any` offers the typed text itself. */
 export function FilterChip({ name, value, options, pick, onSearch, any }: { name: string; value: string; options: Option[]; pick: (v: string) => void; onSearch?: (t: string) => void; any?: string }) {
-  const [text, setText] = useState(""), box = useCombobox({ onDropdownClose: () => { setText(""); onSearch?.(""); box.resetSelectedOption(); }, onDropdownOpen: () => box.focusSearchInput() });
+  const [text, setText] = useState(""), box = useCombobox({ onDropdownClose: () => { setText(""); onSearch?.(""); box.resetSelectedOption(); } });
   const words = text.toLowerCase().split(/\s+/).filter(Boolean), hits = options.filter((o) => words.every((w) => `${o.label} ${o.group ?? ""} ${o.hint ?? ""} ${o.value}`.toLowerCase().includes(w))).slice(0, 200);
   const groups = [...new Set(hits.map((o) => o.group ?? ""))], cur = options.find((o) => o.value === value);
   const row = (o: Option) => <Combobox.Option key={o.value} value={o.value} active={o.value === value}><div className="row"><span className="grow cut">{o.label}</span>{o.hint && <span className="dim small cut">{o.hint}</span>}{o.value === value && <IconCheck size={14} aria-hidden />}</div></Combobox.Option>;
   return (
-    <Combobox store={box} width={290} position="bottom-start" shadow="md" onOptionSubmit={(v) => { pick(v === value ? "" : v); box.closeDropdown(); }}>
+    <Combobox store={box} keepMounted={false} width={290} position="bottom-start" shadow="md" onOptionSubmit={(v) => { pick(v === value ? "" : v); box.closeDropdown(); }}>
       <span className={value ? "chip-set" : undefined}>
         <Combobox.Target targetType="button"><button type="button" className={`chip ${value ? "on" : ""}`} onClick={() => box.toggleDropdown()}>{value ? <>{name}: <strong>{cur?.label ?? value}</strong></> : <><IconPlus size={13} aria-hidden />{name}</>}</button></Combobox.Target>
         {value && <button type="button" className="chip-x" aria-label={`Remove filter ${name}`} onClick={() => pick("")}><IconX size={13} /></button>}
       </span>
       <Combobox.Dropdown>
-        <Combobox.Search value={text} onChange={(e) => { setText(e.currentTarget.value); onSearch?.(e.currentTarget.value); box.updateSelectedOptionIndex(); }} placeholder={`Find ${name.toLowerCase()}`} aria-label={`Find ${name.toLowerCase()}`} />
+        <Combobox.Search autoFocus value={text} onChange={(e) => { setText(e.currentTarget.value); onSearch?.(e.currentTarget.value); box.updateSelectedOptionIndex(); }} placeholder={`Find ${name.toLowerCase()}`} aria-label={`Find ${name.toLowerCase()}`} />
         <Combobox.Options mah={320} style={{ overflowY: "auto" }} tabIndex={0} aria-label={name}>
           {groups.map((g) => (g ? <Combobox.Group key={g} label={g}>{hits.filter((o) => o.group === g).map(row)}</Combobox.Group> : hits.filter((o) => !o.group).map(row)))}
           {any && text.trim() && !hits.some((o) => o.value === text.trim()) && <Combobox.Option value={text.trim()}>{any} “{text.trim()}”</Combobox.Option>}

@@ -10,7 +10,7 @@ import { get, post, query, type Client, type Event, type EventType, type User } 
 import { useSession } from "../session";
 import { ago, asDate, longDay, plural, stamp, zoneName, type Zone } from "../time";
 import { ADMIN, Avatar, Badge, Copy, Empty, Failed, Notice, Page, Panel, Skeleton } from "../ui/basics";
-import { useDelayed, useUrl } from "../ui/table";
+import { useDelayed, useTyped, useUrl } from "../ui/table";
 import { useLog } from "./audit-live";
 import { DateBox, Detail, END, FilterChip, Marked, Outcome, outcomeWord, pieces, START, who, type Option } from "./audit-parts";
 
@@ -19,15 +19,10 @@ const OUTCOMES: Option[] = [{ value: "success", label: "Success" }, { value: "fa
 
 export function AuditPage() {
   const s = useSession(), url = useUrl(), narrow = useMediaQuery("(max-width: 700px)");
-  const [text, setText] = useState(url.get("q")), sent = useRef(text), search = useRef<HTMLInputElement>(null), scroll = useRef<HTMLDivElement>(null);
+  const [text, setText, putText] = useTyped("q", 250), search = useRef<HTMLInputElement>(null), scroll = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState<string | null>(null), [mark, setMark] = useState<string | null>(null);
   const zone: Zone = url.get("tz") === "utc" ? "utc" : "local";
   const setUrl = url.set;
-
-  // The box leads; the address follows a moment later, and leads when someone goes back or picks a filter.
-  const inUrl = url.get("q");
-  useEffect(() => { if (inUrl !== sent.current) { sent.current = inUrl; setText(inUrl); } }, [inUrl]);
-  useEffect(() => { if (text === sent.current) return; const t = setTimeout(() => { sent.current = text; setUrl({ q: text }); }, 250); return () => clearTimeout(t); }, [text]); // eslint-disable-line
   const values = { q: text.trim(), from: url.get("from"), to: url.get("to"), user: url.get("user"), event_type: url.get("event_type"), outcome: url.get("outcome"), client: url.get("client") };
   const filter = query(values).slice(1);
   const past = !!values.to && (/^\d+[dh]$/.test(values.to) || (asDate(values.to)?.getTime() ?? Infinity) < Date.now());
@@ -36,7 +31,7 @@ export function AuditPage() {
   const log = useLog(filter, !past, watching, s.user.cuid), { events, meta } = log;
   const at = mark === null ? -1 : events.findIndex((e) => e.cuid === mark), setAt = (i: number) => setMark(events[i]?.cuid ?? null);
   const parts = useMemo(() => pieces(values.q), [values.q]);
-  const set = (v: Record<string, string>) => { if ("q" in v) { sent.current = v.q!; setText(v.q!); } setOpen(null); setAt(-1); setUrl(v); scroll.current?.scrollTo(0, 0); };
+  const set = (v: Record<string, string>) => { if ("q" in v) putText(v.q!); setOpen(null); setAt(-1); setUrl(v); scroll.current?.scrollTo(0, 0); };
   useEffect(() => { setOpen(null); setAt(-1); scroll.current?.scrollTo(0, 0); }, [filter]);
 
   const virtual = useVirtualizer({ count: events.length, getScrollElement: () => scroll.current, estimateSize: () => (narrow ? 58 : 37), overscan: 12, getItemKey: (i) => events[i]!.cuid });
@@ -45,8 +40,7 @@ export function AuditPage() {
   useEffect(() => { virtual.measure(); }, [narrow]); // eslint-disable-line
   const top = () => { setOpen(null); log.release(); scroll.current?.scrollTo(0, 0); };
   const move = (by: number) => { const n = Math.max(0, Math.min(events.length - 1, at + by)); setAt(n); virtual.scrollToIndex(n, { align: "auto" }); if (open) setOpen(events[n]?.cuid ?? null); };
-  // At once, so that no keystroke of a fast typist is lost; and again once the box has closed and let go of the focus.
-  const toSearch = () => { search.current?.focus(); setTimeout(() => search.current?.focus(), 30); };
+  const toSearch = () => search.current?.focus();
   const toggle = (e: Event, i: number) => { setAt(i); setOpen(open === e.cuid ? null : e.cuid); };
   useHotkeys([["/", () => { search.current?.focus(); search.current?.select(); }], ["j", () => move(1)], ["k", () => move(-1)], ["o", () => { const e = events[at]; if (e) toggle(e, at); }], ["Enter", (k) => { const e = events[at]; if (e && !(k.target as Element).closest("button,a")) toggle(e, at); }], ["n", top], ["Escape", () => setOpen(null)]]);
 
@@ -69,8 +63,8 @@ export function AuditPage() {
         <Menu.Dropdown><Menu.Label>What is shown, with query and digest</Menu.Label>{exports.map(([f, name, hint]) => <Menu.Item key={f} component="a" href={`/api/v2/auditlog/export?format=${f}${filter ? "&" + filter : ""}`} download><div>{name}</div><div className="dim small">{hint}</div></Menu.Item>)}</Menu.Dropdown></Menu>}
     </>}>
       <search className="audit-bar" aria-label="Filters">
-        <DateBox label="Start date" value={values.from} presets={START} zone={zone} since={meta?.window?.since} pick={(v) => { set({ from: v }); toSearch(); }} />
-        <DateBox label="End date" value={values.to} presets={END} zone={zone} end since={meta?.window?.since} pick={(v) => { set({ to: v }); toSearch(); }} />
+        <DateBox label="Start date" value={values.from} presets={START} zone={zone} since={meta?.window?.since} pick={(v) => { toSearch(); set({ from: v }); }} />
+        <DateBox label="End date" value={values.to} presets={END} zone={zone} end since={meta?.window?.since} pick={(v) => { toSearch(); set({ to: v }); }} />
         <TextInput ref={search} className="find" type="text" aria-label="Search" placeholder="Search events, people, addresses" autoComplete="off" maxLength={1024} value={text} onChange={(e) => setText(e.currentTarget.value)} leftSection={<IconSearch size={15} aria-hidden />}
           onKeyDown={(e) => { if (e.key === "Escape") { if (text) setText(""); else e.currentTarget.blur(); } else if (e.key === "ArrowDown") { e.preventDefault(); e.currentTarget.blur(); move(at < 0 ? 1 : 0); } }}
           rightSection={text ? <ActionIcon size="sm" variant="subtle" color="gray" aria-label="Clear text" onClick={() => { setText(""); search.current?.focus(); }}><IconX size={14} /></ActionIcon> : <kbd aria-hidden>/</kbd>} />

@@ -2,13 +2,13 @@
 import { ActionIcon, Button, Modal, Select, Switch, Tooltip } from "@mantine/core";
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { IconPlus, IconUsersGroup, IconX } from "@tabler/icons-react";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { get, post, put, query, type Client, type User } from "../api";
 import { useRoles, useTiers } from "../data";
 import { useSession } from "../session";
 import { plural } from "../time";
 import { ADMIN, Avatar, Badge, confirm, Empty, Failed, Page, Skeleton, toast, toastError } from "../ui/basics";
-import { Columns, Find, Pager, Table, useDelayed, useUrl, type Column } from "../ui/table";
+import { Columns, Find, Pager, Table, useDelayed, useTyped, useUrl, type Column } from "../ui/table";
 import { Authorize } from "./clients";
 
 interface Grant { client_id: number; name: string; role: string; classificationId?: string | number | null }
@@ -17,9 +17,8 @@ const LIMIT = 50;
 const useClients = () => useQuery({ queryKey: ["all-clients"], queryFn: () => post<{ data: Client[] }>("/api/v2/clients", { pagination: { offset: 0, limit: 1000 }, sort: [{ by: "name", order: "ASC" }] }) });
 
 export function AuthorizationPage() {
-  const s = useSession(), url = useUrl(), roles = useRoles(), tiers = useTiers(), clients = useClients(), cache = useQueryClient(), [text, setText] = useState(url.get("filter")), filter = useDelayed(text), client = url.get("client"), offset = Number(url.get("offset")) || 0, sortBy = url.get("sortBy") || "lastName", desc = url.get("order") === "DESEND";
+  const s = useSession(), url = useUrl(), roles = useRoles(), tiers = useTiers(), clients = useClients(), cache = useQueryClient(), [text, setText] = useTyped("filter", 140, { offset: "" }), filter = useDelayed(text), client = url.get("client"), offset = Number(url.get("offset")) || 0, sortBy = url.get("sortBy") || "lastName", desc = url.get("order") === "DESEND";
   const [open, setOpen] = useState<Row | null>(null), [add, setAdd] = useState<Client | null>(null), [choose, setChoose] = useState(false);
-  useEffect(() => { if (filter !== url.get("filter")) url.set({ filter, offset: "" }); }, [filter]); // eslint-disable-line
   const q = useQuery({ queryKey: ["authorization", filter, client, offset, sortBy, desc], placeholderData: keepPreviousData, queryFn: ({ signal }) => get<{ data: Row[]; total: number }>(`${s.base}/authorization${query({ filter, client, offset, limit: LIMIT, sortBy, order: desc ? "DESEND" : "ASCEND" })}`, signal) });
   const group = async (u: Row, on: boolean) => { if (!on && !(await confirm(`Remove ${u.fullName} from the Default Group?`, "New clients are no longer given. Access already given stays.", "Remove", false))) return; try { await put(`${s.base}/users/${u.user_id}`, { default_group: on }); toast(on ? `${u.fullName} joined the Default Group` : `${u.fullName} left the Default Group`); void cache.invalidateQueries({ queryKey: ["authorization"] }); } catch (e) { toastError(e); } };
   const assign = (c: Client) => async (users: object[], words: string) => { try { await post(`/api/v2/tenant/${s.t}/client/${c.client_id}/user/assign`, { users }); toast(words); void cache.invalidateQueries({ queryKey: ["authorization"] }); return true; } catch (e) { toastError(e); return false; } };

@@ -2,20 +2,19 @@
 import { ActionIcon, Button, FileButton, Group, Modal, Select, Tabs, TagsInput, Textarea, TextInput } from "@mantine/core";
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { IconBuilding, IconPlus, IconTrash, IconUserPlus } from "@tabler/icons-react";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { ApiError, api, del, get, post, put, type Client, type ClientUser } from "../api";
 import { useRoles, useTiers } from "../data";
 import { useSession } from "../session";
 import { plural } from "../time";
 import { Avatar, Badge, confirm, Empty, Failed, Notice, Page, Panel, Skeleton, toast, toastError } from "../ui/basics";
-import { Columns, Find, Pager, Table, useDelayed, useUrl, type Column } from "../ui/table";
+import { Columns, Find, Pager, Table, useDelayed, useTyped, useUrl, type Column } from "../ui/table";
 import { ClientMark } from "./dashboard";
 
 const LIMIT = 50;
 export function ClientsPage() {
-  const s = useSession(), url = useUrl(), go = useNavigate(), cache = useQueryClient(), [text, setText] = useState(url.get("q")), q = useDelayed(text), offset = Number(url.get("offset")) || 0, desc = url.get("order") === "DESC", tag = url.get("tag");
-  useEffect(() => { if (q !== url.get("q")) url.set({ q, offset: "" }); }, [q]); // eslint-disable-line
+  const s = useSession(), url = useUrl(), go = useNavigate(), cache = useQueryClient(), [text, setText] = useTyped("q", 140, { offset: "" }), q = useDelayed(text), offset = Number(url.get("offset")) || 0, desc = url.get("order") === "DESC", tag = url.get("tag");
   const list = useQuery({ queryKey: ["clients", q, tag, offset, desc], placeholderData: keepPreviousData, queryFn: () => post<{ data: Client[]; meta: { pagination: { total: number } } }>("/api/v2/clients", { pagination: { offset, limit: LIMIT }, sort: [{ by: "name", order: desc ? "DESC" : "ASC" }], filters: [...(q ? [{ by: "name", value: q }] : []), ...(tag ? [{ by: "tags", value: [tag] }] : [])] }) });
   const remove = async (c: Client) => { if (!(await confirm(`Delete ${c.name}?`, "Its users lose access. The audit log keeps what was done.", "Delete client"))) return; try { await del(`/api/v1/client/${c.client_id}`); toast(`${c.name} deleted`); void cache.invalidateQueries({ queryKey: ["clients"] }); } catch (e) { toastError(e); } };
   const columns: Column<Client>[] = [

@@ -32,14 +32,16 @@ const NEED: Record<Kind, string[]> = { general: ["ADMINISTRATION.GENERAL_SETTING
 export function SettingsPage({ kind }: { kind: Kind }) {
   useParams();
   const s = useSession(), page = PAGES[kind], q = useQuery({ queryKey: ["settings", kind], queryFn: ({ signal }) => get<{ data: Values }>(`${s.base}/settings/${kind}`, signal) });
-  return <Page title={page.title} crumbs={ADMIN} text={page.text} kind="form">{q.error ? <div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div> : !q.data ? <Panel><Skeleton rows={6} /></Panel> : <Form kind={kind} key={kind + JSON.stringify(q.data.data)} start={q.data.data} />}</Page>;
+  return <Page title={page.title} crumbs={ADMIN} text={page.text} kind="form">{q.error ? <div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div> : !q.data ? <Panel><Skeleton rows={6} /></Panel> : <Form kind={kind} key={kind} start={q.data.data} />}</Page>;
 }
 function Form({ kind, start }: { kind: Kind; start: Values }) {
-  const s = useSession(), cache = useQueryClient(), [f, setF] = useState(start), dirty = JSON.stringify(f) !== JSON.stringify(start), may = s.can(...NEED[kind]), set = (k: string, v: Value) => setF((o) => ({ ...o, [k]: v }));
+  const s = useSession(), cache = useQueryClient(), may = s.can(...NEED[kind]);
+  // What was typed lies over what the server says: a change of someone else, or typing on while it is saved, loses nothing.
+  const [edits, setEdits] = useState<Values>({}), f = { ...start, ...edits }, dirty = Object.keys(edits).some((k) => edits[k] !== start[k]), set = (k: string, v: Value) => setEdits((o) => ({ ...o, [k]: v }));
   const save = useMutation({ mutationFn: async () => {
-    if (kind === "audit" && Number(f.months_kept) > Number(start.months_kept) && !(await confirm("Keep the log longer?", `From ${start.months_kept} to ${f.months_kept} whole months. This can not be made shorter again.`, "Keep longer", false))) return false;
-    await put(`${s.base}/settings/${kind}`, Object.fromEntries(Object.entries(f).filter(([k, v]) => k !== "password_set" && !(k === "password" && (v === "" || v === null))))); return true;
-  }, onSuccess: (done) => { if (done) { toast("Settings saved"); void cache.invalidateQueries({ queryKey: ["settings", kind] }); if (kind === "general") void cache.invalidateQueries({ queryKey: ["session"] }); } } });
+    if (kind === "audit" && Number(f.months_kept) > Number(start.months_kept) && !(await confirm("Keep the log longer?", `From ${start.months_kept} to ${f.months_kept} whole months. This can not be made shorter again.`, "Keep longer", false))) return null;
+    await put(`${s.base}/settings/${kind}`, Object.fromEntries(Object.entries(f).filter(([k, v]) => k !== "password_set" && !(k === "password" && (v === "" || v === null))))); return edits;
+  }, onSuccess: (saved) => { if (saved) { toast("Settings saved"); cache.setQueryData<{ data: Values }>(["settings", kind], (o) => o && { data: { ...o.data, ...saved, ...("password" in saved && { password: undefined, password_set: true }) } as Values }); setEdits((o) => Object.fromEntries(Object.entries(o).filter(([k, v]) => v !== saved[k]))); void cache.invalidateQueries({ queryKey: ["settings", kind] }); if (kind === "general") void cache.invalidateQueries({ queryKey: ["session"] }); } } });
   const field = (d: Field) => {
     const v = f[d.key], error = save.error instanceof ApiError ? save.error.field(d.key) : undefined, common = { label: d.label, description: d.hint, error, disabled: !may, className: d.wide ? "wide" : undefined };
     switch (d.type) {
@@ -56,7 +58,7 @@ function Form({ kind, start }: { kind: Kind; start: Values }) {
       {save.error && <Notice kind="bad">{save.error.message}</Notice>}{!may && <Notice>You can see these settings, not change them.</Notice>}{kind === "email" && f.security === "plain" && <Notice kind="warn">Without encryption the password and each mail can be read on the way.</Notice>}
       {PAGES[kind].groups.map((g) => <Panel key={g.title} title={g.title}><div className="fields">{g.fields.filter((d) => !d.when || d.when(f)).map(field)}</div></Panel>)}
       {kind === "email" && <MailTest dirty={dirty} />}
-      {may && <div className="save"><Button type="submit" disabled={!dirty} loading={save.isPending}>Save</Button>{dirty ? <><Button variant="subtle" color="gray" onClick={() => setF(start)}>Discard</Button><span className="dim small">Changes not saved</span></> : <span className="dim small">All saved</span>}</div>}
+      {may && <div className="save"><Button type="submit" disabled={!dirty} loading={save.isPending}>Save</Button>{dirty ? <><Button variant="subtle" color="gray" onClick={() => setEdits({})}>Discard</Button><span className="dim small">Changes not saved</span></> : <span className="dim small">All saved</span>}</div>}
     </form>
   );
 }

@@ -2,14 +2,14 @@
 import { Button, Checkbox, Drawer, FileButton, Group, Menu, Modal, MultiSelect, Select, Switch, Tabs, TextInput } from "@mantine/core";
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { IconBan, IconChevronDown, IconDownload, IconFileImport, IconLink, IconLock, IconLockOpen, IconMail, IconPlus, IconShieldOff, IconTrash, IconUserCheck, IconUsers, IconX } from "@tabler/icons-react";
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { ApiError, api, del, get, post, put, query, say, type User } from "../api";
 import { useRoles, useTiers } from "../data";
 import { useSession } from "../session";
 import { plural } from "../time";
 import { ADMIN, Ago, Avatar, Badge, confirm, Copy, Empty, Failed, Notice, Page, Skeleton, toast } from "../ui/basics";
-import { Columns, Find, Pager, Table, useDelayed, useUrl, type Action, type Column } from "../ui/table";
+import { Columns, Find, Pager, Table, useDelayed, useTyped, useUrl, type Action, type Column } from "../ui/table";
 import { UserClients } from "./authorization";
 
 const LIMIT = 50;
@@ -39,9 +39,8 @@ function useActs() {
 
 export function UsersPage() {
   const s = useSession(), url = useUrl(), go = useNavigate(), { id } = useParams(), roles = useRoles(), acts = useActs(), cache = useQueryClient();
-  const [text, setText] = useState(url.get("filter")), filter = useDelayed(text), status = url.get("status"), role = url.get("role"), sortBy = url.get("sortBy") || "lastName", desc = url.get("order") === "DESEND", offset = Number(url.get("offset")) || 0;
+  const [text, setText] = useTyped("filter", 140, { offset: "" }), filter = useDelayed(text), status = url.get("status"), role = url.get("role"), sortBy = url.get("sortBy") || "lastName", desc = url.get("order") === "DESEND", offset = Number(url.get("offset")) || 0;
   const [picked, setPicked] = useState<Set<string | number>>(new Set()), [add, setAdd] = useState(false), [csv, setCsv] = useState(false);
-  useEffect(() => { if (filter !== url.get("filter")) url.set({ filter, offset: "" }); }, [filter]); // eslint-disable-line
   const list = useQuery({ queryKey: ["users", filter, status, role, sortBy, desc, offset], placeholderData: keepPreviousData, queryFn: ({ signal }) => get<{ data: User[]; total: number }>(`${s.base}/users${query({ offset, limit: LIMIT, sortBy, order: desc ? "DESEND" : "ASCEND", filter, status, role })}`, signal) });
   const may = s.can("SECURITY.MANAGE_USERS"), rows = list.data?.data, chosen = rows?.filter((u) => picked.has(u.user_id)) ?? [];
   const actions = (u: User): Action[] => [

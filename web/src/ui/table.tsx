@@ -3,7 +3,7 @@
 import { ActionIcon, Button, Checkbox, Menu, TextInput } from "@mantine/core";
 import { IconArrowDown, IconArrowUp, IconChevronLeft, IconChevronRight, IconColumns3, IconDots, IconSearch, IconX } from "@tabler/icons-react";
 import { useEffect, useRef, useState, type ReactNode } from "react";
-import { useSearchParams } from "react-router";
+import { useLocation, useNavigate, useNavigationType, useSearchParams } from "react-router";
 import { Empty, Failed } from "./basics";
 
 export interface Column<T> { key: string; title: string; render: (row: T) => ReactNode; sort?: string; opt?: boolean; right?: boolean; fixed?: boolean; hidden?: boolean }
@@ -15,20 +15,42 @@ interface Props<T> {
   empty: ReactNode;
 }
 
+let ahead: string | null = null; // the address that is on its way, while a change of it is under way
 /**
- * Values in the address, so that a view can be sent to someone. A change starts from the address as it is now, not from
- * the one last drawn: drawing may be late, and of two changes in a row the first would be lost.
+ * Values in the address, so that a view can be sent to someone. A change starts from the address as it is now or will
+ * be in a moment, not from the one last drawn: drawing may be late, and of two changes in a row the first would be lost.
  */
 export function useUrl() {
-  const [p, set] = useSearchParams();
+  const [p] = useSearchParams(), go = useNavigate();
   return {
     p, get: (k: string) => p.get(k) ?? "",
-    set: (values: Record<string, string | null | undefined>, push = false) => set(() => {
-      const n = new URLSearchParams(window.location.search);
+    set: (values: Record<string, string | null | undefined>) => {
+      const n = new URLSearchParams(ahead ?? window.location.search);
       for (const [k, v] of Object.entries(values)) if (v) n.set(k, v); else n.delete(k);
-      return n;
-    }, { replace: !push }),
+      const mine = (ahead = n.toString());
+      void Promise.resolve(go({ search: mine && "?" + mine }, { replace: true, state: OWN })).finally(() => { if (ahead === mine) ahead = null; });
+    },
   };
+}
+const OWN = { own: true };
+/**
+ * A text box and its value in the address. The box leads and the address follows a moment later; the address leads when
+ * somebody goes back or follows a link, but never by a change that the page made itself: that may be drawn after
+ * further letters were typed, and would take them away. `put` sets both, for a caller who changes the address.
+ */
+export function useTyped(key: string, ms: number, also: Record<string, string> = {}): [string, (v: string) => void, (v: string) => void] {
+  const url = useUrl(), where = useLocation(), kind = useNavigationType(), [text, setText] = useState(url.get(key)), sent = useRef(text);
+  const put = (v: string) => { sent.current = v; setText(v); };
+  useEffect(() => {
+    const own = kind === "REPLACE" && (where.state as typeof OWN | null)?.own, v = url.get(key);
+    if (!own && v !== sent.current) put(v);
+  }, [where.key]); // eslint-disable-line
+  useEffect(() => {
+    if (text === sent.current) return;
+    const t = setTimeout(() => { sent.current = text; url.set({ [key]: text, ...also }); }, ms);
+    return () => clearTimeout(t);
+  }, [text]); // eslint-disable-line
+  return [text, setText, put];
 }
 /** Text that follows at once on screen and a moment later in the request. */
 export function useDelayed<T>(value: T, ms = 140): T {
