@@ -11,6 +11,8 @@
 #include "run/app.h"
 #include "run/cx.h"
 
+#define ROUTE_PARAMS 8 /* {parameters} of a path at most: an epoch, a tile */
+
 enum route_tx { TX_NONE, TX_READ, TX_WRITE };
 
 /* Who may call. */
@@ -31,8 +33,8 @@ struct api_request {
     struct cx *cx;
     const struct route *route;
     struct http_request *http;
-    struct str param[6]; /* path parameters in order */
-    int64_t param_id[6]; /* the same as numbers, −1 when not a number */
+    struct str param[ROUTE_PARAMS]; /* path parameters in order */
+    int64_t param_id[ROUTE_PARAMS]; /* the same as numbers, −1 when not a number */
     const struct json
         *body; /* JSON body (or the form turned into an object of strings); NULL: none */
     struct form_part *parts; /* multipart */

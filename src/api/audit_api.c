@@ -95,6 +95,12 @@ note_view(struct api_request *rq, int64_t minutes)
     rq->cx->failure = kept;
 }
 
+void
+audit_note_view(struct api_request *rq)
+{
+    note_view(rq, VIEW_MINUTES);
+}
+
 /* ---- list ---- */
 
 struct list {

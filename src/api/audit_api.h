@@ -41,6 +41,8 @@ struct batch {
 MUST_CHECK enum err audit_query_read(struct api_request *rq, struct audit_query *q);
 /* The same as text, for the events of views and exports. */
 struct str audit_query_text(struct api_request *rq);
+/* Records that the log was looked at: at most once a minute and session. Outside any transaction. */
+void audit_note_view(struct api_request *rq);
 /* Takes a place among the streams of a user; ERR_TOO_FAST when he has none left. */
 MUST_CHECK enum err audit_streams_room(struct api_request *rq, int64_t user);
 /* Gives the place back. */

@@ -29,7 +29,7 @@ is_param(struct str segment)
 /* Matches path against the pattern; parameters go to rq. Fixed segments win over parameters by
  * the score: the number of fixed segments. −1: no match. */
 static int
-match_path(struct str pattern, struct str path, struct str param[6])
+match_path(struct str pattern, struct str path, struct str param[ROUTE_PARAMS])
 {
     struct str ps, xs;
     int score = 0, n = 0;
@@ -42,7 +42,7 @@ match_path(struct str pattern, struct str path, struct str param[6])
         if (!more)
             return score;
         if (is_param(ps)) {
-            if (str_is_empty(xs) || n == 6)
+            if (str_is_empty(xs) || n == ROUTE_PARAMS)
                 return -1;
             param[n++] = xs;
         } else if (str_eq(ps, xs)) {
@@ -55,7 +55,8 @@ match_path(struct str pattern, struct str path, struct str param[6])
 
 /* A final '/' of the address is ignored, but "/api/v1/" is a route of its own. */
 static const struct route *
-find_route(enum http_method method, struct str path, struct str param[6], bool *path_known)
+find_route(enum http_method method, struct str path, struct str param[ROUTE_PARAMS],
+           bool *path_known)
 {
     const struct route *best = NULL;
     int best_score = -1;
@@ -65,7 +66,7 @@ find_route(enum http_method method, struct str path, struct str param[6], bool *
         method = HTTP_GET;
     for (size_t t = 0; api_tables[t]; t++) {
         for (const struct route *r = api_tables[t]; r->path; r++) {
-            struct str found[6] = {{0}};
+            struct str found[ROUTE_PARAMS] = {{0}};
             int score = match_path(str_of(r->path), path, found);
 
             if (score < 0)
@@ -82,7 +83,7 @@ find_route(enum http_method method, struct str path, struct str param[6], bool *
 }
 
 const struct route *
-api_find(const struct http_request *rq, struct str param[6], bool *path_known)
+api_find(const struct http_request *rq, struct str param[ROUTE_PARAMS], bool *path_known)
 {
     const struct route *r = find_route(rq->method, rq->path, param, path_known);
 
@@ -484,7 +485,7 @@ api_handle(void *arg, struct http_request *http, struct http_response *rs)
 void
 api_headers_done(void *arg, const struct http_request *rq, struct http_limits *limits)
 {
-    struct str param[6] = {{0}};
+    struct str param[ROUTE_PARAMS] = {{0}};
     bool known;
     const struct route *r = api_find(rq, param, &known);
 

@@ -5,7 +5,8 @@
 #include "api/api.h"
 
 /* The best route for the request, or NULL; *path_known: the path exists with another method. */
-const struct route *api_find(const struct http_request *rq, struct str param[6], bool *path_known);
+const struct route *api_find(const struct http_request *rq, struct str param[ROUTE_PARAMS],
+                             bool *path_known);
 /* Reads the body as the route says: JSON (also without a type), a form, or multipart (body.c). */
 MUST_CHECK enum err api_read_body(struct api_request *rq);
 /* Files of the web application; every unknown address answers its first page (static.c). */

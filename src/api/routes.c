@@ -22,6 +22,7 @@
     X(dashboard)                                                                                   \
     X(retention)                                                                                   \
     X(audit)                                                                                       \
+    X(proof)                                                                                       \
     X(uploads)
 /* clang-format on */
 
