@@ -171,7 +171,8 @@ def check_doubled_routes():
             for literal, name in re.findall(r'"([^"]*)"|(\w+)', expression):
                 out += literal if not name else spell(words.get(name, ""))
             return out
-        for m in re.finditer(r"\.method\s*=\s*(\w+),\s*\.path\s*=\s*([^,]+),", text):
+        outside = re.sub(r"#define(?:[^\n]*\\\n)*[^\n]*", lambda m: re.sub(r"[^\n]", " ", m.group(0)), text)
+        for m in re.finditer(r"\.method\s*=\s*(\w+),\s*\.path\s*=\s*([^,]+),", outside):
             key = f"{m.group(1)} {spell(m.group(2))}"
             if key in seen:
                 breach(path, line_of(text, m.start()), f"{key} stands in {seen[key]} already")
