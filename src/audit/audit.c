@@ -1,10 +1,12 @@
 /* The life of the log: opening, threads, waking, settling, stopping; and its numbers. */
 #include "audit/priv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/log.h"
+#include "base/rand.h"
 
 #define SCRATCH     ((size_t)64 << 20)
 #define MONTHS_KEPT 4 /* whole months before the running one: never under 120 days */
@@ -62,6 +64,7 @@ audit_open(struct app *app, const struct audit_options *o, struct str *why)
     au->wakes = 1; /* what an earlier run left in the tail is moved at start */
     atomic_store(&au->months_kept, MONTHS_KEPT);
     atomic_store(&au->held_from, INT64_MAX);
+    snprintf(au->id, sizeof au->id, "%016llx", (unsigned long long)rand_u64());
     atomic_store(&au->writable, true);
     au->seen_wall = clock_now();
     au->seen_mono = clock_monotonic();

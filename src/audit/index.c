@@ -422,6 +422,8 @@ index_all(struct audit *au)
 {
     int32_t *months = NULL;
     size_t n = 0;
+    int64_t since = 0, next = 0;
+    audit_window(au->app, app_now(au->app), &since, &next);
     pthread_mutex_lock(&au->indexer);
     if (!index_lock_take(au)) { /* another process indexes now; what it leaves out is scanned */
         pthread_mutex_unlock(&au->indexer);
@@ -430,7 +432,8 @@ index_all(struct audit *au)
     struct arena *a = arena_create("audit.months", INDEX_ARENA);
     enum err e = segment_months(au, a, &months, &n);
     for (size_t i = 0; i < n && e == OK; i++)
-        e = index_month(au, a, months[i], i + 1 < n);
+        if (months[i] >= month_ordinal(since)) /* what leaves is no longer searched */
+            e = index_month(au, a, months[i], i + 1 < n);
     index_lock_give(au);
     pthread_mutex_unlock(&au->indexer);
     arena_free(a);

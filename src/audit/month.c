@@ -301,6 +301,7 @@ month_check(struct audit *au)
     int32_t *months = NULL;
     size_t n = 0;
     watch_clock(au);
+    drop_sweep(au);
     if (atomic_load(&au->hold_drops))
         return;
     if (audit_refresh_holds(au->app) != OK || audit_window_held(au->app))

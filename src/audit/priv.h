@@ -102,6 +102,8 @@ struct audit {
 
     atomic_int months_kept;
     atomic_llong held_from; /* start of the oldest month a legal hold keeps; INT64_MAX: none */
+    char id[17];            /* of this process, for leases */
+    atomic_int fail_step;   /* tests: so many steps until one fails; 0: none does */
     atomic_bool hold_drops; /* a clock step of over an hour, not confirmed */
     int64_t seen_wall, seen_mono;
 
@@ -144,8 +146,8 @@ void segments_close(struct audit *au);
 MUST_CHECK enum err segment_make(struct audit *au, int32_t month, struct segment **out);
 /* PostgreSQL, inside the mover's transaction: the partitions of a month. */
 MUST_CHECK enum err segment_make_partitions(struct db_tx *tx, int32_t month);
-/* Removes a month: files or partitions. */
-MUST_CHECK enum err segment_drop(struct audit *au, int32_t month);
+struct str segment_path(struct arena *a, const struct audit *au, int32_t month, const char *suffix);
+void segment_free(struct segment *s);
 /* Months present, ascending, in the arena. */
 MUST_CHECK enum err segment_months(struct audit *au, struct arena *a, int32_t **months, size_t *n);
 /* A segment pinned against dropping, or NULL; give it back. */
@@ -189,6 +191,21 @@ void mover_lock_give(struct audit *au);
 /* The same for the text index, without waiting. */
 bool index_lock_take(struct audit *au);
 void index_lock_give(struct audit *au);
+
+/* ---- drop.c ---- */
+/* Removes a month: files or partitions. Resumed from any step; ERR_CONFLICT: another process is at
+ * work, to be tried again. */
+MUST_CHECK enum err segment_drop(struct audit *au, int32_t month);
+/* Gives back to the disk what a drop has left (SQLite). */
+void drop_sweep(struct audit *au);
+/* Between the steps of drops and erasures: ERR_IO when a test has planned a fault there. */
+MUST_CHECK enum err audit_step(struct audit *au);
+/* PostgreSQL: the tables with a partition a month; those below AUDIT_KEPT are the log itself, the others
+ * are derived from it. */
+#define AUDIT_PARTITIONED 8
+#define AUDIT_KEPT        6
+extern const char *const audit_partitioned[AUDIT_PARTITIONED];
+struct str partition_name(struct arena *a, const char *table, int32_t month);
 
 /* ---- reserve.c ---- */
 void reserve_open(struct audit *au);

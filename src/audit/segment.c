@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
 #include "audit/segment_schema.h"
 #include "base/log.h"
 
@@ -122,8 +120,8 @@ log_reset(struct log_state *l, int64_t epoch)
 
 /* ---- SQLite files ---- */
 
-static struct str
-file_path(struct arena *a, const struct audit *au, int32_t month, const char *suffix)
+struct str
+segment_path(struct arena *a, const struct audit *au, int32_t month, const char *suffix)
 {
     return arena_fmt(a, "%.*s/audit/%04d-%02d%s", STR_ARG(au->options.dir), (int)(month / 12),
                      (int)(month % 12 + 1), suffix);
@@ -254,7 +252,7 @@ load(struct audit *au, struct segment *s, struct arena *a)
     return e;
 }
 
-static void
+void
 segment_free(struct segment *s)
 {
     db_close(s->text);
@@ -272,11 +270,11 @@ open_segment(struct audit *au, int32_t month, struct segment **out, struct str *
         BUG("out of memory");
     s->month = month;
     s->arena = arena_create("audit.segment", SEGMENT_ARENA);
-    enum err e = open_file(au, s->arena, file_path(s->arena, au, month, ".db"), S("audit_state"),
+    enum err e = open_file(au, s->arena, segment_path(s->arena, au, month, ".db"), S("audit_state"),
                            segment_events_sql, &s->db, why);
     if (e == OK)
-        e = open_file(au, s->arena, file_path(s->arena, au, month, ".index.db"), S("audit_chunk"),
-                      segment_text_sql, &s->text, why);
+        e = open_file(au, s->arena, segment_path(s->arena, au, month, ".index.db"),
+                      S("audit_chunk"), segment_text_sql, &s->text, why);
     if (e == OK) {
         e = load(au, s, s->arena);
         if (e != OK)
@@ -513,100 +511,36 @@ segment_unpin(struct audit *au, struct segment *s)
     pthread_mutex_unlock(&au->lock);
 }
 
-/* ---- dropping ---- */
+/* ---- partitions ---- */
 
-static void
-unlink_files(const struct audit *au, struct arena *a, int32_t month)
-{
-    static const char *const suffix[] = {".index.db", ".index.db-wal", ".index.db-shm",
-                                         ".db",       ".db-wal",       ".db-shm"};
-    for (size_t i = 0; i < sizeof suffix / sizeof suffix[0]; i++)
-        (void)unlink(file_path(a, au, month, suffix[i]).p);
-}
+/* Samples of what people wrote would outlive its erasure in the planner's statistics. */
+static const char no_samples[] = "ALTER TABLE %.*s ALTER COLUMN personal SET STATISTICS 0,"
+                                 " ALTER COLUMN salt SET STATISTICS 0;";
 
-static enum err
-drop_files(struct audit *au, int32_t month)
-{
-    struct segment *s = NULL;
-    pthread_mutex_lock(&au->lock);
-    for (size_t i = 0; i < au->n_segments; i++)
-        if (au->segments[i]->month == month)
-            s = au->segments[i];
-    if (s == NULL) {
-        pthread_mutex_unlock(&au->lock);
-        return ERR_NOT_FOUND;
-    }
-    s->dropping = true;
-    while (s->pins > 0)
-        pthread_cond_wait(&au->moved, &au->lock);
-    size_t k = 0;
-    for (size_t i = 0; i < au->n_segments; i++)
-        if (au->segments[i] != s)
-            au->segments[k++] = au->segments[i];
-    au->n_segments = k;
-    pthread_mutex_unlock(&au->lock);
-    segment_free(s);
-    struct arena *a = arena_create("audit.drop", SEGMENT_ARENA);
-    unlink_files(au, a, month);
-    arena_free(a);
-    return OK;
-}
-
-/* PostgreSQL: names of partitions can not be parameters; they are made of numbers alone. */
+/* Names of partitions can not be parameters; they are made of constants and numbers alone. */
 enum err
 segment_make_partitions(struct db_tx *tx, int32_t month)
 {
-    static const char *const tables[] = {"audit_event", "audit_personal", "audit_party",
-                                         "audit_node",  "audit_carry",    "audit_gram",
-                                         "audit_chunk"};
-    int y = (int)(month / 12), m = (int)(month % 12 + 1);
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-        const char *t = tables[i];
-        struct str text = arena_fmt(db_tx_arena(tx),
-                                    "CREATE TABLE %s_%04d_%02d PARTITION OF %s FOR VALUES IN (%d);",
-                                    t, y, m, t, (int)month);
+    struct arena *a = db_tx_arena(tx);
+    for (size_t i = 0; i < AUDIT_PARTITIONED; i++) {
+        const char *t = audit_partitioned[i];
+        struct str name = partition_name(a, t, month);
+        struct str text = arena_fmt(a, "CREATE TABLE %.*s PARTITION OF %s FOR VALUES IN (%d);",
+                                    STR_ARG(name), t, (int)month);
         TRY(db_script(tx, text.p));
-        if (i >= 5) /* the text index is derived and may change */
+        if (str_eq(str_of(t), S("audit_personal"))) {
+            text = arena_fmt(a, no_samples, STR_ARG(name));
+            TRY(db_script(tx, text.p));
+        }
+        if (i >= AUDIT_KEPT) /* the text index is derived and may change */
             continue;
-        text = arena_fmt(db_tx_arena(tx),
-                         "CREATE TRIGGER %s_truncate BEFORE TRUNCATE ON %s_%04d_%02d"
+        text = arena_fmt(a,
+                         "CREATE TRIGGER %s_truncate BEFORE TRUNCATE ON %.*s"
                          " EXECUTE FUNCTION audit_refuse();",
-                         t, t, y, m);
+                         t, STR_ARG(name));
         TRY(db_script(tx, text.p));
     }
     return OK;
-}
-
-static const struct sql drop_ranges =
-    SQL_WRITE("audit_range", "DELETE FROM audit_range WHERE month = $1");
-
-static enum err
-drop_partitions(struct db_tx *tx, void *arg)
-{
-    const int32_t *month = arg;
-    int y = (int)(*month / 12), m = (int)(*month % 12 + 1);
-    static const char *const tables[] = {"audit_chunk", "audit_gram",  "audit_carry",
-                                         "audit_node",  "audit_party", "audit_personal",
-                                         "audit_event"};
-    tail_own(tx);
-    TRY(db_try_lock(tx, LOCK_MONTH));
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
-        struct str text =
-            arena_fmt(db_tx_arena(tx), "DROP TABLE IF EXISTS %s_%04d_%02d;", tables[i], y, m);
-        TRY(db_script(tx, text.p));
-    }
-    return db_exec(tx, &drop_ranges, ARGS(V_INT(*month)), NULL);
-}
-
-enum err
-segment_drop(struct audit *au, int32_t month)
-{
-    if (!au->pg)
-        return drop_files(au, month);
-    struct arena *a = arena_create("audit.drop", SEGMENT_ARENA);
-    enum err e = db_write(au->app->db, a, drop_partitions, &month);
-    arena_free(a);
-    return e;
 }
 
 /* ---- what is where ---- */

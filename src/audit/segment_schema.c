@@ -38,8 +38,9 @@ const char segment_events_sql[] =
     " idx INTEGER NOT NULL, salt BLOB NOT NULL, personal BLOB NOT NULL,"
     " PRIMARY KEY (tenant_id, epoch, idx)) STRICT, WITHOUT ROWID;\n"
     "CREATE TABLE audit_erasure (tenant_id INTEGER NOT NULL, epoch INTEGER NOT NULL,"
-    " idx INTEGER NOT NULL, inner_hash BLOB NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL,"
-    " PRIMARY KEY (tenant_id, epoch, idx)) STRICT, WITHOUT ROWID;\n"
+    " idx INTEGER NOT NULL, person TEXT NOT NULL, part INTEGER NOT NULL, request TEXT NOT NULL,"
+    " inner_hash BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (tenant_id, epoch, idx, person))"
+    " STRICT, WITHOUT ROWID;\n"
     "CREATE TABLE audit_party (tenant_id INTEGER NOT NULL, epoch INTEGER NOT NULL,"
     " user_id TEXT NOT NULL, idx INTEGER NOT NULL, PRIMARY KEY (tenant_id, epoch, user_id, idx))"
     " STRICT, WITHOUT ROWID;\n"
@@ -54,7 +55,8 @@ const char segment_events_sql[] =
             SAME_EVENT) "CREATE TRIGGER audit_personal_delete BEFORE DELETE ON audit_personal WHEN NOT EXISTS (SELECT 1"
                         " FROM audit_erasure x WHERE x.tenant_id = old.tenant_id AND x.epoch = old.epoch"
                         " AND x.idx = old.idx) " REFUSE APPEND_ONLY("audit_erasure") NO_DELETE(
-                            "audit_erasure") NO_REPLACE("audit_erasure", SAME_EVENT)
+                            "audit_erasure") NO_REPLACE("audit_erasure",
+                                                        SAME_EVENT " AND x.person = new.person")
                             APPEND_ONLY("audit_party") NO_DELETE("audit_party") APPEND_ONLY(
                                 "audit_node") NO_DELETE("audit_node") NO_REPLACE("audit_node",
                                                                                  SAME_NODE)

@@ -452,6 +452,18 @@ db_wait_notice(struct db *db, int timeout_ms, struct arena *a, struct str *chann
 }
 
 enum err
+db_utility(struct db *db, const char *text)
+{
+    for (const struct nesting *n = nesting; n; n = n->outer)
+        if (n->write || n->db == db)
+            BUG("a utility statement inside a transaction");
+    if (db->read_only)
+        return ERR_UNAVAILABLE;
+    statements++;
+    return db->ops->utility(db, text);
+}
+
+enum err
 db_copy_to(struct db *db, struct arena *a, struct str path)
 {
     return db->ops->copy_to(db, a, path);

@@ -201,6 +201,11 @@ MUST_CHECK enum err db_wait_notice(struct db *db, int timeout_ms, struct arena *
  * beside the main one and are opened by path with the same settings. */
 MUST_CHECK enum err db_open_file(struct arena *a, struct str path, const char *vfs, bool read_only,
                                  int readers, struct db **out, struct str *why);
+/* Runs one utility statement outside any transaction, on the writer's connection when its turn comes:
+ * VACUUM, DETACH … CONCURRENTLY, what no transaction may hold. Other writers of SQLite wait meanwhile.
+ * The text is ours, never made from a value. ERR_CONFLICT: a reader kept PRAGMA wal_checkpoint from
+ * finishing. */
+MUST_CHECK enum err db_utility(struct db *db, const char *text);
 /* Consistent copy of a SQLite store into a file (backup API). ERR_INVALID on PostgreSQL. */
 MUST_CHECK enum err db_copy_to(struct db *db, struct arena *a, struct str path);
 /* Bytes on disk, free bytes and total bytes of its file system (SQLite); 0 on PostgreSQL. */

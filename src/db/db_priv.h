@@ -60,6 +60,7 @@ struct db_ops {
     enum err (*notify)(struct db_tx *tx, struct str channel, struct str payload);
     enum err (*wait_notice)(struct db *db, int timeout_ms, struct arena *a, struct str *channel,
                             struct str *payload);
+    enum err (*utility)(struct db *db, const char *text);
     enum err (*copy_to)(struct db *db, struct arena *a, struct str path);
     void (*space)(struct db *db, int64_t *used, int64_t *free_bytes, int64_t *total);
 };

@@ -187,6 +187,19 @@ pg_snapshot(struct db *base, struct arena *a, db_body body, void *arg)
     return e;
 }
 
+/* One statement alone commits by itself. */
+static enum err
+pg_utility(struct db *base, const char *text)
+{
+    struct pg_db *db = (struct pg_db *)base;
+    struct pg_conn *c = pool_take(&db->writers);
+    enum err e = conn_ready(db, c, setup_writer);
+    if (e == OK)
+        e = pg_run(c, NULL, text);
+    pool_give(&db->writers, c);
+    return e;
+}
+
 /* ---- locks and notices ---- */
 
 static enum err
@@ -314,6 +327,7 @@ static const struct db_ops pg_ops = {
     .try_lock = pg_try_lock,
     .notify = pg_notify,
     .wait_notice = pg_wait_notice,
+    .utility = pg_utility,
     .copy_to = pg_copy_to,
     .space = pg_space,
 };

@@ -216,6 +216,7 @@ static const struct db_ops lite_ops = {
     .try_lock = lite_try_lock,
     .notify = lite_notify,
     .wait_notice = lite_wait_notice,
+    .utility = lite_utility,
     .copy_to = lite_copy_to,
     .space = lite_space,
 };

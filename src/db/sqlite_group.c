@@ -85,16 +85,23 @@ enter(struct lite_writer *w, struct lite_waiter *me)
     }
 }
 
-/* All who queue; NULL ends the group: who comes later is in the next. */
+/* All who queue, up to one who must be alone; NULL ends the group: who comes later is in the next. */
 static struct lite_waiter *
 take_queue(struct lite_writer *w, const struct group *g)
 {
     pthread_mutex_lock(&w->lock);
-    struct lite_waiter *m = g->n < GROUP_MAX ? w->head : NULL;
-    if (m)
-        w->head = w->tail = NULL;
-    else
+    struct lite_waiter *m = g->n < GROUP_MAX && w->head && !w->head->alone ? w->head : NULL;
+    if (m) {
+        struct lite_waiter *last = m;
+        while (last->next && !last->next->alone)
+            last = last->next;
+        w->head = last->next;
+        if (!w->head)
+            w->tail = NULL;
+        last->next = NULL;
+    } else {
         w->forming++;
+    }
     pthread_mutex_unlock(&w->lock);
     return m;
 }
@@ -309,4 +316,21 @@ lite_write(struct db *base, struct arena *a, db_body body, void *arg)
     if (me.result != OK)
         db_note("%s", me.message);
     return me.result;
+}
+
+/* Comes between two groups: outside any transaction, with the connection to itself. */
+enum err
+lite_utility(struct db *base, const char *text)
+{
+    struct lite_db *db = (struct lite_db *)base;
+    struct lite_writer *w = &db->writer;
+    struct lite_waiter me = {.alone = true};
+    struct group g = {.first = &me, .last = &me, .n = 1};
+    if (!enter(w, &me))
+        BUG("a utility statement was run by another thread");
+    enum err e = w->conn.h ? OK : lite_conn_open(db, &w->conn, true);
+    if (e == OK)
+        e = lite_run_alone(&w->conn, text);
+    leave(w, &g);
+    return e;
 }

@@ -33,6 +33,7 @@ struct lite_waiter {
     struct db_tx *tx;
     db_body body;
     void *arg;
+    bool alone; /* runs between groups, on its own thread */
     int runs, lost;
     enum err result;
     uint64_t statements; /* run for it; the caller's thread counts them */
@@ -69,6 +70,8 @@ enum err lite_conn_open(struct lite_db *db, struct lite_conn *c, bool writer);
 /* sqlite_stmt.c */
 enum err lite_error(struct lite_conn *c, int rc, const char *what);
 enum err lite_run(struct lite_conn *c, const char *text); /* a constant text without parameters */
+/* A text of its own outside a transaction, not kept in the cache; ERR_CONFLICT: its row says busy. */
+enum err lite_run_alone(struct lite_conn *c, const char *text);
 void lite_conn_close(struct lite_conn *c);
 enum err lite_exec(struct db_tx *tx, const struct sql *q, struct db_args args, int64_t *changed);
 enum err lite_query(struct db_rows *r, struct db_args args);
@@ -79,5 +82,6 @@ enum err lite_script(struct db_tx *tx, const char *text);
 enum err lite_sequence(struct db_tx *tx, int which, int64_t *out);
 /* sqlite_group.c */
 enum err lite_write(struct db *db, struct arena *a, db_body body, void *arg);
+enum err lite_utility(struct db *db, const char *text);
 
 #endif

@@ -311,6 +311,20 @@ lite_run(struct lite_conn *c, const char *text)
 }
 
 enum err
+lite_run_alone(struct lite_conn *c, const char *text)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(c->h, text, -1, &st, NULL);
+    bool busy = false;
+    if (rc == SQLITE_OK)
+        while ((rc = sqlite3_step(st)) == SQLITE_ROW)
+            busy = sqlite3_column_count(st) == 3 && sqlite3_column_int(st, 0) != 0;
+    enum err e = rc == SQLITE_DONE ? OK : lite_error(c, rc, text);
+    sqlite3_finalize(st);
+    return e == OK && busy ? ERR_CONFLICT : e;
+}
+
+enum err
 lite_script(struct db_tx *tx, const char *text)
 {
     struct lite_conn *c = tx->conn;

@@ -77,15 +77,22 @@ CREATE TABLE audit_personal (
     personal  bytea NOT NULL,
     PRIMARY KEY (tenant_id, epoch, idx, month)
 ) PARTITION BY LIST (month);
+-- Whose personal part was erased: one row an event and person (doc/decisions/0006-erasure.md).
 CREATE TABLE audit_erasure (
-    tenant_id bigint NOT NULL,
-    epoch     bigint NOT NULL,
-    idx       bigint NOT NULL,
+    month      bigint NOT NULL,
+    tenant_id  bigint NOT NULL,
+    epoch      bigint NOT NULL,
+    idx        bigint NOT NULL,
+    person     text COLLATE "C" NOT NULL, -- the pseudonym that stays
+    part       bigint NOT NULL,           -- 1 he acted, 2 it was done to him, 4 it named him
+    request    text COLLATE "C" NOT NULL,
     inner_hash bytea NOT NULL, -- SHA-256(salt || personal): the leaf stays provable
-    at        bigint NOT NULL,
-    reason    text COLLATE "C" NOT NULL,
-    PRIMARY KEY (tenant_id, epoch, idx)
-);
+    at         bigint NOT NULL,
+    PRIMARY KEY (tenant_id, epoch, idx, person, month)
+) PARTITION BY LIST (month);
+CREATE INDEX audit_erasure_request_idx ON audit_erasure (request);
+-- Samples of what people wrote would outlive its erasure in the planner's statistics.
+ALTER TABLE audit_tail ALTER COLUMN personal SET STATISTICS 0, ALTER COLUMN salt SET STATISTICS 0;
 
 -- Which users an event is about: its actor and its target.
 CREATE TABLE audit_party (
