@@ -62,6 +62,33 @@ test_group(void **state)
     assert_int_equal(count_now(t.db, &count_items), done);
 }
 
+/* What no transaction may hold comes between the groups, and nobody's changes suffer. */
+static void
+test_utility_between_groups(void **state)
+{
+    (void)state;
+    static struct worker w[8];
+    int64_t done = 0;
+    memset(w, 0, sizeof(w));
+    for (int i = 0; i < 8; i++) {
+        w[i].n = i;
+        w[i].a = arena_create("worker", (size_t)16 << 20);
+        assert_int_equal(pthread_create(&w[i].thread, NULL, group_thread, &w[i]), 0);
+    }
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(db_utility(t.db, "VACUUM"), OK);
+    for (int i = 0; i < 8; i++) {
+        pthread_join(w[i].thread, NULL);
+        arena_free(w[i].a);
+        done += w[i].done;
+    }
+    assert_true(done > 0);
+    assert_int_equal(count_now(t.db, &count_items), done);
+    assert_true(db_utility(t.db, "NO SUCH STATEMENT") != OK);
+    if (db_kind(t.db) == DB_SQLITE)
+        assert_int_equal(db_utility(t.db, "PRAGMA wal_checkpoint(TRUNCATE)"), OK);
+}
+
 /* A body may run on another thread: its message and its count of statements come back to its caller. */
 #define BAD(name)                                                                                  \
     {                                                                                              \
@@ -408,7 +435,8 @@ test_connection_loss(void **state)
 
 #define SUITE(store)                                                                               \
     {                                                                                              \
-        CASE(test_group, store), CASE(test_group_messages, store), CASE(test_group_lost, store),   \
+        CASE(test_group, store), CASE(test_utility_between_groups, store),                         \
+            CASE(test_group_messages, store), CASE(test_group_lost, store),                        \
             CASE(test_race, store), CASE(test_retry, store), CASE(test_snapshot, store),           \
             CASE(test_lock, store), CASE(test_notice, store), CASE(test_connection_loss, store)    \
     }
