@@ -6,6 +6,7 @@
 #define RECOUNT_API_API_H
 
 #include "codec/json.h"
+#include "core/hashing.h"
 #include "core/permission.h"
 #include "http/http.h"
 #include "run/app.h"
@@ -40,6 +41,7 @@ struct api_request {
     struct form_part *parts; /* multipart */
     size_t n_parts;
     void *state;            /* prepare's result for apply and encode: in the arena */
+    struct hash_job *job;   /* set by prepare: computed before finish, without a worker */
     struct json_writer out; /* the answer; begun empty before each apply */
     struct buf *out_buf;
     struct http_response *rs; /* for the rare answers that are not JSON, and cookies */
@@ -61,6 +63,7 @@ struct route {
     const char *events; /* names of events it may record, space-separated; NULL none */
     const char *summary;
     api_fn prepare;   /* no transaction; may be NULL */
+    api_fn finish;    /* no transaction; after the job prepare has set; may be NULL */
     api_fn apply;     /* inside the transaction (or none for TX_NONE): SQL and answer */
     api_fn after;     /* after the commit, before answering: cookies, signals; may be NULL */
     bool reserve;     /* also while the disk is all but full: what an administrator then needs */

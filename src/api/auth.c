@@ -119,7 +119,7 @@ static enum err
 prepare_password(struct api_request *rq)
 {
     struct signin_input in = {0};
-    struct signin_result *r = arena_new(rq->cx->arena, struct signin_result);
+    struct signin *s;
     enum err a = body_str(rq, rq->body, "username", true, USERNAME_MAX, &in.username);
     enum err b = body_str(rq, rq->body, "password", true, PASSWORD_MAX, &in.password);
     enum err c = body_str(rq, rq->body, "code", false, 64, &in.code);
@@ -127,7 +127,18 @@ prepare_password(struct api_request *rq)
     TRY(a);
     TRY(b);
     TRY(c);
-    TRY(signin_password(rq->cx, &in, r));
+    TRY(signin_start(rq->cx, &in, &s));
+    rq->job = signin_job(s);
+    rq->state = s;
+    return OK;
+}
+
+enum err
+auth_finish_signin(struct api_request *rq)
+{
+    struct signin_result *r = arena_new(rq->cx->arena, struct signin_result);
+
+    TRY(signin_finish(rq->cx, rq->state, r));
     rq->state = r;
     return OK;
 }
@@ -263,6 +274,7 @@ const struct route auth_routes[] = {
      .events = "LoginSuccess LoginFail LoginLockout MfaFail RecoveryCodeUsed",
      .summary = "Sign in with name and password",
      .prepare = prepare_password,
+     .finish = auth_finish_signin,
      .apply = write_result},
     {.method = HTTP_PUT,
      .path = "/api/v1/authenticate",

@@ -14,6 +14,8 @@ void auth_set_cookie(struct api_request *rq, const char *name, struct str value,
 /* The cookies of a browser session. */
 void auth_set_session_cookies(struct api_request *rq, const struct signin_result *r);
 void auth_clear_session_cookies(struct api_request *rq);
+/* Second half of a sign-in begun with signin_start() in rq->state. */
+MUST_CHECK enum err auth_finish_signin(struct api_request *rq);
 /* Refuses a request that another site made the browser send. */
 MUST_CHECK enum err auth_same_site(struct api_request *rq);
 /* The rule for new passwords of the caller's workspace (own read transaction). */

@@ -351,16 +351,15 @@ apply_body(struct cx *cx, void *arg)
     return rq->route->apply(rq);
 }
 
+/* What follows prepare, and the job it has set. */
 static enum err
 run(struct api_request *rq)
 {
     struct cx *cx = rq->cx;
     const struct route *r = rq->route;
 
-    buf_clear(rq->out_buf);
-    json_writer_init(&rq->out, rq->out_buf);
-    if (r->prepare)
-        TRY(r->prepare(rq));
+    if (r->finish)
+        TRY(r->finish(rq));
     if (r->apply) {
         switch (r->tx) {
         case TX_NONE:
@@ -409,7 +408,11 @@ serve(struct api_request *rq)
         e = check_store(rq->cx, rq->route);
     if (e == OK)
         e = api_read_body(rq);
-    if (e == OK)
+    buf_clear(rq->out_buf);
+    json_writer_init(&rq->out, rq->out_buf);
+    if (e == OK && rq->route->prepare)
+        e = rq->route->prepare(rq);
+    if (e == OK && !rq->job)
         e = run(rq);
     if (e == ERR_FORBIDDEN)
         note_denial(rq->cx, rq->route, rq->http);
@@ -445,39 +448,95 @@ context_of(struct app *app, const struct http_request *rq)
     return cx;
 }
 
+static struct api_request *
+new_request(struct app *app, struct http_request *http)
+{
+    struct api_request *rq = arena_new(http->arena, struct api_request);
+
+    rq->cx = arena_new(http->arena, struct cx);
+    *rq->cx = context_of(app, http);
+    rq->http = http;
+    rq->out_buf = buf_in(http->arena, ANSWER_MAX);
+    return rq;
+}
+
+static enum err
+begin(struct api_request *rq)
+{
+    bool path_known;
+
+    rq->route = api_find(rq->http, rq->param, &path_known);
+    for (int i = 0; i < 6; i++)
+        rq->param_id[i] = path_number(rq->param[i]);
+    if (rq->route)
+        return serve(rq);
+    return path_known ? fail(rq->cx, ERR_METHOD, "This address does not take %.*s",
+                             STR_ARG(rq->http->method_name))
+                      : fail(rq->cx, ERR_NOT_FOUND, "There is nothing at this address");
+}
+
+static void
+finish(struct api_request *rq, enum err e)
+{
+    struct cx *cx = rq->cx;
+
+    if (e == OK && buf_failed(rq->out_buf))
+        e = fail(cx, ERR_FULL, "The answer is too large; ask for fewer rows");
+    if (e == OK)
+        answer_success(rq);
+    else
+        answer_failure(cx, rq->rs, e);
+    if (e == OK && session_touch_due(cx) && !audit_is_tight(cx->app))
+        session_touch(cx);
+}
+
+/* ---- hashes: the request waits without a worker ---- */
+
+static void
+hashed(void *http)
+{
+    http_continue(http);
+}
+
+static void
+submit(void *arg, struct http_request *http)
+{
+    struct api_request *rq = arg;
+    struct hash_job *job = rq->job;
+
+    job->done = hashed;
+    job->arg = http;
+    hashing_submit(rq->cx->app->hashing, job);
+}
+
 void
 api_handle(void *arg, struct http_request *http, struct http_response *rs)
 {
-    struct app *app = arg;
-    struct cx cx = context_of(app, http);
-    struct api_request rq = {.cx = &cx, .http = http, .rs = rs};
-    bool path_known;
+    struct api_request *rq = http->state;
     enum err e;
 
     if (!str_has_prefix(http->path, S("/api/")) && !str_eq(http->path, S("/graphql"))) {
-        api_static(app, http, rs);
+        api_static(arg, http, rs);
         return;
     }
     security_headers(rs);
-    rq.out_buf = buf_in(http->arena, ANSWER_MAX);
-    rq.route = api_find(http, rq.param, &path_known);
-    for (int i = 0; i < 6; i++) {
-        rq.param_id[i] = path_number(rq.param[i]);
+    if (!rq) {
+        rq = new_request(arg, http);
+        rq->rs = rs;
+        e = begin(rq);
+        if (e == OK && rq->job) {
+            http->state = rq;
+            rs->later = submit;
+            rs->later_arg = rq;
+            return;
+        }
+    } else {
+        rq->rs = rs;
+        e = run(rq);
+        if (e == ERR_FORBIDDEN)
+            note_denial(rq->cx, rq->route, http);
     }
-    if (!rq.route)
-        e = path_known ? fail(&cx, ERR_METHOD, "This address does not take %.*s",
-                              STR_ARG(http->method_name))
-                       : fail(&cx, ERR_NOT_FOUND, "There is nothing at this address");
-    else
-        e = serve(&rq);
-    if (e == OK && buf_failed(rq.out_buf))
-        e = fail(&cx, ERR_FULL, "The answer is too large; ask for fewer rows");
-    if (e == OK)
-        answer_success(&rq);
-    else
-        answer_failure(&cx, rs, e);
-    if (e == OK && session_touch_due(&cx) && !audit_is_tight(app))
-        session_touch(&cx);
+    finish(rq, e);
 }
 
 /* ---- limits before the body ---- */
@@ -490,6 +549,8 @@ api_headers_done(void *arg, const struct http_request *rq, struct http_limits *l
     const struct route *r = api_find(rq, param, &known);
 
     (void)arg;
+    /* Strangers who may be many: their requests make way for those of people at work. */
+    limits->yields = r && r->who == WHO_PUBLIC && r->rate == RATE_AUTH;
     if (r && r->upload_file) {
         limits->upload = true;
         limits->upload_max = r->upload_max;

@@ -37,7 +37,7 @@ prepare_signin(struct api_request *rq)
 {
     struct signin_input in = {.browser = true,
                               .device_cookie = http_cookie(rq->http, S(DEVICE_COOKIE))};
-    struct signin_result *r = arena_new(rq->cx->arena, struct signin_result);
+    struct signin *s;
     enum err a, b;
 
     TRY(auth_same_site(rq));
@@ -45,8 +45,9 @@ prepare_signin(struct api_request *rq)
     b = body_str(rq, rq->body, "password", true, PASSWORD_MAX, &in.password);
     TRY(a);
     TRY(b);
-    TRY(signin_password(rq->cx, &in, r));
-    rq->state = r;
+    TRY(signin_start(rq->cx, &in, &s));
+    rq->job = signin_job(s);
+    rq->state = s;
     return OK;
 }
 
@@ -177,6 +178,7 @@ const struct route session_routes[] = {
      .events = "LoginSuccess LoginFail LoginLockout",
      .summary = "Sign in with a browser",
      .prepare = prepare_signin,
+     .finish = auth_finish_signin,
      .apply = write_state,
      .after = give_cookies},
     {.method = HTTP_POST,

@@ -86,6 +86,15 @@ void audit_coverage_abort(bool on);
  * outside any transaction. Repeats of the same (event, account, network, reason) within a window
  * are folded into counted events. Never fails the caller. */
 void audit_record_apart(struct cx *cx, const struct audit_entry *e, struct str fold_key);
+/* The same without waiting for the store: the keeper records it within milliseconds, with what else
+ * came meanwhile. For what strangers may ask for without end, and where the time of the answer must
+ * not tell which events it took. */
+void audit_record_soon(struct cx *cx, const struct audit_entry *e, struct str fold_key);
+/* The halves of audit_record_apart() for who records in a transaction of his own: counts the event
+ * and says whether it is to be recorded (else it is folded); and counts it after all, when that
+ * transaction failed. */
+bool audit_fold(struct cx *cx, const struct audit_entry *e, struct str fold_key);
+void audit_fold_later(struct cx *cx, const struct audit_entry *e, struct str fold_key);
 
 /* ---- life ---- */
 

@@ -1,10 +1,13 @@
 /* Folding of floods: events that change nothing (wrong passwords, denials) are recorded in
  * transactions of their own; repeats of the same (log, event, key) beyond the first ten within a
- * window of ten seconds are counted in memory and recorded as one event with a count. A crash
- * loses at most such counts. Owns the table of counts; decides nothing about the events. */
+ * window of ten seconds are counted in memory and recorded as one event with a count. What a caller
+ * does not wait for is kept here, too, for a few milliseconds. All that is kept is written by the
+ * keeper, many events to a transaction. A crash loses at most what is kept. Owns the table of
+ * counts and the list of what waits; decides nothing about the events. */
 #include "audit/priv.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/log.h"
 
@@ -16,6 +19,10 @@
 #define ADDRESSES_SHOWN 3
 #define SKETCH_BITS     4096 /* linear counting: distinct addresses to a few per cent up to 10,000 */
 #define ENTRY_ARENA     ((size_t)4 << 20)
+#define BATCH_MAX       64   /* events of one transaction: it keeps the writer for a millisecond */
+#define KEPT_MAX        1000 /* events on their way to the keeper; further ones are counted */
+#define KEPT_ARENA      ((size_t)64 << 20)
+#define GATHER_NS       5000000L /* between the first of them and the transaction: others come along */
 
 struct address {
     struct str text;
@@ -40,8 +47,24 @@ struct counter {
     uint8_t *sketch; /* SKETCH_BITS, from the first folded event on */
 };
 
+/* An event that waits for the keeper, whole. */
+struct kept {
+    struct kept *next;
+    struct cx cx;
+    struct audit_entry entry;
+    struct str key;
+};
+
+struct batch {
+    struct arena *arena; /* of all of them; NULL: there is none */
+    struct kept *first, **last;
+    size_t n;
+};
+
 struct fold {
     pthread_mutex_t lock;
+    pthread_cond_t wake; /* something is kept */
+    struct batch kept;
     struct counter *buckets[BUCKETS];
     size_t n;
     int64_t window; /* start of the running window, monotonic */
@@ -54,6 +77,7 @@ fold_new(void)
     if (f == NULL)
         BUG("out of memory");
     pthread_mutex_init(&f->lock, NULL);
+    pthread_cond_init(&f->wake, NULL);
     f->window = clock_monotonic();
     return f;
 }
@@ -76,6 +100,9 @@ fold_free(struct fold *f)
             next = c->next;
             counter_free(c);
         }
+    if (f->kept.arena != NULL)
+        arena_free(f->kept.arena);
+    pthread_cond_destroy(&f->wake);
     pthread_mutex_destroy(&f->lock);
     free(f);
 }
@@ -170,36 +197,40 @@ copy(struct arena *a, struct str s)
     return str_is_null(s) ? s : arena_str(a, s);
 }
 
-static void
-copy_context(struct counter *c, const struct cx *cx)
+static struct cx
+copy_context(struct arena *a, const struct cx *cx)
 {
-    struct arena *a = c->arena;
-    c->cx = *cx;
-    c->cx.tx = NULL;
-    c->cx.grants = NULL;
-    c->cx.failure = (struct failure){0};
-    c->cx.tenant.cuid = copy(a, cx->tenant.cuid);
-    c->cx.actor.cuid = copy(a, cx->actor.cuid);
-    c->cx.actor.name = copy(a, cx->actor.name);
-    c->cx.actor.email = copy(a, cx->actor.email);
-    c->cx.actor.session = copy(a, cx->actor.session);
-    c->cx.address = c->cx.via = c->cx.user_agent = c->cx.request_id = STR_NULL;
+    struct cx c = *cx;
+    c.arena = NULL;
+    c.tx = NULL;
+    c.grants = NULL;
+    c.failure = (struct failure){0};
+    c.tenant.cuid = copy(a, cx->tenant.cuid);
+    c.actor.cuid = copy(a, cx->actor.cuid);
+    c.actor.name = copy(a, cx->actor.name);
+    c.actor.email = copy(a, cx->actor.email);
+    c.actor.session = copy(a, cx->actor.session);
+    c.address = copy(a, cx->address);
+    c.via = copy(a, cx->via);
+    c.user_agent = copy(a, cx->user_agent);
+    c.request_id = copy(a, cx->request_id);
+    return c;
 }
 
-static void
-copy_entry(struct counter *c, const struct audit_entry *e)
+static struct audit_entry
+copy_entry(struct arena *a, const struct audit_entry *e)
 {
-    struct arena *a = c->arena;
-    c->entry = *e;
-    c->entry.text = copy(a, e->text);
-    c->entry.target_kind = copy(a, e->target_kind);
-    c->entry.target_id = copy(a, e->target_id);
-    c->entry.target_name = copy(a, e->target_name);
-    c->entry.target_email = copy(a, e->target_email);
-    c->entry.client_name = copy(a, e->client_name);
-    c->entry.private_detail = copy(a, e->private_detail);
-    c->entry.changes = NULL;
-    c->entry.n_changes = 0;
+    struct audit_entry c = *e;
+    c.text = copy(a, e->text);
+    c.target_kind = copy(a, e->target_kind);
+    c.target_id = copy(a, e->target_id);
+    c.target_name = copy(a, e->target_name);
+    c.target_email = copy(a, e->target_email);
+    c.client_name = copy(a, e->client_name);
+    c.private_detail = copy(a, e->private_detail);
+    c.changes = NULL;
+    c.n_changes = 0;
+    return c;
 }
 
 static void
@@ -209,8 +240,10 @@ count(struct counter *c, const struct cx *cx, const struct audit_entry *e)
         c->sketch = calloc(1, SKETCH_BITS / 8);
         if (c->sketch == NULL)
             BUG("out of memory");
-        copy_context(c, cx);
-        copy_entry(c, e);
+        c->cx = copy_context(c->arena, cx);
+        c->cx.address = c->cx.via = c->cx.user_agent = c->cx.request_id =
+            STR_NULL; /* one of many */
+        c->entry = copy_entry(c->arena, e);
         c->first = cx->now;
     }
     c->folded += e->count > 1 ? e->count : 1;
@@ -237,28 +270,146 @@ record(const struct cx *from, const struct audit_entry *e)
     return cx_write(&cx, record_body, &entry);
 }
 
+/* With the lock: counts the event and says whether it is one of those recorded singly. On a full
+ * disk all are counted: the reserve is for changes. */
+static bool
+is_single(struct audit *au, const struct cx *cx, const struct audit_entry *e, struct str key)
+{
+    struct counter *c = counter_of(au->fold, cx, e, key);
+    if (c->seen++ < FIRST_SINGLY && !reserve_is_tight(au))
+        return true;
+    count(c, cx, e);
+    atomic_fetch_add(&au->n_folded, 1);
+    return false;
+}
+
+bool
+audit_fold(struct cx *cx, const struct audit_entry *e, struct str fold_key)
+{
+    struct audit *au = cx->app->audit;
+    pthread_mutex_lock(&au->fold->lock);
+    bool single = is_single(au, cx, e, fold_key);
+    pthread_mutex_unlock(&au->fold->lock);
+    return single;
+}
+
+void
+audit_fold_later(struct cx *cx, const struct audit_entry *e, struct str fold_key)
+{
+    struct audit *au = cx->app->audit;
+    pthread_mutex_lock(&au->fold->lock);
+    count(counter_of(au->fold, cx, e, fold_key), cx, e);
+    pthread_mutex_unlock(&au->fold->lock);
+    atomic_fetch_add(&au->n_folded, 1);
+}
+
 void
 audit_record_apart(struct cx *cx, const struct audit_entry *e, struct str fold_key)
 {
-    struct audit *au = cx->app->audit;
-    struct fold *f = au->fold;
     if (cx->tx != NULL)
         BUG("audit_record_apart inside a transaction: %s", event_type(e->event)->name);
-    pthread_mutex_lock(&f->lock);
-    struct counter *c = counter_of(f, cx, e, fold_key);
-    /* On a full disk all are counted: the reserve is for changes. */
-    bool singly = c->seen++ < FIRST_SINGLY && !reserve_is_tight(au);
-    if (!singly)
-        count(c, cx, e);
-    pthread_mutex_unlock(&f->lock);
-    if (singly && record(cx, e) == OK)
-        return;
-    if (singly) { /* kept, and recorded when the store takes writes again */
-        pthread_mutex_lock(&f->lock);
-        count(counter_of(f, cx, e, fold_key), cx, e);
-        pthread_mutex_unlock(&f->lock);
+    if (audit_fold(cx, e, fold_key) && record(cx, e) != OK)
+        audit_fold_later(cx, e, fold_key);
+}
+
+/* ---- what nobody waits for ---- */
+
+static void
+keep(struct batch *b, const struct cx *cx, const struct audit_entry *e, struct str key)
+{
+    if (b->arena == NULL) {
+        b->arena = arena_create("audit.kept", KEPT_ARENA);
+        b->last = &b->first;
     }
-    atomic_fetch_add(&au->n_folded, 1);
+    struct kept *k = arena_new(b->arena, struct kept);
+    k->cx = copy_context(b->arena, cx);
+    k->entry = copy_entry(b->arena, e);
+    k->key = arena_str(b->arena, key);
+    *b->last = k;
+    b->last = &k->next;
+    b->n++;
+}
+
+void
+audit_record_soon(struct cx *cx, const struct audit_entry *e, struct str fold_key)
+{
+    struct audit *au = cx->app->audit;
+    struct fold *f = au->fold;
+    pthread_mutex_lock(&f->lock);
+    if (is_single(au, cx, e, fold_key)) {
+        if (f->kept.n < KEPT_MAX) {
+            keep(&f->kept, cx, e, fold_key);
+            if (f->kept.n == 1)
+                pthread_cond_signal(&f->wake);
+        } else {
+            count(counter_of(f, cx, e, fold_key), cx, e);
+            atomic_fetch_add(&au->n_folded, 1);
+        }
+    }
+    pthread_mutex_unlock(&f->lock);
+}
+
+void
+fold_wait(struct audit *au, int64_t us)
+{
+    struct fold *f = au->fold;
+    struct timespec end;
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += us / USEC_PER_SEC;
+    end.tv_nsec += us % USEC_PER_SEC * 1000;
+    end.tv_sec += end.tv_nsec / 1000000000;
+    end.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&f->lock);
+    while (f->kept.n == 0 && pthread_cond_timedwait(&f->wake, &f->lock, &end) == 0)
+        ;
+    bool some = f->kept.n > 0;
+    pthread_mutex_unlock(&f->lock);
+    if (some)
+        (void)nanosleep(&(struct timespec){.tv_nsec = GATHER_NS}, NULL);
+}
+
+/* Up to BATCH_MAX events from *k on; *k goes on to the next ones when they are recorded. */
+static enum err
+record_some(struct cx *cx, void *arg)
+{
+    struct kept **k = arg, *at = *k;
+    for (int i = 0; i < BATCH_MAX && at != NULL; i++, at = at->next) {
+        struct cx c = at->cx;
+        c.arena = cx->arena;
+        c.tx = cx->tx;
+        TRY(audit_record(&c, &at->entry, NULL));
+    }
+    return OK;
+}
+
+static struct kept *
+next_batch(struct kept *k)
+{
+    for (int i = 0; i < BATCH_MAX && k != NULL; i++)
+        k = k->next;
+    return k;
+}
+
+static void
+flush_kept(struct audit *au)
+{
+    pthread_mutex_lock(&au->fold->lock);
+    struct batch b = au->fold->kept;
+    au->fold->kept = (struct batch){0};
+    pthread_mutex_unlock(&au->fold->lock);
+    if (b.n == 0)
+        return;
+    struct kept *k = b.first;
+    for (struct kept *next; k != NULL; k = next) {
+        struct arena *a = arena_create("audit.flush", KEPT_ARENA);
+        struct cx cx = cx_system(au->app, a, "audit", NULL);
+        next = next_batch(k);
+        if (cx_write(&cx, record_some, &k) != OK) /* when the store takes writes again, as counts */
+            for (; k != next; k = k->next)
+                audit_fold_later(&k->cx, &k->entry, k->key);
+        arena_free(a);
+    }
+    arena_free(b.arena);
 }
 
 /* ---- flushing ---- */
@@ -298,20 +449,32 @@ counted_text(struct arena *a, struct counter *c)
 }
 
 static enum err
-flush_one(struct counter *c)
+flush_one(struct cx *from, struct counter *c)
 {
-    struct arena *a = arena_create("audit.flush", ENTRY_ARENA);
     struct cx cx = c->cx;
     struct audit_entry e = c->entry;
-    cx.arena = a;
+    cx.arena = from->arena;
+    cx.tx = from->tx;
     cx.now = c->last;
     if (c->n_addresses == 1)
         cx.address = c->addresses[0].text;
-    e.text = counted_text(a, c);
+    e.text = counted_text(cx.arena, c);
     e.count = c->folded;
-    enum err r = record(&cx, &e);
-    arena_free(a);
-    return r;
+    return audit_record(&cx, &e, NULL);
+}
+
+struct portion {
+    struct counter *v[BATCH_MAX];
+    size_t n;
+};
+
+static enum err
+flush_body(struct cx *cx, void *arg)
+{
+    const struct portion *p = arg;
+    for (size_t i = 0; i < p->n; i++)
+        TRY(flush_one(cx, p->v[i]));
+    return OK;
 }
 
 /* Takes the whole table out, so that recording needs no lock. */
@@ -346,10 +509,32 @@ put_back(struct fold *f, struct counter *c)
     pthread_mutex_unlock(&f->lock);
 }
 
+static void
+flush_portion(struct audit *au, struct portion *p)
+{
+    struct arena *a = arena_create("audit.flush", KEPT_ARENA);
+    struct cx cx = cx_system(au->app, a, "audit", NULL);
+    bool done = p->n == 0 || cx_write(&cx, flush_body, p) == OK;
+    for (size_t i = 0; i < p->n; i++) {
+        struct counter *c = p->v[i];
+        if (done) {
+            counter_free(c);
+            continue;
+        }
+        log_warn("audit.fold", LOG_STR("event", str_of(event_type(c->event)->name)),
+                 LOG_INT("count", c->folded));
+        put_back(au->fold, c);
+    }
+    p->n = 0;
+    arena_free(a);
+}
+
 void
 fold_flush(struct audit *au, bool all)
 {
     struct fold *f = au->fold;
+    struct portion p = {.n = 0};
+    flush_kept(au);
     if (!all && reserve_is_tight(au))
         return;
     pthread_mutex_lock(&f->lock);
@@ -359,12 +544,13 @@ fold_flush(struct audit *au, bool all)
     while (list != NULL) {
         struct counter *c = list;
         list = c->next;
-        if (c->folded > 0 && flush_one(c) != OK) {
-            log_warn("audit.fold", LOG_STR("event", str_of(event_type(c->event)->name)),
-                     LOG_INT("count", c->folded));
-            put_back(f, c);
-        } else {
+        if (c->folded == 0) {
             counter_free(c);
+            continue;
         }
+        p.v[p.n++] = c;
+        if (p.n == BATCH_MAX)
+            flush_portion(au, &p);
     }
+    flush_portion(au, &p);
 }

@@ -9,7 +9,7 @@
 #include "base/text.h"
 
 #define STEP_MAX       USEC_PER_HOUR /* a wall clock that moved further than this against the other */
-#define KEEPER_MS      1000
+#define KEEPER_US      (250 * USEC_PER_MS) /* between looks at what comes round */
 #define MONTH_CHECK_US USEC_PER_MIN
 #define MONTH_ARENA    ((size_t)128 << 20)
 
@@ -396,8 +396,7 @@ keeper_main(void *arg)
     struct audit *au = arg;
     int64_t looked = 0;
     while (!atomic_load(&au->stop)) {
-        struct timespec t = {KEEPER_MS / 1000 / 4, 250000000L};
-        (void)nanosleep(&t, NULL);
+        fold_wait(au, KEEPER_US);
         reserve_watch(au);
         fold_flush(au, false);
         if (looked == 0 || clock_monotonic() - looked > MONTH_CHECK_US) {

@@ -312,6 +312,8 @@ struct fold *fold_new(void);
 void fold_free(struct fold *f);
 /* Records the counts of the window that ended; all of them when `all`. */
 void fold_flush(struct audit *au, bool all);
+/* Until something is kept, at most so long. */
+void fold_wait(struct audit *au, int64_t us);
 
 /* ---- month.c ---- */
 /* Looks at the clock; drops what the window left behind. */

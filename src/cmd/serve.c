@@ -13,6 +13,7 @@
 #include "codec/hash.h"
 #include "base/text.h"
 #include "core/access.h"
+#include "core/hashing.h"
 #include "core/limits.h"
 #include "core/link.h"
 #include "core/retention.h"
@@ -23,7 +24,8 @@
 #include "run/bus.h"
 #include "run/jobs.h"
 
-#define MIN_WORKERS        16   /* most wait: for a commit, or for their turn to hash */
+#define MIN_WORKERS        16   /* most wait for a commit */
+#define HASH_HOLDERS_SHARE 8    /* one worker of so many may wait for a hash: changed passwords */
 #define DRAIN_MS           5000 /* how long running requests may take at the end */
 #define UPKEEP_S           20   /* period of locks, sweeps and disk alarms */
 #define DISK_WARN_PERCENT  75
@@ -379,11 +381,9 @@ cmd_serve(struct arena *a, int argc, char **argv)
     if (!app_open(a, &c, (struct open_want){.migrate = true, .create = true}, &app))
         return 1;
     app->limits = limits_create(a);
-    /* Half the cores may hash at once, and most workers stay free for everyone else. */
-    limits_set_hashes(
-        app->limits,
-        (int)(sysconf(_SC_NPROCESSORS_ONLN) / 2 > 0 ? sysconf(_SC_NPROCESSORS_ONLN) / 2 : 1),
-        c.workers / 2 - 2);
+    app->hashing = hashing_start(a, hashing_threads(), c.workers / HASH_HOLDERS_SHARE);
+    if (!app->hashing)
+        BUG("no thread for passwords");
     mail_register(app->jobs);
     if (c.demo && !demo_fill(app, &people)) {
         app_close(app);

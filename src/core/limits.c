@@ -1,18 +1,15 @@
-/* Counters of failed authentications and the gate before Argon2. Owns one bounded table and one
- * mutex; knows nothing of names or passwords, only of hashes of keys. */
+/* Counters of failed authentications. Owns one bounded table and one mutex; knows nothing of names
+ * or passwords, only of hashes of keys. */
 #include "core/limits.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/rand.h"
 #include "codec/hash.h"
 
-#define SLOTS       8192 /* sets; with WAYS entries of 64 bytes: 4 MiB */
-#define WAYS        8    /* entries tried per set */
-#define HASH_WAIT_S 5    /* seconds a sign-in waits for its turn before it is refused */
+#define SLOTS 8192 /* sets; with WAYS entries of 64 bytes: 4 MiB */
+#define WAYS  8    /* entries tried per set */
 
 struct entry {
     uint64_t tag[2]; /* first half of the key's hash; 0,0: empty */
@@ -21,18 +18,10 @@ struct entry {
     int64_t window;
 };
 
-struct gate {
-    pthread_mutex_t lock;
-    pthread_cond_t free_preferred, free_other;
-    int running, running_max;
-    int waiting_preferred, waiting_other, waiting_max;
-};
-
 struct limits {
     pthread_mutex_t lock;
     uint8_t seed[32]; /* nobody outside can aim at a slot */
     struct entry *v;
-    struct gate gate;
 };
 
 static void
@@ -41,9 +30,6 @@ limits_destroy(void *p)
     struct limits *l = p;
 
     pthread_mutex_destroy(&l->lock);
-    pthread_mutex_destroy(&l->gate.lock);
-    pthread_cond_destroy(&l->gate.free_preferred);
-    pthread_cond_destroy(&l->gate.free_other);
 }
 
 struct limits *
@@ -54,11 +40,6 @@ limits_create(struct arena *a)
     l->v = arena_array(a, struct entry, (size_t)SLOTS * WAYS);
     rand_bytes(l->seed, sizeof l->seed);
     pthread_mutex_init(&l->lock, NULL);
-    pthread_mutex_init(&l->gate.lock, NULL);
-    pthread_cond_init(&l->gate.free_preferred, NULL);
-    pthread_cond_init(&l->gate.free_other, NULL);
-    l->gate.running_max = 1;
-    l->gate.waiting_max = 4;
     arena_defer(a, limits_destroy, l);
     return l;
 }
@@ -186,74 +167,4 @@ limits_locked(struct limits *l, enum limit_kind k, struct str key, int64_t now)
         until = e->locked_until;
     pthread_mutex_unlock(&l->lock);
     return until;
-}
-
-/* ---- the gate ---- */
-
-void
-limits_set_hashes(struct limits *l, int running, int waiting)
-{
-    l->gate.running_max = running < 1 ? 1 : running;
-    l->gate.waiting_max = waiting < 1 ? 1 : waiting;
-}
-
-/* Waits its turn; false when the time is over. Preferred waiters go first. */
-static bool
-wait_turn(struct gate *g, bool preferred)
-{
-    pthread_cond_t *c = preferred ? &g->free_preferred : &g->free_other;
-    struct timespec end;
-
-    clock_gettime(CLOCK_REALTIME, &end);
-    end.tv_sec += HASH_WAIT_S;
-    while (g->running >= g->running_max || (!preferred && g->waiting_preferred > 0)) {
-        if (pthread_cond_timedwait(c, &g->lock, &end) == ETIMEDOUT)
-            return g->running < g->running_max;
-    }
-    return true;
-}
-
-/* Wakes whoever is next; the lock is held. */
-static void
-wake_next(struct gate *g)
-{
-    if (g->running >= g->running_max)
-        return;
-    if (g->waiting_preferred > 0)
-        pthread_cond_signal(&g->free_preferred);
-    else if (g->waiting_other > 0)
-        pthread_cond_signal(&g->free_other);
-}
-
-bool
-limits_hash_enter(struct limits *l, bool preferred)
-{
-    struct gate *g = &l->gate;
-    int *waiting = preferred ? &g->waiting_preferred : &g->waiting_other;
-    bool ok = false;
-
-    pthread_mutex_lock(&g->lock);
-    if (g->running < g->running_max && (preferred || g->waiting_preferred == 0)) {
-        ok = true;
-    } else if (*waiting < (preferred ? g->waiting_max : (g->waiting_max + 1) / 2)) {
-        ++*waiting;
-        ok = wait_turn(g, preferred);
-        --*waiting;
-    }
-    if (ok)
-        g->running++;
-    wake_next(g);
-    pthread_mutex_unlock(&g->lock);
-    return ok;
-}
-
-void
-limits_hash_leave(struct limits *l)
-{
-    struct gate *g = &l->gate;
-
-    pthread_mutex_lock(&g->lock);
-    g->running--;
-    wake_next(g);
-    pthread_mutex_unlock(&g->lock);
 }

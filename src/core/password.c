@@ -1,17 +1,11 @@
-/* Passwords: hashing and rules. Owns no state; the gate that bounds concurrency is in limits.c. */
+/* Passwords: hashing and rules. Owns no state; where and when a hash is computed is hashing.c's. */
 #include "core/password.h"
-
-#include <sodium.h>
 
 #include "base/rand.h"
 #include "base/text.h"
 #include "core/commonpw.h"
-#include "core/limits.h"
 #include "run/app.h"
 
-/* OWASP's first recommendation for Argon2id: 19 MiB, two passes, one lane. */
-#define ARGON_PASSES 2
-#define ARGON_MEMORY ((size_t)19 * 1024 * 1024)
 #define DISTINCT_MIN 5 /* different characters a password needs: "aaaabbbb1A!" is a pattern */
 
 /* What an unknown name is compared with: a hash of the same cost that no password is known for. */
@@ -19,51 +13,62 @@ static const char dummy_hash[] = "$argon2id$v=19$m=19456,t=2,p=1$cmVjb3VudC1uby1
                                  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 static enum err
-enter(struct cx *cx, bool preferred)
+busy(struct cx *cx)
 {
-    if (cx->tx)
-        BUG("hashing a password inside a transaction");
-    if (!cx->app->limits || limits_hash_enter(cx->app->limits, preferred))
-        return OK;
     cx->failure.retry_after = 2;
     return fail_word(cx, ERR_UNAVAILABLE, S("busy"), "Too many people are signing in. Try again.");
 }
 
 static void
-leave(struct cx *cx)
+run(struct cx *cx, struct hash_job *j)
 {
-    if (cx->app->limits)
-        limits_hash_leave(cx->app->limits);
+    if (cx->tx)
+        BUG("hashing a password inside a transaction");
+    hashing_run(cx->app->hashing, j);
 }
 
 enum err
 password_hash(struct cx *cx, struct str plain, struct str *out)
 {
-    char hash[crypto_pwhash_STRBYTES];
-    int failed;
+    struct hash_job *j = arena_new(cx->arena, struct hash_job);
 
-    TRY(enter(cx, true));
-    failed = crypto_pwhash_argon2id_str(hash, plain.p ? plain.p : "", plain.n, ARGON_PASSES,
-                                        ARGON_MEMORY);
-    leave(cx);
-    if (failed)
+    j->plain = plain;
+    run(cx, j);
+    if (j->result == HASH_BUSY)
+        return busy(cx);
+    if (j->result != HASH_MADE)
         return fail(cx, ERR_UNAVAILABLE, "There is not enough memory now. Try again.");
-    *out = arena_str(cx->arena, str_of(hash));
+    *out = arena_str(cx->arena, str_of(j->made));
+    return OK;
+}
+
+struct hash_job *
+password_compare(struct cx *cx, struct str hash, struct str plain, enum hash_rank rank)
+{
+    struct hash_job *j = arena_new(cx->arena, struct hash_job);
+
+    j->against = str_is_empty(hash) ? dummy_hash : arena_cstr(cx->arena, hash);
+    j->plain = plain;
+    j->rank = rank;
+    return j;
+}
+
+enum err
+password_compared(struct cx *cx, const struct hash_job *j, bool *match)
+{
+    if (j->result == HASH_BUSY)
+        return busy(cx);
+    *match = j->result == HASH_MATCHES && j->against != dummy_hash;
     return OK;
 }
 
 enum err
-password_verify(struct cx *cx, struct str hash, struct str plain, bool preferred, bool *match)
+password_verify(struct cx *cx, struct str hash, struct str plain, bool *match)
 {
-    bool real = !str_is_empty(hash);
-    const char *against = real ? arena_cstr(cx->arena, hash) : dummy_hash;
-    bool ok;
+    struct hash_job *j = password_compare(cx, hash, plain, HASH_KNOWN);
 
-    TRY(enter(cx, preferred));
-    ok = crypto_pwhash_argon2id_str_verify(against, plain.p ? plain.p : "", plain.n) == 0;
-    leave(cx);
-    *match = ok && real;
-    return OK;
+    run(cx, j);
+    return password_compared(cx, j, match);
 }
 
 /* ---- rules ---- */

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/arena.h"
+#include "core/hashing.h"
 #include "run/cx.h"
 
 #define PASSWORD_MAX         1024 /* bytes; hashing cost does not depend on it, reading does */
@@ -14,10 +15,14 @@
 /* Hashes outside any transaction: Argon2id, 19 MiB, 2 passes (OWASP's first choice). ERR_UNAVAILABLE when too
  * many are waiting. */
 MUST_CHECK enum err password_hash(struct cx *cx, struct str plain, struct str *out);
-/* Exactly one hash is computed, whatever `hash` is: a null hash (unknown user, no password) is
- * compared with a fixed one and never matches. `preferred`: see limits_hash_enter(). */
-MUST_CHECK enum err password_verify(struct cx *cx, struct str hash, struct str plain,
-                                    bool preferred, bool *match);
+/* The comparison as a job for hashing.h, which is to be submitted, and what came of it. Exactly one
+ * hash is computed, whatever `hash` is: a null one (unknown user, no password) is compared with a
+ * fixed one and never matches. ERR_UNAVAILABLE when it was not computed: too many wait. */
+struct hash_job *password_compare(struct cx *cx, struct str hash, struct str plain,
+                                  enum hash_rank rank);
+MUST_CHECK enum err password_compared(struct cx *cx, const struct hash_job *j, bool *match);
+/* Both at once, waiting for it, for somebody who is signed in. */
+MUST_CHECK enum err password_verify(struct cx *cx, struct str hash, struct str plain, bool *match);
 
 struct password_policy {
     bool classes; /* lower, upper, digit, special needed */

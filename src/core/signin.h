@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "core/hashing.h"
 #include "core/session.h"
 #include "core/user.h"
 #include "run/cx.h"
@@ -27,9 +28,14 @@ struct signin_result {
     struct str device_cookie; /* null: leave the browser's as it is */
 };
 
-/* ERR_UNAUTHORIZED with one message for every reason; ERR_TOO_FAST when the address failed too often. */
-MUST_CHECK enum err signin_password(struct cx *cx, const struct signin_input *in,
-                                    struct signin_result *out);
+/* In two halves, as the hash between them may have to wait for its turn and nobody shall stand by
+ * with a worker meanwhile: submit signin_job() to hashing.h, then finish, on any thread. Both halves
+ * want the same cx; the input's texts live as long. ERR_UNAUTHORIZED with one message for every
+ * reason; ERR_TOO_FAST when the address failed too often; ERR_UNAVAILABLE when too many wait. */
+struct signin;
+MUST_CHECK enum err signin_start(struct cx *cx, const struct signin_input *in, struct signin **out);
+struct hash_job *signin_job(struct signin *s);
+MUST_CHECK enum err signin_finish(struct cx *cx, struct signin *s, struct signin_result *out);
 /* Second step: `token` is six digits or a recovery code. */
 MUST_CHECK enum err signin_mfa(struct cx *cx, struct str challenge, struct str token, bool browser,
                                struct str device_cookie, struct signin_result *out);

@@ -44,6 +44,7 @@ struct http_request {
     struct str request_id; /* cuid */
     bool tls;
     int64_t started; /* monotonic µs */
+    void *state;     /* the handler's own, NULL when it is called first; see http_response.later */
 };
 
 /* null str when absent */
@@ -71,13 +72,22 @@ struct http_response {
     struct str body; /* lives in the request's arena, or static when body_static */
     bool body_static;
     struct http_stream stream; /* write != NULL: used instead of body */
+    /* Set by a handler that has no answer yet: called once it has returned, as the worker's last
+     * act for the request, which then waits without a worker until http_continue() brings it back
+     * to the handler. That must happen, and soon: nothing ends such a request from outside. */
+    void (*later)(void *arg, struct http_request *rq);
+    void *later_arg;
 };
+/* The request has what it waited for: handle() is called again, on a worker. Any thread, once for
+ * each `later`; the caller does not touch the request afterwards. */
+void http_continue(struct http_request *rq);
 void http_add_header(struct http_response *r, struct str name, struct str value);
 
 /* What the layer above decides when the headers are complete and the body is not read yet. */
 struct http_limits {
     size_t body_max; /* bytes kept in memory; more is 413 */
     bool upload;     /* body goes to a temporary file */
+    bool yields;     /* waits while others wait, and takes a quarter of the workers at most */
     int64_t upload_max;
     enum err refuse; /* not OK: answer now with `response`, read nothing */
 };
@@ -89,7 +99,7 @@ struct http_options {
     struct str trusted_proxies;   /* comma-separated CIDRs */
     struct str upload_dir;
     int workers; /* handler threads */
-    int queue;   /* waiting requests before 503 */
+    int queue;   /* waiting requests before 503; those that yield: as many as connections */
     int max_connections, max_per_address;
     int header_timeout_s, body_timeout_s, idle_timeout_s;
     int max_streams;

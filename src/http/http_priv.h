@@ -60,11 +60,21 @@ struct rq {
     bool head, http10, counted;
 };
 
+/* Those who yield stand in a lane of their own, so that a flood of them neither fills the queue of
+ * the others nor takes all workers. */
+struct lane {
+    struct rq *first, **last;
+    int n, most; /* places taken; at most */
+};
+enum { LANE_FIRST, LANE_YIELDS, LANES };
+
 struct queue {
     pthread_mutex_t mu;
     pthread_cond_t cond;
-    struct rq *first, **last;
-    int n, idle; /* places taken; threads waiting */
+    struct lane lane[LANES];
+    int idle;                    /* threads waiting */
+    int yielding, yielding_most; /* workers at work for LANE_YIELDS */
+    int later;                   /* requests that wait for http_continue() */
     bool closed, stop;
     pthread_t *threads;
     int n_threads;

@@ -1,22 +1,39 @@
 /* The bounded pool of handler threads. A complete request is suspended in its loop and queued here;
  * a worker runs the handler, prepares the answer and resumes the connection. Owns the queue and the
  * threads; never touches a request after resuming it. */
+#include <stddef.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/http_priv.h"
 
 #define WORKER_STACK ((size_t)1 << 20) /* bytes */
+#define YIELD_SHARE  4 /* one worker of so many, and one at least, for those who yield */
 
-/* With the lock, which it lets go. The place in q->n is taken already. */
+static struct lane *
+lane_of(struct rq *r)
+{
+    return &r->server->queue.lane[r->limits.yields ? LANE_YIELDS : LANE_FIRST];
+}
+
+static bool
+has_work(const struct queue *q)
+{
+    return q->lane[LANE_FIRST].first != NULL ||
+           (q->lane[LANE_YIELDS].first != NULL && q->yielding < q->yielding_most);
+}
+
+/* With the lock, which it lets go. The place in the lane is taken already. */
 static void
 push(struct queue *q, struct rq *r)
 {
+    struct lane *l = lane_of(r);
     bool wake;
 
     r->next = NULL;
-    *q->last = r;
-    q->last = &r->next;
-    wake = q->idle > 0;
+    *l->last = r;
+    l->last = &r->next;
+    wake = q->idle > 0 && has_work(q);
     pthread_mutex_unlock(&q->mu);
     if (wake)
         pthread_cond_signal(&q->cond);
@@ -27,13 +44,14 @@ worker_submit(struct rq *r, enum rq_job job, bool force)
 {
     struct http_server *s = r->server;
     struct queue *q = &s->queue;
+    struct lane *l = lane_of(r);
 
     pthread_mutex_lock(&q->mu);
-    if (q->closed || (!force && (q->n >= s->o.queue || atomic_load(&s->stopping)))) {
+    if (q->closed || (!force && (l->n >= l->most || atomic_load(&s->stopping)))) {
         pthread_mutex_unlock(&q->mu);
         return false;
     }
-    q->n++;
+    l->n++;
     pthread_mutex_unlock(&q->mu);
     /* Before it is in the queue, so that no worker resumes what is not suspended yet; counted, so
      * that the end does not overlook it. */
@@ -52,28 +70,54 @@ worker_cleanup(struct rq *r)
 
     pthread_mutex_lock(&q->mu);
     r->job = JOB_CLEANUP;
-    q->n++;
+    lane_of(r)->n++;
     push(q, r);
 }
 
-/* NULL when the pool stops and nothing waits. */
-static struct rq *
-pop(struct queue *q)
+void
+http_continue(struct http_request *pub)
 {
-    struct rq *r;
+    struct rq *r = (struct rq *)((char *)pub - offsetof(struct rq, pub));
+    struct queue *q = &r->server->queue;
+    struct lane *l = lane_of(r);
+    bool wake;
 
     pthread_mutex_lock(&q->mu);
-    while (q->first == NULL && !q->stop) {
+    q->later--;
+    l->n++;
+    r->next = l->first; /* it has waited once: before those that have not begun */
+    if (l->first == NULL)
+        l->last = &r->next;
+    l->first = r;
+    wake = q->idle > 0 && has_work(q);
+    pthread_mutex_unlock(&q->mu);
+    if (wake)
+        pthread_cond_signal(&q->cond);
+}
+
+/* NULL when the pool stops and nothing waits. `yielded`: the caller comes from a request of those
+ * who yield; as it looks for the next one itself, nobody has to be woken for it. */
+static struct rq *
+pop(struct queue *q, bool yielded)
+{
+    struct rq *r = NULL;
+    struct lane *l;
+
+    pthread_mutex_lock(&q->mu);
+    q->yielding -= yielded;
+    while (!has_work(q) && !q->stop) {
         q->idle++;
         pthread_cond_wait(&q->cond, &q->mu);
         q->idle--;
     }
-    r = q->first;
-    if (r != NULL) {
-        q->first = r->next;
-        if (q->first == NULL)
-            q->last = &q->first;
-        q->n--;
+    if (has_work(q)) {
+        l = &q->lane[q->lane[LANE_FIRST].first != NULL ? LANE_FIRST : LANE_YIELDS];
+        r = l->first;
+        l->first = r->next;
+        if (l->first == NULL)
+            l->last = &l->first;
+        l->n--;
+        q->yielding += r->limits.yields;
     }
     pthread_mutex_unlock(&q->mu);
     return r;
@@ -112,6 +156,20 @@ run_before_upload(struct rq *r)
     back_to_loop(r, r->answer != NULL ? RQ_ANSWER : RQ_ACCEPTED);
 }
 
+/* From the call on the request may be anybody's. */
+static void
+put_off(struct rq *r)
+{
+    struct queue *q = &r->server->queue;
+    struct http_response rs = r->rs;
+
+    r->rs = (struct http_response){0};
+    pthread_mutex_lock(&q->mu);
+    q->later++;
+    pthread_mutex_unlock(&q->mu);
+    rs.later(rs.later_arg, &r->pub);
+}
+
 static void
 run_handle(struct rq *r)
 {
@@ -123,6 +181,10 @@ run_handle(struct rq *r)
         if (!r->limits.upload && r->body != NULL)
             r->pub.body = buf_view(r->body);
         s->o.handle(s->o.arg, &r->pub, &r->rs);
+        if (r->rs.later != NULL) {
+            put_off(r);
+            return;
+        }
         answer_make(r);
     }
     back_to_loop(r, RQ_ANSWER);
@@ -140,9 +202,11 @@ static void *
 worker_main(void *arg)
 {
     struct http_server *s = arg;
+    bool yields = false;
     struct rq *r;
 
-    while ((r = pop(&s->queue)) != NULL) {
+    while ((r = pop(&s->queue, yields)) != NULL) {
+        yields = r->limits.yields; /* the request is gone when its job is done */
         atomic_fetch_add(&s->n_busy, 1);
         switch (r->job) {
         case JOB_BEFORE_UPLOAD:
@@ -169,7 +233,11 @@ workers_start(struct http_server *s)
     struct queue *q = &s->queue;
     pthread_attr_t attr;
 
-    q->last = &q->first;
+    for (int i = 0; i < LANES; i++)
+        q->lane[i].last = &q->lane[i].first;
+    q->lane[LANE_FIRST].most = s->o.queue;
+    q->lane[LANE_YIELDS].most = s->o.max_connections;
+    q->yielding_most = s->o.workers / YIELD_SHARE > 0 ? s->o.workers / YIELD_SHARE : 1;
     pthread_mutex_init(&q->mu, NULL);
     pthread_cond_init(&q->cond, NULL);
     q->threads = arena_array(s->arena, pthread_t, (size_t)s->o.workers);
@@ -188,7 +256,8 @@ workers_idle(struct http_server *s)
     bool idle;
 
     pthread_mutex_lock(&s->queue.mu);
-    idle = s->queue.n == 0 && s->queue.idle == s->queue.n_threads;
+    idle = s->queue.lane[LANE_FIRST].n == 0 && s->queue.lane[LANE_YIELDS].n == 0 &&
+           s->queue.later == 0 && s->queue.idle == s->queue.n_threads;
     pthread_mutex_unlock(&s->queue.mu);
     return idle;
 }
@@ -210,11 +279,12 @@ workers_refuse_waiting(struct http_server *s)
     struct rq *r, *next;
 
     pthread_mutex_lock(&q->mu);
-    r = q->first;
-    q->first = NULL;
-    q->last = &q->first;
-    for (const struct rq *i = r; i != NULL; i = i->next)
-        q->n--;
+    *q->lane[LANE_FIRST].last = q->lane[LANE_YIELDS].first;
+    r = q->lane[LANE_FIRST].first;
+    for (int i = 0; i < LANES; i++)
+        q->lane[i].first = NULL, q->lane[i].last = &q->lane[i].first;
+    for (struct rq *i = r; i != NULL; i = i->next)
+        lane_of(i)->n--;
     pthread_mutex_unlock(&q->mu);
     for (; r != NULL; r = next) {
         next = r->next;

@@ -9,12 +9,13 @@
 #include "base/str.h"
 #include "db/db.h"
 
-struct audit;  /* audit/audit.h */
-struct cx;     /* run/cx.h */
-struct bus;    /* run/bus.h */
-struct keys;   /* run/keys.h */
-struct jobs;   /* run/jobs.h */
-struct limits; /* core/limits.h: in-memory counters of authentication */
+struct audit;   /* audit/audit.h */
+struct cx;      /* run/cx.h */
+struct bus;     /* run/bus.h */
+struct keys;    /* run/keys.h */
+struct jobs;    /* run/jobs.h */
+struct limits;  /* core/limits.h: in-memory counters of authentication */
+struct hashing; /* core/hashing.h: the threads that hash passwords */
 
 struct config {
     struct str data_dir;
@@ -37,8 +38,9 @@ struct app {
     struct bus *bus;
     struct keys *keys;
     struct jobs *jobs;
-    struct limits *limits;
-    struct str instance; /* cuid of the installation */
+    struct limits *limits;   /* NULL: nobody signs in (commands) */
+    struct hashing *hashing; /* NULL: hashed by whoever asks (commands) */
+    struct str instance;     /* cuid of the installation */
     int64_t started;
     atomic_bool stopping;
     /* Set when the process is opened (cmd/open.c): covers the writes of the job runner, which needs no event (run may not

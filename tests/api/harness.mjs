@@ -471,3 +471,43 @@ export async function everything(c, q = {}) {
   } while (cursor !== undefined);
   return out;
 }
+
+/* ---- a flood of sign-ins, and those who work meanwhile ---- */
+
+/** Sends failed sign-ins from a process of its own (flood-sender.mjs). {half, done}: half are sent; what came back. */
+export function startFlood(server, o) {
+  const args = { port: server.port, sockets: SLOW ? 64 : 256, unknown: 61, ...o };
+  const child = spawn(process.execPath, [path.join(ROOT, "tests/api/flood-sender.mjs"), JSON.stringify(args)], { stdio: ["ignore", "pipe", "inherit"] });
+  let text = "", half;
+  const halfSent = new Promise((r) => { half = r; });
+  child.stdout.setEncoding("utf8");
+  child.stdout.on("data", (d) => { text += d; if (text.startsWith("half\n")) half(); });
+  const done = new Promise((resolve, reject) => child.on("close", (code) => {
+    half();
+    if (code === 0) resolve(JSON.parse(text.slice(text.indexOf("{"))));
+    else reject(new Error(`the sender of the flood ended with ${code}`));
+  }));
+  return { half: halfSent, done };
+}
+
+/** Someone who reads a list and changes a client, again and again; each must succeed. end() gives the times in ms. */
+export async function atWork(c, pause = 20) {
+  const times = { read: [], write: [] };
+  const { client_id: id } = await c.ok("POST", "/api/v1/client/create", { name: `at work ${process.hrtime.bigint()}` });
+  let stop = false;
+  const timed = async (list, method, target, body) => {
+    const at = performance.now();
+    await c.ok(method, target, body);
+    list.push(performance.now() - at);
+  };
+  const done = (async () => {
+    for (let n = 0; !stop; n++) {
+      await timed(times.read, "GET", "/api/v1/client/list");
+      await timed(times.write, "PUT", `/api/v1/client/${id}`, { name: `at work, ${n}`, description: `${id}` });
+      await sleep(pause);
+    }
+  })();
+  return { times, end: async () => { stop = true; await done; return times; } };
+}
+
+export const percentile = (v, p) => [...v].sort((a, b) => a - b)[Math.min(v.length - 1, Math.floor(v.length * p))] ?? 0;

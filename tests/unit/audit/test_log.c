@@ -330,6 +330,44 @@ a_flood_is_folded_and_sums_up(void **state)
     assert_int_equal(sum, 1001);
 }
 
+static void
+fail_soon(struct cx *cx, struct str key)
+{
+    struct audit_entry e = {
+        .event = EV_LOGIN_FAIL, .outcome = OUTCOME_FAILURE, .text = S("Wrong password")};
+
+    audit_record_soon(cx, &e, key);
+}
+
+/* What nobody waits for is on its way whole, each event with its own address, in a few transactions. */
+static void
+what_nobody_waits_for_is_recorded_soon(void **state)
+{
+    struct cx cx = context(0);
+    int64_t sum = 0;
+
+    for (int i = 0; i < 200; i++) {
+        cx.address = arena_fmt(t.a, "203.0.113.%d", i);
+        fail_soon(&cx, arena_fmt(t.a, "name %d", i));
+    }
+    for (int i = 0; i < 15; i++)
+        fail_soon(&cx, S("bob"));
+    assert_int_equal(ask(t.app.db, "SELECT count(*) FROM audit_tail"), 0);
+    fold_flush(t.app.audit, false);
+    assert_int_equal(ask(t.app.db, "SELECT count(*) FROM audit_tail"), 210);
+    fold_flush(t.app.audit, true); /* the five of bob's that were counted */
+    move();
+    struct audit_query q = query(0);
+    q.limit = 1000;
+    struct audit_page p = list(q);
+    assert_int_equal(p.n, 211);
+    for (size_t i = 0; i < p.n; i++)
+        sum += p.events[i].count;
+    assert_int_equal(sum, 215);
+    assert_true(str_eq(p.events[210].address, S("203.0.113.0")));
+    assert_true(str_eq(p.events[209].address, S("203.0.113.1")));
+}
+
 /* ---- window and month end ---- */
 
 static void
@@ -451,6 +489,7 @@ views_cannot_be_injected(void **state)
         ON(kind, a_repeat_after_a_crash_is_harmless), ON(kind, a_month_changes),                   \
         ON(kind, the_store_refuses_changes), ON(kind, filters_and_cursors),                        \
         ON(kind, a_running_log_settles), ON(kind, a_flood_is_folded_and_sums_up),                  \
+        ON(kind, what_nobody_waits_for_is_recorded_soon),                                          \
         ON(kind, the_window_is_never_under_120_days),                                              \
         ON(kind, an_expired_month_is_recorded_and_dropped), ON(kind, an_idle_log_keeps_its_size),  \
         ON(kind, views_cannot_be_injected)

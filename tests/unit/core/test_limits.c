@@ -1,10 +1,9 @@
-/* Counters before any password is hashed, and the gate before Argon2. */
+/* Counters before any password is hashed. */
 #include "base/clock.h"
 #include "base/rand.h"
 #include "core/limits.h"
 
 /* cmocka's macro fail() hides the function of the same name: its header comes last. */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,58 +64,6 @@ a_flood_is_bounded(void **state)
     arena_free(a);
 }
 
-struct worker {
-    struct limits *l;
-    bool entered;
-};
-
-static void *
-enter(void *arg)
-{
-    struct worker *w = arg;
-
-    w->entered = limits_hash_enter(w->l, true);
-    if (w->entered)
-        limits_hash_leave(w->l);
-    return NULL;
-}
-
-static void
-the_gate_refuses_when_full(void **state)
-{
-    struct arena *a = arena_create("test", (size_t)64 << 20);
-    struct limits *l = limits_create(a);
-    struct worker w[8];
-    pthread_t t[8];
-    int in = 0;
-
-    limits_set_hashes(l, 1, 2);
-    assert_true(limits_hash_enter(l, true)); /* held: the others have to wait or are refused */
-    for (int i = 0; i < 8; i++) {
-        w[i] = (struct worker){l, false};
-        assert_int_equal(pthread_create(&t[i], NULL, enter, &w[i]), 0);
-    }
-    /* Six can not wait and end at once; two wait. */
-    for (int ended = 0; ended < 6;) {
-        ended = 0;
-        for (int i = 0; i < 8; i++) {
-            if (t[i] && pthread_tryjoin_np(t[i], NULL) == 0)
-                t[i] = 0;
-            ended += t[i] == 0;
-        }
-    }
-    limits_hash_leave(l);
-    for (int i = 0; i < 8; i++) {
-        if (t[i])
-            pthread_join(t[i], NULL);
-        in += w[i].entered;
-    }
-    assert_int_equal(in, 2);
-    assert_true(limits_hash_enter(l, false)); /* and it is free again */
-    limits_hash_leave(l);
-    arena_free(a);
-}
-
 int
 main(void)
 {
@@ -124,7 +71,6 @@ main(void)
         cmocka_unit_test(counts_within_the_window),
         cmocka_unit_test(a_lock_ends_by_itself),
         cmocka_unit_test(a_flood_is_bounded),
-        cmocka_unit_test(the_gate_refuses_when_full),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,14 +61,37 @@ file_sum(const char *path, struct http_request *q, struct http_response *rs)
     rs->body = arena_fmt(q->arena, "file %ld %llx", size, (unsigned long long)sum);
 }
 
+static void *
+answer_later(void *q)
+{
+    gate_pass();
+    http_continue(q);
+    return NULL;
+}
+
+static void
+put_off(void *arg, struct http_request *q)
+{
+    pthread_t thread;
+
+    q->state = arg;
+    assert_int_equal(pthread_create(&thread, NULL, answer_later, q), 0);
+    pthread_detach(thread);
+}
+
 static void
 handle(void *arg, struct http_request *q, struct http_response *rs)
 {
     (void)arg;
+    if (str_eq(q->path, S("/later")) && q->state == NULL) {
+        rs->later = put_off;
+        rs->later_arg = &gate_open; /* anything but NULL */
+        return;
+    }
     rs->status = 200;
     rs->content_type = S("text/plain");
     rs->body = q->path;
-    if (str_eq(q->path, S("/gate")))
+    if (str_eq(q->path, S("/gate")) || str_eq(q->path, S("/yields")))
         gate_pass();
     else if (str_eq(q->path, S("/nostatus")))
         rs->status = 0;
@@ -84,6 +107,7 @@ static void
 headers_done(void *arg, const struct http_request *q, struct http_limits *limits)
 {
     (void)arg;
+    limits->yields = str_eq(q->path, S("/yields"));
     if (str_has_prefix(q->path, S("/upload"))) {
         limits->upload = true;
         limits->upload_max = (int64_t)4 << 20;
@@ -320,6 +344,139 @@ full_queue_is_503(void **state)
     server_down(&t);
 }
 
+/* --- those who yield, and those who wait without a worker ------------------------------------- */
+
+static int
+ask(const char *path)
+{
+    char line[128];
+    struct reply r;
+    int n = snprintf(line, sizeof(line), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+                     path);
+
+    return client_once(t.port, line, (size_t)n, &r);
+}
+
+struct asked {
+    const char *path;
+    int status;
+};
+
+static void *
+ask_apart(void *arg)
+{
+    struct asked *a = arg;
+
+    a->status = ask(a->path);
+    return NULL;
+}
+
+static void
+ask_all(pthread_t *threads, struct asked *a, int n, const char *path)
+{
+    for (int i = 0; i < n; i++) {
+        a[i].path = path;
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_apart, &a[i]), 0);
+    }
+}
+
+static void
+join_all(pthread_t *threads, const struct asked *a, int n, int status)
+{
+    for (int i = 0; i < n; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(a[i].status, status);
+    }
+}
+
+/* Many of them take one worker of four and no place in the others' queue. */
+static void
+a_flood_of_those_who_yield_leaves_workers(void **state)
+{
+    enum { CLIENTS = 12, WORKERS = 4, QUEUE = 3 };
+    pthread_t threads[CLIENTS];
+    struct asked asked[CLIENTS];
+    struct http_stats st = {0};
+
+    (void)state;
+    t.o = (struct http_options){.workers = WORKERS, .queue = QUEUE};
+    up();
+    gate_set(false);
+    ask_all(threads, asked, CLIENTS, "/yields");
+    gate_wait_for(1);
+    while (st.requests < CLIENTS)
+        http_stats(t.s, &st);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(ask("/"), 200);
+    http_stats(t.s, &st);
+    assert_int_equal(st.busy_workers, WORKERS / 4);
+    assert_int_equal(st.queue_full, 0);
+    gate_set(true);
+    join_all(threads, asked, CLIENTS, 200);
+    server_down(&t);
+}
+
+static void
+who_waits_for_something_else_holds_no_worker(void **state)
+{
+    enum { CLIENTS = 12 };
+    pthread_t threads[CLIENTS];
+    struct asked asked[CLIENTS];
+    struct http_stats st;
+
+    (void)state;
+    t.o = (struct http_options){.workers = 1, .queue = CLIENTS};
+    up();
+    gate_set(false);
+    ask_all(threads, asked, CLIENTS, "/later");
+    gate_wait_for(CLIENTS); /* all at once, with one worker */
+    assert_int_equal(ask("/"), 200);
+    http_stats(t.s, &st);
+    assert_int_equal(st.queue_full, 0);
+    gate_set(true);
+    join_all(threads, asked, CLIENTS, 200);
+    server_down(&t);
+}
+
+static bool
+is_listening(void)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)t.port)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    bool yes;
+
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    yes = connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0;
+    close(fd);
+    return yes;
+}
+
+static void *stop_server(void *arg);
+
+/* The end waits for what was put off: its connection is still suspended. */
+static void
+stop_waits_for_what_was_put_off(void **state)
+{
+    pthread_t thread, stopper;
+    struct asked asked;
+    int drain_ms = 0;
+
+    (void)state;
+    t.o = (struct http_options){.workers = 1};
+    up();
+    gate_set(false);
+    ask_all(&thread, &asked, 1, "/later");
+    gate_wait_for(1);
+    assert_int_equal(pthread_create(&stopper, NULL, stop_server, &drain_ms), 0);
+    while (is_listening())
+        ;
+    gate_set(true);
+    pthread_join(stopper, NULL);
+    pthread_join(thread, NULL);
+    assert_true(asked.status == 200 || asked.status == 503); /* 503: no worker had begun again */
+    arena_free(t.arena);
+}
+
 /* --- stopping --------------------------------------------------------------------------------- */
 
 static void *
@@ -551,6 +708,9 @@ main(void)
         cmocka_unit_test(large_bodies_are_413),
         cmocka_unit_test(slow_clients_are_cut),
         cmocka_unit_test(full_queue_is_503),
+        cmocka_unit_test(a_flood_of_those_who_yield_leaves_workers),
+        cmocka_unit_test(who_waits_for_something_else_holds_no_worker),
+        cmocka_unit_test(stop_waits_for_what_was_put_off),
         cmocka_unit_test(stop_lets_requests_finish),
         cmocka_unit_test(stop_refuses_what_waits),
         cmocka_unit_test(stop_during_upload),
