@@ -121,44 +121,47 @@ find_forgotten(struct cx *cx, void *arg)
     return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static void
-record_forgotten_apart(struct cx *cx, const struct forgotten *f)
-{
-    struct audit_entry e = {
-        .event = EV_PASSWORD_RESET_REQUESTED, .outcome = OUTCOME_FAILURE, .instance = true};
-    struct str key = signin_name_key(cx, email_fold(cx->arena, f->email));
-    struct str shown = email_is_valid(f->email) ? f->email : str_sub(key, 0, 12);
-
-    e.target_kind = S("unknown name");
-    e.target_name = shown;
-    e.text = arena_fmt(cx->arena, "A password reset was requested for %.*s: %s", STR_ARG(shown),
-                       f->found ? "asked too often" : "no such account may have one");
-    audit_record_apart(cx, &e, S("forgotten"));
-}
+struct apart {
+    struct audit_entry e;
+    bool single; /* not folded */
+};
 
 /* An account costs a commit, a name that is none only while it is not folded: the clock would tell
  * them apart. So each asking within the limits commits once; the limits bound how often. */
 static enum err
-pad_body(struct cx *cx, void *arg)
+apart_body(struct cx *cx, void *arg)
 {
-    static const struct sql q = SQL_WRITE(
+    static const struct sql pad = SQL_WRITE(
         "login_counter",
         "INSERT INTO login_counter (key, failures, first_at, last_at) VALUES ($1, 1, $2, $2) "
         "ON CONFLICT (key) DO UPDATE SET failures = login_counter.failures + 1, last_at = $2");
+    const struct apart *a = arg;
 
-    (void)arg;
+    if (a->single)
+        return audit_record(cx, &a->e, NULL);
     audit_cover(cx, REASON_LOGIN_COUNTER);
-    return db_exec(cx->tx, &q, ARGS(V_STR(S("forgotten")), V_INT(cx->now)), NULL);
+    return db_exec(cx->tx, &pad, ARGS(V_STR(S("forgotten")), V_INT(cx->now)), NULL);
 }
 
 static void
-record_forgotten_padded(struct cx *cx, const struct forgotten *f)
+record_forgotten_apart(struct cx *cx, const struct forgotten *f)
 {
-    uint64_t before = db_statement_count();
+    struct apart a = {
+        .e = {.event = EV_PASSWORD_RESET_REQUESTED, .outcome = OUTCOME_FAILURE, .instance = true}};
+    struct str key = signin_name_key(cx, email_fold(cx->arena, f->email)), fold = S("forgotten");
+    struct str shown = email_is_valid(f->email) ? f->email : str_sub(key, 0, 12);
 
-    record_forgotten_apart(cx, f);
-    if (f->allowed && db_statement_count() == before)
-        (void)(cx_write(cx, pad_body, NULL) == OK);
+    a.e.target_kind = S("unknown name");
+    a.e.target_name = shown;
+    a.e.text = arena_fmt(cx->arena, "A password reset was requested for %.*s: %s", STR_ARG(shown),
+                         f->found ? "asked too often" : "no such account may have one");
+    if (!f->allowed) {
+        audit_record_soon(cx, &a.e, fold);
+        return;
+    }
+    a.single = audit_fold(cx, &a.e, fold);
+    if (cx_write(cx, apart_body, &a) != OK && a.single)
+        audit_fold_later(cx, &a.e, fold);
 }
 
 static bool
@@ -188,7 +191,7 @@ prepare_forgot(struct api_request *rq)
     f.allowed = within_limits(cx, &f);
     TRY(cx_read(cx, find_forgotten, &f));
     if (!f.found || !f.allowed)
-        record_forgotten_padded(cx, &f);
+        record_forgotten_apart(cx, &f);
     else if (cx_write(cx, forgotten_body, &f) != OK)
         log_warn("mail.reset_not_queued", LOG_STR("request", cx->request_id));
     fail_clear(cx);

@@ -105,6 +105,7 @@ hasher_main(void *arg)
     struct hash_job *j;
     bool late;
 
+    (void)pthread_setname_np(pthread_self(), "hasher");
     /* Everyone else first. Refused by a sandbox: then with equal rights. */
     (void)setpriority(PRIO_PROCESS, 0, NICENESS);
     pthread_mutex_lock(&h->lock);
