@@ -99,6 +99,8 @@ wanted() {
 
 # What is run again under the sanitizers and on both stores, and what only once.
 subset='signin sessions mfa users clients audit-search audit-stream badinput graceful'
+# What runs over TLS as well: bodies both ways, streams, cookies, malformed bytes, the end of the process.
+over_tls='signin sessions mfa password users audit-search audit-stream audit-export badinput graceful'
 files() {
     for f in $1; do [ -f "tests/api/$f.test.mjs" ] && echo "tests/api/$f.test.mjs"; done
 }
@@ -139,6 +141,9 @@ if wanted sqlite || wanted torture; then
         # shellcheck disable=SC2046
         RECOUNT_TEST_STORE=sqlite node_tests 10-api-sqlite $(ls tests/api/*.test.mjs)
         summary 10-api-sqlite
+        # shellcheck disable=SC2046
+        RECOUNT_TEST_TLS=1 RECOUNT_TEST_STORE=sqlite node_tests 10-tls-sqlite $(files "$over_tls")
+        summary 10-tls-sqlite
     fi
 fi
 
@@ -153,6 +158,9 @@ if wanted postgres || wanted torture; then
         # shellcheck disable=SC2046
         RECOUNT_TEST_STORE=postgres node_tests 11-api-postgres $(ls tests/api/*.test.mjs)
         summary 11-api-postgres
+        # shellcheck disable=SC2046
+        RECOUNT_TEST_TLS=1 RECOUNT_TEST_STORE=postgres node_tests 11-tls-postgres $(files "$over_tls")
+        summary 11-tls-postgres
     fi
 fi
 

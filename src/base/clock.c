@@ -54,7 +54,7 @@ struct civil
 civil_of(int64_t t)
 {
     int64_t days = floor_div(t, USEC_PER_DAY);
-    int64_t rest = t - days * USEC_PER_DAY;
+    int64_t rest = t % USEC_PER_DAY + (t % USEC_PER_DAY < 0 ? USEC_PER_DAY : 0);
     int64_t z = days + DAYS_TO_EPOCH;
     int64_t era = floor_div(z, DAYS_PER_ERA);
     int64_t doe = z - era * DAYS_PER_ERA;

@@ -3,6 +3,7 @@
  *
  * RECOUNT_BIN         the binary (default build/recount)
  * RECOUNT_TEST_STORE  sqlite (default) or postgres; the latter makes a database in RECOUNT_TEST_PG's cluster
+ * RECOUNT_TEST_TLS    set: every server speaks TLS with a certificate made for it, which its clients check
  * RECOUNT_SLOW        set for sanitizer builds: waits are longer, counts smaller
  *
  * A test file usually has one server: `const s = await serve(); after(() => s.stop());`. Only processes
@@ -17,11 +18,13 @@ import https from "node:https";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
+import tls from "node:tls";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 export const BIN = path.resolve(ROOT, process.env.RECOUNT_BIN ?? "build/recount");
 export const STORE = process.env.RECOUNT_TEST_STORE ?? "sqlite";
+export const TLS = !!process.env.RECOUNT_TEST_TLS;
 export const SLOW = !!process.env.RECOUNT_SLOW;
 export const LONG = !!process.env.RECOUNT_LONG;
 export const PASSWORD = "Quiet-Harbour-71!";
@@ -128,7 +131,7 @@ export class Server {
   exit = null;
   port = 0;
   base = "";
-  /** @type {http.Agent} */
+  /** @type {http.Agent} over TLS it trusts the server's certificate and no other */
   agent;
   /** @type {import("node:child_process").ChildProcess} */
   child;
@@ -139,12 +142,13 @@ export class Server {
   constructor(store, o) {
     this.store = store;
     this.o = o;
+    this.tls = o.tls ?? (TLS ? certificate(store.dir) : undefined);
   }
 
   async start() {
     const args = ["serve", "--data", this.store.data, "--listen", "127.0.0.1:0", ...this.store.flags, ...(this.o.args ?? [])];
     if (this.o.proxy) args.push("--trusted-proxy", "127.0.0.1/32");
-    if (this.o.tls) args.push("--tls-cert", this.o.tls.cert, "--tls-key", this.o.tls.key);
+    if (this.tls) args.push("--tls-cert", this.tls.cert, "--tls-key", this.tls.key);
     const [cmd, ...pre] = [...(this.o.wrap ?? []), BIN];
     this.log = []; this.out = ""; this.err = ""; this.exit = null;
     this.child = spawn(cmd, [...pre, ...args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...(this.o.env ?? {}) } });
@@ -165,8 +169,9 @@ export class Server {
       return this.log.find((l) => l.event === "http.listening");
     }, "the server's start", SLOW ? 90_000 : 30_000).catch((e) => { this.child.kill("SIGKILL"); throw e; });
     this.port = up.port;
-    this.base = `${this.o.tls ? "https" : "http"}://127.0.0.1:${this.port}`;
-    this.agent = new (this.o.tls ? https : http).Agent({ keepAlive: true, maxSockets: 256, rejectUnauthorized: false });
+    this.base = `${this.tls ? "https" : "http"}://127.0.0.1:${this.port}`;
+    const pool = { keepAlive: true, maxSockets: 256 };
+    this.agent = this.tls ? new https.Agent({ ...pool, ca: this.tls.pem }) : new http.Agent(pool);
   }
 
   /** A client that nobody has signed in with. */
@@ -218,7 +223,7 @@ export class Client {
   tenant = 0;
 
   /**
-   * @param {Pick<Server, "base" | "agent"> & {o?: ServeOptions}} server
+   * @param {Pick<Server, "base" | "agent">} server
    * @param {{from?: string, token?: string, cookie?: string, headers?: Record<string, any>}} o
    */
   constructor(server, { from, token, cookie, headers } = {}) {
@@ -246,10 +251,10 @@ export class Client {
       h["content-length"] = data.length;
     }
     for (const k of Object.keys(h)) if (h[k] === null) delete h[k];
-    const mod = this.server.o?.tls ? https : http;
+    const mod = this.server.base.startsWith("https:") ? https : http;
     return new Promise((resolve, reject) => {
       const url = new URL(this.server.base);
-      const rq = mod.request({ host: url.hostname, port: url.port, method, path: target, headers: h, agent: this.server.agent, rejectUnauthorized: false }, (rs) => {
+      const rq = mod.request({ host: url.hostname, port: url.port, method, path: target, headers: h, agent: this.server.agent }, (rs) => {
         if (stream) { resolve(rs); return; }
         const parts = [];
         rs.on("data", (d) => parts.push(d));
@@ -375,16 +380,21 @@ export function totp(secret, steps = 0, now = Date.now()) {
 
 /* ---- raw bytes, mail, certificates ---- */
 
-/** Sends bytes as they are and gives back what came until the server closed or fell silent. */
-export function raw(server, bytes, { quiet = 1500, host = "127.0.0.1" } = {}) {
+/**
+ * Sends bytes as they are (inside TLS where the server speaks it, unless `plain`) and gives back what came until the server
+ * closed or fell silent.
+ * @returns {Promise<{text: string, status: number}>}
+ */
+export function raw(server, bytes, { quiet = 1500, host = "127.0.0.1", plain = false } = {}) {
   return new Promise((resolve) => {
-    const socket = net.connect(server.port, host);
+    const secure = server.tls && !plain;
+    const socket = secure ? tls.connect({ port: server.port, host, ca: server.tls.pem }) : net.connect(server.port, host);
     let text = "";
     socket.setTimeout(quiet);
     socket.on("data", (d) => { text += d.toString("latin1"); });
     const done = () => { socket.destroy(); resolve({ text, status: Number(/^HTTP\/1\.[01] (\d{3})/.exec(text)?.[1] ?? 0) }); };
     socket.on("timeout", done); socket.on("close", done); socket.on("error", done);
-    socket.on("connect", () => socket.write(bytes));
+    socket.on(secure ? "secureConnect" : "connect", () => socket.write(bytes));
   });
 }
 

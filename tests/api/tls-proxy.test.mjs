@@ -1,7 +1,9 @@
 /** The same scenarios' heart over TLS, and whose address is recorded behind a proxy. */
 import { test } from "node:test";
 import https from "node:https";
-import { serve, assert, newStore, certificate, createUser, ADMIN, PASSWORD, raw } from "./harness.mjs";
+import path from "node:path";
+import { mkdtempSync } from "node:fs";
+import { serve, assert, newStore, certificate, createUser, Client, ADMIN, PASSWORD, raw } from "./harness.mjs";
 
 test("TLS: sign in, change, read, stream", async () => {
   const store = newStore();
@@ -17,8 +19,10 @@ test("TLS: sign in, change, read, stream", async () => {
   assert.equal((await admin.get("/api/v2/auditlog/export?format=csv")).status, 200);
   const old = await new Promise((r) => https.get({ host: "127.0.0.1", port: s.port, path: "/api/v1/", rejectUnauthorized: false, maxVersion: "TLSv1.1", minVersion: "TLSv1" }, () => r("answered")).on("error", () => r("refused")));
   assert.equal(old, "refused", "TLS 1.1");
-  const plain = await raw(s, "GET /api/v1/ HTTP/1.1\r\nHost: x\r\n\r\n");
+  const plain = await raw(s, "GET /api/v1/ HTTP/1.1\r\nHost: x\r\n\r\n", { plain: true });
   assert.equal(plain.status === 200, false);
+  const stranger = new https.Agent({ ca: certificate(mkdtempSync(path.join(store.dir, "other-"))).pem });
+  await assert.rejects(new Client({ base: s.base, agent: stranger }).get("/api/v1/"), /self-signed|unable to verify/, "another certificate");
   await s.stop();
 });
 test("without a trusted proxy, the header of the request is not believed", async () => {

@@ -17,7 +17,7 @@ const rows = (p, name) => p.locator(".log-row", { hasText: `created client ${nam
 const names = async (p, word) => (await p.locator(".log-row .what").allInnerTexts()).map((t) => new RegExp(`created client (${word} \\d+)`).exec(t)?.[1]).filter(Boolean);
 
 /** A context of n tabs on the page; `has(p)` says how many streams the tab has open. */
-async function tabs(n, at = () => "/admin/audit-log", init) {
+async function tabs(n, at = (/** @type {number} */ _i) => "/admin/audit-log", init) {
   const first = await b.page(), context = first.context(), all = [], streams = new Map();
   if (init) await context.addInitScript(init);
   const count = (p) => {
@@ -129,7 +129,7 @@ test("a tab that sleeps with the stream loses it to one that is seen", async () 
   await t.context.close();
 });
 test("without locks: a stream of its own for a tab that is seen, none for the others", async () => {
-  const t = await tabs(3, undefined, () => { Object.defineProperty(Navigator.prototype, "locks", { configurable: true, get: () => undefined }); delete Navigator.prototype.locks; });
+  const t = await tabs(3, undefined, () => { Object.defineProperty(Navigator.prototype, "locks", { configurable: true, get: () => undefined }); Reflect.deleteProperty(Navigator.prototype, "locks"); });
   for (const p of t.all) assert.equal(t.has(p), 1);
   for (const p of t.all.slice(1)) await hide(p, true);
   await until(() => t.all.slice(1).every((p) => t.has(p) === 0), "the hidden ones to close theirs");

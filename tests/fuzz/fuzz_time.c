@@ -22,7 +22,9 @@ check_civil(int64_t t)
 {
     struct civil c = civil_of(t);
 
-    HOLDS(civil_to(c) == t, "civil time loses an instant");
+    /* Within some thousand years the way back is exact; records may hold any number. */
+    if (t > -LAST && t < LAST)
+        HOLDS(civil_to(c) == t, "civil time loses an instant");
     HOLDS(c.month >= 1 && c.month <= 12 && c.day >= 1 && c.day <= 31 && c.hour >= 0 &&
               c.hour <= 23 && c.minute >= 0 && c.minute <= 59 && c.second >= 0 && c.second <= 59 &&
               c.usec >= 0 && c.usec < USEC_PER_SEC,
@@ -41,6 +43,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         HOLDS(t == INT64_MIN, "a refused text left an instant");
     if (size >= sizeof any)
         memcpy(&any, data, sizeof any);
+    check_civil(any);
     check_civil(any % LAST); /* both signs: before 1970 too */
     arena_free(a);
     return 0;

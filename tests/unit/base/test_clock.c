@@ -39,6 +39,11 @@ test_before_the_epoch(void **state)
     assert_int_equal(c.day, 31);
     assert_int_equal(c.second, 59);
     assert_int_equal(c.usec, 999999);
+    c = civil_of(INT64_MIN); /* a record may hold any number */
+    assert_int_equal(c.hour, 19);
+    assert_int_equal(c.minute, 59);
+    assert_int_equal(c.second, 5);
+    assert_int_equal(c.usec, 224192);
 }
 
 static int64_t
