@@ -122,7 +122,6 @@ put_rest(struct json_writer *w, struct arena *a, const struct audit_event *e)
 {
     json_kv_i64(w, "epoch", e->epoch);
     json_kv_i64(w, "index", e->index);
-    json_kv_i64(w, "epoch", e->epoch);
     json_kv_str(w, "outcome", str_of(outcomes[e->outcome]));
     json_kv_str(w, "title", type_title(e));
     json_kv_str(w, "category", category(e));
