@@ -119,7 +119,7 @@ test("letters typed at once after opening a box, a filter or the jump are in it"
 });
 test("two changes of the address at one moment are both kept, and a link leads the box", async () => {
   await open(page, s, "/admin/audit-log?q=acme&outcome=success");
-  await page.evaluate(() => { for (const name of ["Remove filter Outcome", "Show UTC"]) document.querySelector(`[aria-label="${name}"],[title="${name}"]`).click(); });
+  await page.evaluate(() => { for (const name of ["Remove filter Outcome", "Show UTC"]) /** @type {HTMLElement} */ (document.querySelector(`[aria-label="${name}"],[title="${name}"]`)).click(); });
   await until(() => /tz=utc/.test(page.url()) && !/outcome/.test(page.url()), "both changes");
   assert.match(page.url(), /q=acme/);
   await page.keyboard.press("Control+k");
