@@ -3,6 +3,7 @@
 SHELL = /bin/sh
 BUILD ?= build
 JOBS ?= $(shell nproc)
+PORT ?= 8080
 
 .PHONY: all help setup setup-check web server run check check-long torture fuzz bench lint dist clean
 
@@ -10,7 +11,7 @@ all: web server
 
 help:
 	@echo 'make            build the server with the web application: $(BUILD)/recount'
-	@echo 'make run        set up, build, serve a demonstration on http://127.0.0.1:8080'
+	@echo 'make run        set up, build, serve a demonstration on http://127.0.0.1:8080 (PORT=8090: another port)'
 	@echo 'make check      set up, lint, build with GCC and Clang, run every test'
 	@echo 'make check-long, make torture, make fuzz    the same at full counts'
 	@echo 'make bench      measure, beside the peers'
@@ -36,7 +37,7 @@ $(BUILD)/build.ninja:
 
 run: setup
 	@$(MAKE) --no-print-directory all
-	@tools/run-demo.sh $(BUILD)/recount
+	@PORT=$(PORT) tools/run-demo.sh $(BUILD)/recount
 
 check: setup-check
 	@tools/check.sh
@@ -60,4 +61,4 @@ dist: setup all
 	@tools/dist.sh $(BUILD)/recount
 
 clean:
-	rm -rf $(BUILD) build-asan build-tsan build-fuzz build-dist build-results web/dist dist
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz build-dist build-results web/dist dist setup.log

@@ -3,9 +3,11 @@
 
 usage: commonpw.py OUTPUT [WORDLIST ...]
 
-Words come from Debian's word lists where they are installed (wamerican, cracklib-runtime) and always from the
-short list below; each is folded to lower case and reduced to its letters, as password_is_common()
-does with what a person typed. Words of fewer than four letters say nothing about a password.
+Words come from the lists named and from the short one below; each is folded to lower case and
+reduced to its letters, as password_is_common() does with what a person typed. Words of fewer than
+four letters say nothing about a password.
+A list that is missing is an error: which passwords are refused must not depend on the machine
+that built the binary.
 """
 import os
 import sys
@@ -40,7 +42,7 @@ def main():
     words = set(ALWAYS)
     for path in lists:
         if not os.path.exists(path):
-            continue
+            sys.exit(f"{path} is missing: install Debian's package wamerican (tools/setup.sh does)")
         with open(path, encoding="utf-8", errors="ignore") as f:
             for line in f:
                 word = "".join(c for c in line.strip().lower() if "a" <= c <= "z")

@@ -8,5 +8,8 @@ cd "$ROOT/$1"
 lock=$(sha256sum package-lock.json package.json | sha256sum | cut -d' ' -f1)
 [ "$(cat node_modules/.lock-digest 2>/dev/null)" = "$lock" ] && exit 0
 echo "Installing the packages of $1/"
-npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null
+npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null || {
+    echo "The packages of $1/ could not be fetched: does this machine reach the npm registry (npm config get registry)?" >&2
+    exit 1
+}
 echo "$lock" > node_modules/.lock-digest
