@@ -37,7 +37,7 @@ $(BUILD)/build.ninja:
 
 run: setup
 	@$(MAKE) --no-print-directory all
-	@PORT=$(PORT) tools/run-demo.sh $(BUILD)/recount
+	@exec env PORT=$(PORT) tools/run-demo.sh $(BUILD)/recount
 
 check: setup-check
 	@tools/check.sh
@@ -57,8 +57,8 @@ bench: setup-check
 lint:
 	@python3 tools/lint.py
 
-dist: setup all
-	@tools/dist.sh $(BUILD)/recount
+dist: setup web
+	@tools/dist.sh
 
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-fuzz build-dist build-results web/dist dist setup.log

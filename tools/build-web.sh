@@ -13,5 +13,5 @@ if [ -f web/dist/index.html ] && [ "$(cat web/dist/.digest 2>/dev/null)" = "$dig
     exit 0
 fi
 echo "Building the web application"
-(cd web && npm run --silent build </dev/null)
+(cd web && npm run --silent build -- --logLevel warn </dev/null)
 echo "$digest" > web/dist/.digest

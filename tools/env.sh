@@ -6,4 +6,4 @@ if [ -d "$ROOT/.node" ]; then
     export PATH
 fi
 export LC_ALL=C.UTF-8
-export npm_config_update_notifier=false npm_config_fund=false npm_config_audit=false
+export npm_config_update_notifier=false npm_config_fund=false npm_config_audit=false npm_config_progress=false

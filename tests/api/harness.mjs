@@ -106,7 +106,7 @@ export const ADMIN = { email: "admin@example.org", first: "Alice", last: "Archer
 /**
  * Starts a server on a store (a new one unless given), with a first administrator and the users asked for.
  * @typedef {{store?: Store, kind?: string, users?: object[], args?: string[], env?: object, noAdmin?: boolean,
- *            tls?: {cert: string, key: string, pem: string}, proxy?: boolean, keep?: boolean, wrap?: string[]}} ServeOptions
+ *            tls?: {cert: string, key: string, pem: string}, proxy?: boolean, keep?: boolean, wrap?: string[], bin?: string}} ServeOptions
  *   proxy: trust 127.0.0.1 as a proxy, so that clients can come `from` any address
  * @param {ServeOptions} o
  */
@@ -149,7 +149,7 @@ export class Server {
     const args = ["serve", "--data", this.store.data, "--listen", "127.0.0.1:0", ...this.store.flags, ...(this.o.args ?? [])];
     if (this.o.proxy) args.push("--trusted-proxy", "127.0.0.1/32");
     if (this.tls) args.push("--tls-cert", this.tls.cert, "--tls-key", this.tls.key);
-    const [cmd, ...pre] = [...(this.o.wrap ?? []), BIN];
+    const [cmd, ...pre] = [...(this.o.wrap ?? []), this.o.bin ?? BIN];
     this.log = []; this.out = ""; this.err = ""; this.exit = null;
     this.child = spawn(cmd, [...pre, ...args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...(this.o.env ?? {}) } });
     const child = this.child;
