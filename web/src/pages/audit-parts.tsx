@@ -7,6 +7,7 @@ import { Link } from "react-router";
 import type { Event } from "../api";
 import { ago, asDate, clock, day, dayStart, stamp, zoneName, type Zone } from "../time";
 import { Badge, Copy } from "../ui/basics";
+import { VerifyEvent } from "./verify";
 
 export const START: [string, string][] = [["1d", "Past 24 hours"], ["7d", "Past 7 days"], ["30d", "Past 30 days"], ["90d", "Past 90 days"], ["", "Whole window"]];
 export const END: [string, string][] = [["", "Now"], ["1d", "24 hours ago"], ["7d", "7 days ago"], ["30d", "30 days ago"], ["90d", "90 days ago"]];
@@ -114,6 +115,7 @@ export function Detail({ e, zone, filter }: { e: Event; zone: Zone; filter?: (v:
       <div><h2>When and where</h2>{facts([["Time", <span key="t" className="num">{stamp(e.timestamp, zone, true)} {zoneName(zone, e.timestamp)}</span>], ["", <span key="r" className="dim num">{ago(e.timestamp)} · {new Date(e.timestamp).toISOString()}</span>], ["Address", e.address ? val(<span className="mono">{e.address}</span>, { q: `"${e.address}"` }) : null], ["Via", e.via], ["Browser", e.user_agent], ["Session", e.actor?.session ? <code className="mono">{e.actor.session}</code> : null], ["Request", e.request_id ? val(<code className="mono">{e.request_id}</code>, { q: `"${e.request_id}"` }) : null]])}</div>
       {!!e.changes?.length && <div className="span"><h2>Changes</h2><table className="changes"><thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead><tbody>{e.changes.map((c, i) => <tr key={i}><td>{c.field}</td><td>{c.before ? <del>{c.before}</del> : clip(c.before)}</td><td>{c.after ? <ins>{c.after}</ins> : clip(c.after)}</td></tr>)}</tbody></table></div>}
       <div className="span"><h2>Record</h2>{facts([["Index", <span key="i" className="num">{e.index}</span>], ["Id", <code key="c" className="mono">{e.cuid}</code>], ["Leaf", e.leaf ? <code className="mono">{e.leaf}</code> : null]])}
+        <VerifyEvent key={e.cuid} e={e} />
         <div className="row wrap" style={{ marginTop: 10 }}>{filter && <Button component={Link} to={`/admin/audit-log/${e.cuid}`} size="compact-xs" variant="default">Open by itself</Button>}<Copy text={`${location.origin}/admin/audit-log/${e.cuid}`} label="Copy link" /><Copy text={JSON.stringify(e, null, 2)} label="Copy as JSON" /></div></div>
     </div>
   );

@@ -13,6 +13,7 @@ import { ADMIN, Avatar, Badge, Copy, Empty, Failed, Notice, Page, Panel, Skeleto
 import { useDelayed, useTyped, useUrl } from "../ui/table";
 import { useLog } from "./audit-live";
 import { DateBox, Detail, END, FilterChip, Marked, Outcome, outcomeWord, pieces, START, who, type Option } from "./audit-parts";
+import { SealBadge } from "./verify";
 
 const FILTERS = ["q", "from", "to", "user", "event_type", "outcome", "client"] as const;
 const OUTCOMES: Option[] = [{ value: "success", label: "Success" }, { value: "failure", label: "Failure" }, { value: "denied", label: "Denied" }];
@@ -58,6 +59,7 @@ export function AuditPage() {
   const exports: [string, string, string][] = [["csv", "CSV", "For spreadsheets"], ["ndjson", "NDJSON", "One JSON object a line"], ["ocsf", "OCSF", "For a SIEM"]];
   return (
     <Page kind="full" title="Audit log" crumbs={ADMIN} acts={<>
+      <SealBadge />
       <span className={`live ${log.live === "on" ? "on" : ""}`} role="status"><i aria-hidden />{log.live === "on" ? "Live" : log.live === "past" ? "Range has ended" : log.loading ? "Loading" : "Connecting"}</span>
       {s.can("AUDIT_LOG.EXPORT") && <Menu position="bottom-end" width={230}><Menu.Target><Button size="compact-md" variant="default" leftSection={<IconDownload size={15} />}>Export</Button></Menu.Target>
         <Menu.Dropdown><Menu.Label>What is shown, with query and digest</Menu.Label>{exports.map(([f, name, hint]) => <Menu.Item key={f} component="a" href={`/api/v2/auditlog/export?format=${f}${filter ? "&" + filter : ""}`} download><div>{name}</div><div className="dim small">{hint}</div></Menu.Item>)}</Menu.Dropdown></Menu>}

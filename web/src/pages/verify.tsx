@@ -1,0 +1,79 @@
+// What proves the log: the seal above the list, and the Verify button of an event. The checking itself is proof.ts.
+import { Button, Popover } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { IconCheck, IconShieldCheck, IconShieldExclamation, IconShieldX, IconX } from "@tabler/icons-react";
+import { useState } from "react";
+import { get, say, type Event } from "../api";
+import { useSession } from "../session";
+import { ago, stamp } from "../time";
+import { hasWebCrypto, verifyEvent, verifyHead, type Step } from "../proof";
+import { Copy, Notice } from "../ui/basics";
+
+export interface Seal {
+  state: "green" | "amber" | "red"; reasons: string[]; checkpoint: { origin: string; size: number; root: string; signed_at: string } | null;
+  witnesses?: { configured: number; cosigned_at: string | null } | null; self_check?: { last_complete: string | null; findings?: { index?: number; what: string }[] } | null;
+}
+interface Head { origin: string; epoch: number; size: number; root: string; signed_at: string; vkey: string; checkpoint: string }
+
+const Steps = ({ steps }: { steps: Step[] }) => (
+  <ol className="steps">{steps.map((s) => <li key={s.title} className={s.ok === false ? "bad" : s.ok ? "ok" : ""}>{s.ok === false ? <IconX size={15} aria-label="Failed" /> : <IconCheck size={15} aria-label="Good" />}<div><strong>{s.title}</strong><div>{s.text}</div></div></li>)}</ol>
+);
+const LIMITS = "This check uses the key that this server gave to this browser and the script it delivered. It can not show that others were given the same key, nor what happened in the second before a checkpoint. Compare the key once with one you got another way (by mail, from a witness, on paper); to be independent of this page, check the same proof with doc/verify/verify.py.";
+
+/** Checks one event in this browser and shows each step. */
+export function VerifyEvent({ e }: { e: Event }) {
+  const s = useSession(), [steps, setSteps] = useState<Step[]>([]), [busy, setBusy] = useState(false), [fault, setFault] = useState("");
+  if (!s.can("AUDIT_LOG.EXPORT")) return null;
+  const run = async () => {
+    setBusy(true); setSteps([]); setFault("");
+    try { await verifyEvent(e, setSteps); } catch (x) { setFault(say(x)); } finally { setBusy(false); }
+  };
+  const bad = steps.some((x) => x.ok === false), done = steps.length > 0 && !busy;
+  return (
+    <div className="verify">
+      <div className="row wrap">
+        <Button size="compact-xs" variant="default" leftSection={<IconShieldCheck size={14} />} loading={busy} onClick={() => void run()}>Verify</Button>
+        <Button component="a" size="compact-xs" variant="default" href={`/api/v2/auditlog/proof/${e.cuid}?format=tlog-proof`} download={`${e.cuid}.tlog-proof`}>Proof file</Button>
+        {done && <span role="status" className={`verdict ${bad ? "bad" : "ok"}`}>{bad ? "This event does not verify" : "Verified in this browser"}</span>}
+      </div>
+      {fault && <Notice kind="bad">{fault}</Notice>}
+      {steps.length > 0 && <><Steps steps={steps} /><p className="dim small">{LIMITS}{!hasWebCrypto() && " This page came over plain HTTP, so a script did the arithmetic in place of the browser."}</p></>}
+    </div>
+  );
+}
+
+const SHOWN = { green: { text: "Sealed", Icon: IconShieldCheck, kind: "ok" }, amber: { text: "Sealed, with remarks", Icon: IconShieldExclamation, kind: "warn" }, red: { text: "Not trustworthy", Icon: IconShieldX, kind: "bad" } } as const;
+
+/** The state of the log as a whole: last checkpoint, witnesses, self-check. */
+export function SealBadge() {
+  const s = useSession(), [steps, setSteps] = useState<Step[] | null>(null), [fault, setFault] = useState(""), [busy, setBusy] = useState(false), proofs = s.can("AUDIT_LOG.EXPORT");
+  const q = useQuery({ queryKey: ["seal"], refetchInterval: 15_000, retry: false, queryFn: ({ signal }) => get<{ data: Seal }>("/api/v2/auditlog/seal", signal) });
+  const heads = useQuery({ queryKey: ["log-heads"], enabled: proofs && busy, retry: false, queryFn: ({ signal }) => get<{ data: Head[] }>("/api/v2/auditlog/heads", signal) });
+  const d = q.data?.data;
+  if (!d) return null;
+  const state = steps?.some((x) => x.ok === false) ? "red" : d.state, { text, Icon, kind } = SHOWN[state];
+  const check = async () => {
+    setBusy(true); setFault("");
+    try { const h = (await heads.refetch()).data?.data[0]; if (h) setSteps(await verifyHead(h)); } catch (x) { setFault(say(x)); } finally { setBusy(false); }
+  };
+  const head = heads.data?.data[0];
+  return (
+    <Popover width={400} position="bottom-end" shadow="md" withinPortal trapFocus>
+      <Popover.Target><button type="button" className={`seal ${kind}`} aria-label={`Seal of the log: ${text}`}><Icon size={15} aria-hidden />{text}</button></Popover.Target>
+      <Popover.Dropdown>
+        <div className="stack seal-box" role="group" aria-label="Seal of the log">
+          {d.reasons.map((r) => <Notice key={r} kind={state === "red" ? "bad" : state === "amber" ? "warn" : ""}>{r}</Notice>)}
+          <dl className="facts">
+            <dt>Checkpoint</dt><dd className="num">{d.checkpoint ? <>{d.checkpoint.size.toLocaleString("en")} events, {ago(d.checkpoint.signed_at)}<div className="dim small">{stamp(d.checkpoint.signed_at, "utc", true)} UTC</div></> : "None yet"}</dd>
+            {d.checkpoint && <><dt>Root</dt><dd className="mono small break">{d.checkpoint.root}</dd></>}
+            <dt>Witness</dt><dd>{d.witnesses?.cosigned_at ? `Cosigned ${ago(d.witnesses.cosigned_at)}` : d.witnesses?.configured ? "Configured, no cosignature yet" : "None configured"}</dd>
+            <dt>Self-check</dt><dd>{d.self_check?.last_complete ? `Whole log sound ${ago(d.self_check.last_complete)}` : "First pass not finished"}</dd>
+          </dl>
+          {steps && <Steps steps={steps} />}
+          {fault && <Notice kind="bad">{fault}</Notice>}
+          {proofs && <div className="row wrap"><Button size="compact-xs" variant="default" loading={busy} onClick={() => void check()}>Check against this browser's memory</Button><Button component="a" size="compact-xs" variant="default" href="/api/v2/auditlog/checkpoint" download="checkpoint.txt">Save checkpoint</Button>{head && <Copy text={head.vkey} label="Copy key" />}</div>}
+        </div>
+      </Popover.Dropdown>
+    </Popover>
+  );
+}
