@@ -46,6 +46,9 @@ test("an event with hidden characters verifies, too", async () => {
   const kept = e;
   e = await admin.event("ClientCreated");
   assert.equal(await verify(), "Verified in this browser");
+  const text = await page.locator(".detail").innerText();
+  assert.match(text, /Acme \\u\{202E\}gnp\.exe/);
+  assert.doesNotMatch(text, /\u202E/);
   e = kept;
 });
 for (const [name, change, at] of /** @type {[string, (d: any) => void, string][]} */ ([

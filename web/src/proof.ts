@@ -3,6 +3,7 @@
 // tlog-checkpoint). Shares no code with the server. WebCrypto does hashes and signatures where it is there; plain
 // HTTP on another host has none, and some browsers no Ed25519: two small libraries take over then.
 import { get, type Event } from "./api";
+import { visible } from "./text";
 
 export interface Proof {
   cuid: string; origin: string; epoch: number; index: number; size: number; root: string; leaf: string; public: string; salt: string | null; personal: string | null; personal_hash: string; erased: boolean;
@@ -121,8 +122,6 @@ function fields(b: Bytes): Map<number, Bytes[]> {
 const text = (f: Map<number, Bytes[]>, tag: number) => { const v = f.get(tag)?.[0]; return v ? new TextDecoder("utf-8", { fatal: true }).decode(v) : null; };
 const number = (f: Map<number, Bytes[]>, tag: number) => { const v = f.get(tag)?.[0]; return v?.length === 8 ? Number(new DataView(v.buffer).getBigInt64(0)) : 0; };
 
-/** Text as it is shown: what a reader can not see stands as its code. The ranges are those of the server's text_visible(). */
-const visible = (s: string | null) => s?.replace(/[\0-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}}`) ?? null;
 /** One change: field, before, after, each behind its length; the longest length means absent. */
 function change(b: Bytes): (string | null)[] {
   const v = new DataView(b.buffer, b.byteOffset, b.byteLength), out: (string | null)[] = [];

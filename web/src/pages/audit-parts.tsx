@@ -7,6 +7,7 @@ import { Link } from "react-router";
 import type { Event } from "../api";
 import { ago, asDate, clock, day, dayStart, stamp, zoneName, type Zone } from "../time";
 import { Badge, Copy } from "../ui/basics";
+import { visible, visibleAll } from "../text";
 import { VerifyEvent } from "./verify";
 
 export const START: [string, string][] = [["1d", "Past 24 hours"], ["7d", "Past 7 days"], ["30d", "Past 30 days"], ["90d", "Past 90 days"], ["", "Whole window"]];
@@ -97,14 +98,15 @@ export function Marked({ text, parts }: { text: string; parts: string[] }): Reac
   const bits = text.split(new RegExp(`(${parts.map((p) => p.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|")})`, "gi"));
   return bits.map((b, i) => (i % 2 ? <mark key={i}>{b}</mark> : b));
 }
-export const who = (e: Event) => e.actor?.name || e.actor?.email || e.user_info || "System";
+export const who = (e: Event) => visible(e.actor?.name || e.actor?.email || e.user_info) || "System";
 export const outcomeWord = (o: string) => (/^s/i.test(o) ? "Success" : /^d/i.test(o) ? "Denied" : "Failure");
 export const outcomeKind = (o: string) => (/^s/i.test(o) ? "ok" : /^d/i.test(o) ? "warn" : "bad");
 export const Outcome = ({ of }: { of: string }) => <Badge kind={outcomeKind(of)}>{outcomeWord(of)}</Badge>;
 
 const clip = (v: string | null | undefined) => (v === null || v === undefined || v === "" ? <span className="dim">none</span> : v);
 /** The whole event. `filter` lets a value become a filter. */
-export function Detail({ e, zone, filter }: { e: Event; zone: Zone; filter?: (v: Record<string, string>) => void }) {
+export function Detail({ e: raw, zone, filter }: { e: Event; zone: Zone; filter?: (v: Record<string, string>) => void }) {
+  const e = visibleAll(raw);
   const val = (v: ReactNode, set?: Record<string, string>) => (filter && set ? <button type="button" className="bare link" title="Show only these" onClick={() => filter(set)}>{v}</button> : v);
   const person = (p: Event["actor"]) => (p && (p.name || p.email || p.id) ? <>{val(p.name || p.email || p.id, p.kind === "user" || p.email ? { user: p.email || p.id || "" } : undefined)}{p.email && p.name && <span className="dim"> {p.email}</span>}{p.kind && p.kind !== "user" && <span className="dim"> ({p.kind})</span>}</> : null);
   const facts = (rows: [string, ReactNode][]) => <dl className="facts">{rows.filter(([, v]) => v !== null && v !== undefined && v !== "").map(([k, v]) => <div key={k} style={{ display: "contents" }}><dt>{k}</dt><dd>{v}</dd></div>)}</dl>;
@@ -115,8 +117,8 @@ export function Detail({ e, zone, filter }: { e: Event; zone: Zone; filter?: (v:
       <div><h2>When and where</h2>{facts([["Time", <span key="t" className="num">{stamp(e.timestamp, zone, true)} {zoneName(zone, e.timestamp)}</span>], ["", <span key="r" className="dim num">{ago(e.timestamp)} · {new Date(e.timestamp).toISOString()}</span>], ["Address", e.address ? val(<span className="mono">{e.address}</span>, { q: `"${e.address}"` }) : null], ["Via", e.via], ["Browser", e.user_agent], ["Session", e.actor?.session ? <code className="mono">{e.actor.session}</code> : null], ["Request", e.request_id ? val(<code className="mono">{e.request_id}</code>, { q: `"${e.request_id}"` }) : null]])}</div>
       {!!e.changes?.length && <div className="span"><h2>Changes</h2><table className="changes"><thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead><tbody>{e.changes.map((c, i) => <tr key={i}><td>{c.field}</td><td>{c.before ? <del>{c.before}</del> : clip(c.before)}</td><td>{c.after ? <ins>{c.after}</ins> : clip(c.after)}</td></tr>)}</tbody></table></div>}
       <div className="span"><h2>Record</h2>{facts([["Index", <span key="i" className="num">{e.index}</span>], ["Id", <code key="c" className="mono">{e.cuid}</code>], ["Leaf", e.leaf ? <code className="mono">{e.leaf}</code> : null]])}
-        <VerifyEvent key={e.cuid} e={e} />
-        <div className="row wrap" style={{ marginTop: 10 }}>{filter && <Button component={Link} to={`/admin/audit-log/${e.cuid}`} size="compact-xs" variant="default">Open by itself</Button>}<Copy text={`${location.origin}/admin/audit-log/${e.cuid}`} label="Copy link" /><Copy text={JSON.stringify(e, null, 2)} label="Copy as JSON" /></div></div>
+        <VerifyEvent key={e.cuid} e={raw} />
+        <div className="row wrap" style={{ marginTop: 10 }}>{filter && <Button component={Link} to={`/admin/audit-log/${e.cuid}`} size="compact-xs" variant="default">Open by itself</Button>}<Copy text={`${location.origin}/admin/audit-log/${e.cuid}`} label="Copy link" /><Copy text={JSON.stringify(raw, null, 2)} label="Copy as JSON" /></div></div>
     </div>
   );
 }
