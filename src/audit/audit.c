@@ -178,6 +178,7 @@ audit_wake(void *arg)
     au->wakes++;
     pthread_cond_signal(&au->wake);
     pthread_mutex_unlock(&au->wake_lock);
+    mover_let_catch_up(au);
 }
 
 /* ---- settling ---- */

@@ -117,13 +117,13 @@ sort_pairs(struct build *b)
 static const struct sql put_gram =
     SQL_WRITE2("audit_gram",
                "INSERT OR FAIL INTO audit_gram (tenant_id, epoch, level, chunk, gram, n, list)"
-               " SELECT $2, $3, $4, $5, $6, $7, $8 WHERE $1 IS NOT NULL",
+               " VALUES ($2, $3, $4, $5, $6, $7, $8)",
                "INSERT INTO audit_gram (month, tenant_id, epoch, level, chunk, gram, n, list)"
                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
 static const struct sql put_chunk =
     SQL_WRITE2("audit_chunk",
                "INSERT OR FAIL INTO audit_chunk (tenant_id, epoch, level, chunk, lo, hi, bigrams)"
-               " SELECT $2, $3, $4, $5, $6, $7, $8 WHERE $1 IS NOT NULL",
+               " VALUES ($2, $3, $4, $5, $6, $7, $8)",
                "INSERT INTO audit_chunk (month, tenant_id, epoch, level, chunk, lo, hi, bigrams)"
                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
 

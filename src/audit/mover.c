@@ -8,18 +8,13 @@
 #include "audit/priv.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/log.h"
 #include "run/bus.h"
 
 #define MOVE_ARENA ((size_t)256 << 20)
-#define GATHER_US  10000 /* wait for more commits before a move, unless a reader waits */
-#define CROWD_US   20000 /* the same when events come in hundreds: each move costs less an event */
-#define CROWD      192   /* so many events in a move are a crowd */
-#define PLACE_MAX  64    /* bytes record_put_place() adds at most */
-#define POLL_MS    200   /* look at least this often: other processes write to the tail, too */
-#define TRIM_ROWS  512   /* moved rows the tail may keep before it is trimmed */
+#define PLACE_MAX  64  /* bytes record_put_place() adds at most */
+#define TRIM_ROWS  512 /* moved rows the tail may keep before it is trimmed */
 
 /* One event on its way. */
 struct item {
@@ -169,20 +164,20 @@ place(struct batch *b, struct item *i, size_t log)
 #define EVENT_COLS "tenant_id, epoch, idx, cuid, type, outcome, at, logged, client_id, public, leaf"
 static const struct sql put_event = SQL_WRITE2(
     "audit_event",
-    "INSERT OR FAIL INTO audit_event (" EVENT_COLS ") SELECT $2, $3, $4, $5, $6, $7, $8, $9,"
-    " $10, $11, $12 WHERE $1 IS NOT NULL",
+    "INSERT OR FAIL INTO audit_event (" EVENT_COLS ") VALUES ($2, $3, $4, $5, $6, $7, $8, $9,"
+    " $10, $11, $12)",
     "INSERT INTO audit_event (month, " EVENT_COLS ") VALUES ($1, $2, $3, $4, $5, $6,"
     " $7, $8, $9, $10, $11, $12)");
 static const struct sql put_personal =
     SQL_WRITE2("audit_personal",
                "INSERT OR FAIL INTO audit_personal (tenant_id, epoch, idx, salt, personal)"
-               " SELECT $2, $3, $4, $5, $6 WHERE $1 IS NOT NULL",
+               " VALUES ($2, $3, $4, $5, $6)",
                "INSERT INTO audit_personal (month, tenant_id, epoch, idx, salt, personal)"
                " VALUES ($1, $2, $3, $4, $5, $6)");
 static const struct sql put_party =
     SQL_WRITE2("audit_party",
                "INSERT OR FAIL INTO audit_party (tenant_id, epoch, user_id, idx)"
-               " SELECT $2, $3, $4, $5 WHERE $1 IS NOT NULL",
+               " VALUES ($2, $3, $4, $5)",
                "INSERT INTO audit_party (month, tenant_id, epoch, user_id, idx)"
                " VALUES ($1, $2, $3, $4, $5)");
 #define RANGE_KEEPS                                                                                \
@@ -195,7 +190,7 @@ static const struct sql put_party =
 static const struct sql put_range =
     SQL_WRITE2("audit_range",
                "INSERT INTO audit_range (tenant_id, epoch, first, next, last_logged, min_lag,"
-               " max_lag, edge) SELECT $2, $3, $4, $5, $6, $7, $8, $9 WHERE $1 IS NOT NULL"
+               " max_lag, edge) VALUES ($2, $3, $4, $5, $6, $7, $8, $9)"
                " ON CONFLICT (tenant_id, epoch)" RANGE_KEEPS,
                "INSERT INTO audit_range (month, tenant_id, epoch, first, next, last_logged,"
                " min_lag, max_lag, edge) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
@@ -428,7 +423,10 @@ trim_locked(struct audit *au)
     struct arena *a = arena_create("audit.trim", MOVE_ARENA);
     struct trim t = {0};
     collect_dirty(au, a, &t);
+    atomic_store(&au->trimming, true); /* who holds the writer must not wait for us now */
+    mover_tell(au);
     enum err e = db_write(au->app->db, a, write_trim, &t);
+    atomic_store(&au->trimming, false);
     if (e == OK) {
         pthread_mutex_lock(&au->lock);
         for (size_t i = 0; i < t.n; i++)
@@ -606,22 +604,37 @@ mover_fini(struct audit *au)
     free(au->batch);
 }
 
+/* What was recorded before the batch was read is moved when the batch was not full; what was undone
+ * meanwhile is forgotten with it. */
+static void
+count_caught(struct audit *au, int64_t n, long long recorded)
+{
+    if (n < MOVE_BATCH)
+        atomic_store(&au->n_caught, recorded);
+    else
+        atomic_fetch_add(&au->n_caught, n);
+}
+
 enum err
 mover_step(struct audit *au, int64_t *moved)
 {
     pthread_mutex_lock(&au->mover);
+    long long recorded = atomic_load(&au->n_recorded);
     struct batch *b = batch_begin(au);
     enum err e = au->pg ? step_pg(au, b) : step_lite(au, b), trimmed = OK;
     if (e == OK && au->moved_to - au->trimmed_to >= TRIM_ROWS)
         trimmed = trim_locked(au);
     int64_t n = (int64_t)b->n;
     bool news = b->foreign;
+    if (e == OK)
+        count_caught(au, n, recorded);
     arena_free(b->a);
     pthread_mutex_unlock(&au->mover);
     if (e == OK) {
         *moved = n;
         news = news || n > 0;
         atomic_fetch_add(&au->n_moved, (long long)n);
+        mover_tell(au);
     }
     if (news && au->app->bus != NULL)
         bus_publish(au->app->bus, BUS_AUDIT);
@@ -636,107 +649,4 @@ mover_drain(struct audit *au)
         TRY(mover_step(au, &moved));
     while (moved == MOVE_BATCH);
     return OK;
-}
-
-/* ---- the thread ---- */
-
-static struct timespec
-in_us(int64_t us)
-{
-    int64_t t = clock_monotonic() + us;
-    return (struct timespec){t / USEC_PER_SEC, (t % USEC_PER_SEC) * 1000};
-}
-
-/* Waits for a commit, the poll interval, or the end. Gives the number of commits seen. */
-static uint64_t
-wait_for_commit(struct audit *au)
-{
-    struct timespec until = in_us(POLL_MS * USEC_PER_MS);
-    pthread_mutex_lock(&au->wake_lock);
-    while (au->wakes == au->done && !atomic_load(&au->stop) &&
-           pthread_cond_timedwait(&au->wake, &au->wake_lock, &until) == 0)
-        ;
-    uint64_t seen = au->wakes;
-    pthread_mutex_unlock(&au->wake_lock);
-    return seen;
-}
-
-/* A short pause lets commits that are about to happen share the segment's fsync; a reader who waits
- * ends it. */
-static void
-gather(struct audit *au, bool crowd)
-{
-    struct timespec until = in_us(crowd ? CROWD_US : GATHER_US);
-    pthread_mutex_lock(&au->wake_lock);
-    while (atomic_load(&au->settling) == 0 && !atomic_load(&au->stop) &&
-           pthread_cond_timedwait(&au->hurry, &au->wake_lock, &until) == 0)
-        ;
-    pthread_mutex_unlock(&au->wake_lock);
-}
-
-static void
-mark_done(struct audit *au, uint64_t seen, bool moved)
-{
-    pthread_mutex_lock(&au->wake_lock);
-    au->done = seen;
-    if (moved) {
-        au->index_due = true;
-        pthread_cond_signal(&au->index_wake);
-    }
-    pthread_mutex_unlock(&au->wake_lock);
-    pthread_mutex_lock(&au->lock);
-    pthread_cond_broadcast(&au->moved);
-    pthread_mutex_unlock(&au->lock);
-}
-
-static uint64_t
-commits(struct audit *au)
-{
-    pthread_mutex_lock(&au->wake_lock);
-    uint64_t n = au->wakes;
-    pthread_mutex_unlock(&au->wake_lock);
-    return n;
-}
-
-static void
-pause_ms(int ms)
-{
-    struct timespec t = {ms / 1000, (ms % 1000) * 1000000L};
-    (void)nanosleep(&t, NULL);
-}
-
-void *
-mover_main(void *arg)
-{
-    struct audit *au = arg;
-    bool idle = true, crowd = false;
-    (void)pthread_setname_np(pthread_self(), "mover");
-    while (!atomic_load(&au->stop)) {
-        uint64_t seen = wait_for_commit(au);
-        if (seen != au->done)
-            gather(au, crowd);
-        seen = commits(au);
-        long long before = atomic_load(&au->n_moved);
-        enum err e = mover_drain(au);
-        long long n = atomic_load(&au->n_moved) - before;
-        bool moved = n > 0;
-        crowd = n >= CROWD;
-        if (e == ERR_CONFLICT) { /* another server moves now, perhaps without our last commit */
-            pause_ms(5);
-            continue;
-        }
-        bool writable = e == OK;
-        if (atomic_exchange(&au->writable, writable) != writable)
-            log_warn(writable ? "audit.writable" : "audit.unwritable",
-                     LOG_STR("store", db_last_error()));
-        if (e != OK) {
-            pause_ms(200);
-            continue;
-        }
-        mark_done(au, seen, moved);
-        if (!moved && !idle && mover_trim(au) != OK) /* an idle moment: tidy up */
-            log_debug("audit.trim_later", LOG_STR("store", db_last_error()));
-        idle = !moved;
-    }
-    return NULL;
 }

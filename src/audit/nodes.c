@@ -10,13 +10,13 @@
 static const struct sql put_node =
     SQL_WRITE2("audit_node",
                "INSERT OR FAIL INTO audit_node (tenant_id, epoch, level, n, hash)"
-               " SELECT $2, $3, $4, $5, $6 WHERE $1 IS NOT NULL",
+               " VALUES ($2, $3, $4, $5, $6)",
                "INSERT INTO audit_node (month, tenant_id, epoch, level, n, hash)"
                " VALUES ($1, $2, $3, $4, $5, $6)");
 static const struct sql put_carry =
     SQL_WRITE2("audit_carry",
                "INSERT OR FAIL INTO audit_carry (tenant_id, epoch, first, hashes)"
-               " SELECT $2, $3, $4, $5 WHERE $1 IS NOT NULL",
+               " VALUES ($2, $3, $4, $5)",
                "INSERT INTO audit_carry (month, tenant_id, epoch, first, hashes)"
                " VALUES ($1, $2, $3, $4, $5)");
 

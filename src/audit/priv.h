@@ -74,7 +74,7 @@ struct audit {
     struct arena *arena;
     struct audit_options options;
     bool pg;
-    bool started;
+    atomic_bool started;
 
     pthread_mutex_t lock;      /* lists below; held for moments only */
     pthread_cond_t moved;      /* broadcast after every move and at unpin */
@@ -112,6 +112,9 @@ struct audit {
     struct heads *heads;       /* what this server signed; NULL: nothing is signed */
     struct reserve *reserve;   /* SQLite, and only where threads run; else NULL */
     atomic_llong n_moved, n_folded;
+    atomic_llong n_recorded; /* SQLite: events given to the tail, those undone again among them */
+    atomic_bool trimming;    /* the mover waits for the main store's writer */
+    atomic_llong n_caught;   /* how many of them the mover has left behind it */
     atomic_bool writable;
 };
 
@@ -131,7 +134,8 @@ position_index(int64_t position)
     return position & ((INT64_C(1) << EPOCH_SHIFT) - 1);
 }
 
-/* ---- SQL on segments: $1 is the month, a column on PostgreSQL only ---- */
+/* ---- SQL on segments: $1 is the month, a column on PostgreSQL only. Inserts of SQLite leave it out:
+ * an INSERT from a SELECT into a table with triggers collects its row in a temporary table. ---- */
 #define SEG_LITE " $1 IS NOT NULL "
 #define SEG_PG   " month = $1 "
 
@@ -215,11 +219,15 @@ void reserve_watch(struct audit *au);
 bool reserve_is_tight(const struct audit *au);
 
 /* ---- mover.c ---- */
-void *mover_main(void *arg);
+void *mover_main(void *arg); /* mover_thread.c */
+/* Wakes who waits for events to be moved. */
+void mover_tell(struct audit *au);
 /* Moves at most one batch; *moved: how many events. */
 MUST_CHECK enum err mover_step(struct audit *au, int64_t *moved);
 /* Moves all that is committed. */
 MUST_CHECK enum err mover_drain(struct audit *au);
+/* SQLite: after a commit; waits a little when the mover is far behind. */
+void mover_let_catch_up(struct audit *au);
 /* SQLite: removes moved rows from the tail and notes the logs' sizes. */
 MUST_CHECK enum err mover_trim(struct audit *au);
 void mover_fini(struct audit *au);

@@ -134,6 +134,8 @@ audit_record(struct cx *cx, const struct audit_entry *e, struct str *cuid)
     struct record r = {0};
     fill(cx, e, &r);
     TRY(append(cx, str_is_null(r.tenant) ? INSTANCE_LOG : cx->tenant.id, &r));
+    if (cx->app->audit != NULL)
+        atomic_fetch_add(&cx->app->audit->n_recorded, 1);
     struct notes *n = notes_of(cx->tx);
     n->events[e->event] = true;
     n->reasons[REASON_TAIL] = true;

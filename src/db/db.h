@@ -166,7 +166,8 @@ size_t db_tx_touched(const struct db_tx *tx, const struct db_touch **out);
 /* Called with the open transaction when a write body returned OK, before the commit; anything but
  * OK rolls back. Set once, before threads start. */
 void db_set_commit_check(struct db *db, enum err (*check)(struct db_tx *tx));
-/* Called once after each durable commit group, from the committing thread; must only signal. */
+/* Called once after each durable commit group, from the committing thread; the group's answers and the next
+ * group wait for it. */
 void db_set_commit_hook(struct db *db, void (*hook)(void *arg), void *arg);
 
 /* A message fit for the log (never for a user) about the last failure on this thread. */

@@ -13,9 +13,12 @@
 
 #include <fcntl.h>
 #include <libpq-fe.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define WRITERS    64
@@ -216,20 +219,22 @@ bare_rows(struct bare *p, int group, int ms)
 /* ---- peers: bare SQLite behind as many threads ---- */
 
 /* Each thread makes its row, hands it over and waits until it is durable, as a request does. Whoever
- * finds the connection free inserts what has gathered, commits, and wakes the others at once. */
+ * finds the connection free inserts what has gathered, commits, and wakes its group with one system
+ * call: the way sqlite_group.c does it, so that the difference is what we do with a row. */
 struct bare_row {
     struct bare_row *next;
+    atomic_uint state; /* BARE_… */
     char bytes[4096];
 };
+enum { BARE_WAITS, BARE_LEADS, BARE_DONE };
 
 struct bare_crowd {
     struct bare *bare;
     pthread_mutex_t lock;
-    pthread_cond_t durable;
-    struct bare_row *waiting;
+    struct bare_row *waiting, *last;
     bool held;
-    uint64_t forming; /* number of the group that gathers now */
-    uint64_t done;    /* groups below are durable */
+    unsigned forming;     /* number of the group that gathers now */
+    atomic_uint words[3]; /* to wait on: two for groups in turn, one for who leads next */
     atomic_bool stop;
     atomic_long rows, groups;
     atomic_llong cpu;
@@ -240,39 +245,75 @@ struct bare_round {
 };
 
 static void
-bare_group(struct bare_crowd *c, struct bare_row *rows)
+bare_wake(atomic_uint *word)
 {
-    bare_run(c->bare, "BEGIN IMMEDIATE");
-    for (; rows; rows = rows->next)
-        bare_insert(c->bare, rows->bytes);
-    bare_run(c->bare, "COMMIT");
-    atomic_fetch_add(&c->groups, 1);
+    atomic_fetch_add(word, 1);
+    (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+static bool
+bare_enter(struct bare_crowd *c, struct bare_row *row)
+{
+    pthread_mutex_lock(&c->lock);
+    bool free = !c->held, first = c->waiting == NULL;
+    atomic_uint *word = &c->words[first ? 2 : c->forming % 2];
+    c->held = true;
+    row->next = NULL;
+    atomic_store(&row->state, BARE_WAITS);
+    if (!free) {
+        *(first ? &c->waiting : &c->last->next) = row;
+        c->last = row;
+    }
+    pthread_mutex_unlock(&c->lock);
+    while (!free) {
+        unsigned seen = atomic_load(word), state = atomic_load(&row->state);
+        if (state != BARE_WAITS)
+            return state == BARE_LEADS;
+        (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+    }
+    return true;
+}
+
+static struct bare_row *
+bare_take(struct bare_crowd *c)
+{
+    pthread_mutex_lock(&c->lock);
+    struct bare_row *rows = c->waiting;
+    c->waiting = NULL;
+    c->forming += rows == NULL;
+    pthread_mutex_unlock(&c->lock);
+    return rows;
 }
 
 static void
-bare_hand_over(struct bare_crowd *c, struct bare_row *row)
+bare_lead(struct bare_crowd *c, struct bare_row *row)
 {
-    pthread_mutex_lock(&c->lock);
-    row->next = c->waiting;
-    c->waiting = row;
-    uint64_t mine = c->forming;
-    while (c->done <= mine) {
-        if (c->held) {
-            pthread_cond_wait(&c->durable, &c->lock);
-            continue;
+    struct bare_row *done = NULL, *next;
+    bare_run(c->bare, "BEGIN IMMEDIATE");
+    bare_insert(c->bare, row->bytes);
+    for (struct bare_row *r; (r = bare_take(c));)
+        for (; r; r = next) {
+            next = r->next;
+            bare_insert(c->bare, r->bytes);
+            r->next = done;
+            done = r;
         }
-        struct bare_row *rows = c->waiting;
-        c->waiting = NULL;
-        c->held = true;
-        c->forming++;
-        pthread_mutex_unlock(&c->lock);
-        bare_group(c, rows);
-        pthread_mutex_lock(&c->lock);
-        c->held = false;
-        c->done = c->forming;
-        pthread_cond_broadcast(&c->durable);
-    }
+    bare_run(c->bare, "COMMIT");
+    atomic_fetch_add(&c->groups, 1);
+    pthread_mutex_lock(&c->lock);
+    unsigned word = (c->forming - 1) % 2;
+    next = c->waiting;
+    c->held = next != NULL;
+    c->waiting = next ? next->next : NULL;
     pthread_mutex_unlock(&c->lock);
+    if (next)
+        atomic_store(&next->state, BARE_LEADS);
+    for (struct bare_row *r = done; r; r = next) {
+        next = r->next;
+        atomic_store(&r->state, BARE_DONE);
+    }
+    bare_wake(&c->words[2]);
+    bare_wake(&c->words[word]);
 }
 
 static void *
@@ -282,7 +323,8 @@ bare_writer(void *arg)
     struct bare_row row = {0};
     while (!atomic_load(&c->stop)) {
         rand_bytes(row.bytes, 16);
-        bare_hand_over(c, &row);
+        if (bare_enter(c, &row))
+            bare_lead(c, &row);
         atomic_fetch_add(&c->rows, 1);
     }
     atomic_fetch_add(&c->cpu, cpu_us(RUSAGE_THREAD));
@@ -292,8 +334,7 @@ bare_writer(void *arg)
 static struct bare_round
 bare_crowd(struct bare *p, int n, int ms)
 {
-    struct bare_crowd c = {
-        .bare = p, .lock = PTHREAD_MUTEX_INITIALIZER, .durable = PTHREAD_COND_INITIALIZER};
+    struct bare_crowd c = {.bare = p, .lock = PTHREAD_MUTEX_INITIALIZER};
     pthread_t t[WRITERS];
     double start = now_us();
     for (int i = 0; i < n; i++)
