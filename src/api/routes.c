@@ -21,6 +21,7 @@
     X(authorization)                                                                               \
     X(dashboard)                                                                                   \
     X(retention)                                                                                   \
+    X(access)                                                                                      \
     X(audit)                                                                                       \
     X(proof)                                                                                       \
     X(uploads)

@@ -1,18 +1,20 @@
-/* recount audit: list, tail and export of the log without a server, reading only. */
+/* recount audit: list, tail and export of the log without a server, reading only; access is
+ * audit_access.c's. */
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "audit/audit.h"
 #include "base/text.h"
-#include "cmd/cmd.h"
+#include "cmd/audit_cmd.h"
 
 #define BATCH        500
 #define TAIL_POLL_US 250000
 
 struct audit_args {
     struct str q, from, to, limit, format, user, tenant, event_type;
-    bool instance;
+    struct str on;
+    bool instance, check;
 };
 
 struct batch {
@@ -147,7 +149,9 @@ read_log(struct arena *a, int argc, char **argv)
                                       {"user", &u.user, NULL},
                                       {"tenant", &u.tenant, NULL},
                                       {"event-type", &u.event_type, NULL},
+                                      {"on", &u.on, NULL},
                                       {"instance", NULL, &u.instance},
+                                      {"check", NULL, &u.check},
                                       {0}};
     struct audit_query q = {.outcome = -1, .after = -1, .before = -1, .budget_ms = 60000};
     struct app *app;
@@ -158,7 +162,8 @@ read_log(struct arena *a, int argc, char **argv)
     if (!options_read(a, defs, &argc, argv) || argc != 1)
         return usage(
             "audit list|tail|export [--query Q] [--from D] [--to D] [--limit N] [--instance]\n"
-            "       audit new-epoch --reason TEXT");
+            "                     audit access [--on D] [--format csv|ndjson] [--user U] [--check]\n"
+            "                     audit new-epoch --reason TEXT");
     if (!str_is_null(u.limit) && (str_int64(u.limit, &limit) != OK || limit < 1))
         return usage("audit: --limit wants a number");
     if (!str_is_null(u.tenant) && str_int64(u.tenant, &q.tenant_id) != OK)
@@ -175,6 +180,8 @@ read_log(struct arena *a, int argc, char **argv)
     else if (!read_when(u.from, cx.now, &q.from) || !read_when(u.to, cx.now, &q.to))
         status =
             refuse("--from and --to want a date (2026-11-23), a time with zone or a span (30d)");
+    else if (u.check)
+        status = audit_access_check(&cx, str_is_null(u.tenant) ? -1 : q.tenant_id);
     else if (!u.instance && command_tenant(&cx, q.tenant_id) != OK)
         status = refuse("%.*s", STR_ARG(cx.failure.message));
     else if (str_eq(str_of(argv[0]), S("list")))
@@ -183,8 +190,10 @@ read_log(struct arena *a, int argc, char **argv)
         status = tail(app, &cx, &q);
     else if (str_eq(str_of(argv[0]), S("export")))
         status = export(app, &cx, &q, u.format);
+    else if (str_eq(str_of(argv[0]), S("access")))
+        status = audit_access(&cx, &(struct audit_access_args){u.on, u.format, u.user});
     else
-        status = usage("audit list|tail|export");
+        status = usage("audit list|tail|export|access");
     app_close(app);
     return status;
 }

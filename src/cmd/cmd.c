@@ -15,7 +15,8 @@ static const struct command commands[] = {
      "               | list | unlock --email E | reset-mfa --email E",
      "manage users on the machine itself", cmd_user},
     {"audit",
-     "list [--query Q] [--from D] [--to D] [--limit N] [--instance] | tail | export --format ndjson|csv|ocsf",
+     "list [--query Q] [--from D] [--to D] [--limit N] [--instance] | tail | export --format ndjson|csv|ocsf | "
+     "access [--on D] [--check]",
      "read the audit log", cmd_audit},
     {"backup", "create FILE | restore FILE", "copy the store, or put a copy back", cmd_backup},
     {"doctor", "", "audit this installation", cmd_doctor},

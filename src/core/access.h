@@ -86,6 +86,14 @@ MUST_CHECK enum err access_keep_baselines(struct cx *cx);
 MUST_CHECK enum err access_at(struct cx *cx, int64_t at, struct access_state **out,
                               struct access_source *source, int64_t *first);
 
+/* The same for a question from outside: bad moments are noted as the field "on" (in the future,
+ * before what the log keeps, before its first baseline) and refused with ERR_INVALID. */
+MUST_CHECK enum err access_on(struct cx *cx, int64_t at, struct access_state **out,
+                              struct access_source *source);
+/* "2026-11-23" stands for the end of that day (UTC), or now on the day itself; "…T10:00:00Z" for
+ * itself; empty for now. ERR_INVALID otherwise. */
+MUST_CHECK enum err access_when(struct str text, int64_t now, int64_t *at);
+
 /* ---- comparing ---- */
 
 struct access_diff {

@@ -615,3 +615,42 @@ access_replay_to(struct cx *cx, int64_t position, const struct replay_tail *tail
     *source = r.source;
     return e;
 }
+
+enum err
+access_when(struct str text, int64_t now, int64_t *at)
+{
+    int64_t t = now;
+
+    if (!str_is_empty(text)) {
+        TRY(time_parse_iso(text, &t));
+        if (text.n == 10 && t <= now && now < t + USEC_PER_DAY)
+            t = now;
+        else if (text.n == 10)
+            t += USEC_PER_DAY - 1;
+    }
+    *at = t;
+    return OK;
+}
+
+enum err
+access_on(struct cx *cx, int64_t at, struct access_state **out, struct access_source *source)
+{
+    int64_t since, next, first = 0;
+    enum err e;
+
+    audit_window(cx->app, cx->now, &since, &next);
+    if (at > cx->now)
+        return fail_field(cx, S("on"), "lies in the future");
+    if (at < since)
+        return fail_field(cx, S("on"), "is before what the log keeps, which begins on %.*s", 10,
+                          time_iso(cx->arena, since).p);
+    e = access_at(cx, at, out, source, &first);
+    if (e == OK)
+        return OK;
+    if (e == ERR_NOT_FOUND && first > at)
+        return fail_field(cx, S("on"), "is before the first access baseline of the log, of %.*s",
+                          STR_ARG(time_iso(cx->arena, first)));
+    if (e == ERR_NOT_FOUND)
+        return fail_field(cx, S("on"), "has no complete access baseline before it in the log");
+    return fail(cx, ERR_UNAVAILABLE, "The log could not be read. Try again.");
+}

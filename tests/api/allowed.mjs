@@ -179,6 +179,8 @@ export const ALLOWED = {
   [`GET ${LOG}/log/{cuid}/{epoch}/tile/{l}/{n1}/{n2}/{n3}`]: "public",
   [`GET ${LOG}/log/{cuid}/{epoch}/tile/{l}/{n1}/{n2}/{n3}/{n4}`]: "public",
   [`GET ${LOG}/log/{cuid}/{epoch}/tile/{l}/{n1}/{n2}/{n3}/{n4}/{n5}`]: "public",
+  [`GET ${LOG}/access`]: ["auditor"],
+  [`GET ${LOG}/access/export`]: ["auditor"],
   [`POST ${LOG}/clock`]: ADMIN_ONLY,
   [`GET ${LOG}/retention`]: ADMIN_ONLY,
   [`PUT ${LOG}/retention`]: ADMIN_ONLY,

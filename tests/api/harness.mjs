@@ -105,8 +105,9 @@ export const ADMIN = { email: "admin@example.org", first: "Alice", last: "Archer
 
 /**
  * Starts a server on a store (a new one unless given), with a first administrator and the users asked for.
- * @typedef {{store?: Store, kind?: string, users?: object[], args?: string[], env?: object, noAdmin?: boolean,
+ * @typedef {{store?: Store, kind?: string, users?: object[], args?: string[], env?: object, noAdmin?: boolean, tampers?: boolean,
  *            tls?: {cert: string, key: string, pem: string}, proxy?: boolean, keep?: boolean, wrap?: string[], bin?: string}} ServeOptions
+ *   tampers: the scenario changes tables behind the log's back, so the last look at them is left out
  *   proxy: trust 127.0.0.1 as a proxy, so that clients can come `from` any address
  * @param {ServeOptions} o
  */
@@ -193,10 +194,17 @@ export class Server {
       clearTimeout(timer);
     }
     this.agent?.destroy();
+    const check = drop && !this.o.keep && !this.o.tampers ? this.check() : null;
     if (drop && !this.o.keep) this.store.drop();
     const bad = /(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:|BUG)[^]*/.exec(this.err);
     assert.equal(bad?.[0]?.slice(0, 6000) ?? null, null, "the server complained");
     assert.deepEqual(this.exit, { code: 0, signal: null }, this.err.slice(-2000));
+    if (check) assert.equal(check.status, 0, `the tables are not as the log says: ${check.out}${check.err}`);
+  }
+
+  /** Whatever a scenario did: what the log implies must be what the tables hold. */
+  check() {
+    return recount(["audit", "access", "--check", "--data", this.store.data, ...this.store.flags]);
   }
 
   /** Ends at once, in the middle of whatever it does. */
