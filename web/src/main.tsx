@@ -19,6 +19,7 @@ import { Empty, Failed, Page, Skeleton } from "./ui/basics";
 import { useMantineColorScheme } from "@mantine/core";
 
 const AuditPage = lazy(() => import("./pages/audit").then((m) => ({ default: m.AuditPage })));
+const AccessPage = lazy(() => import("./pages/access").then((m) => ({ default: m.AccessPage })));
 const EventPage = lazy(() => import("./pages/audit").then((m) => ({ default: m.EventPage })));
 const UsersPage = lazy(() => import("./pages/users").then((m) => ({ default: m.UsersPage })));
 const RolesPage = lazy(() => import("./pages/roles").then((m) => ({ default: m.RolesPage })));
@@ -68,6 +69,7 @@ const router = createBrowserRouter([
     { path: "/admin/roles", element: wait(<RolesPage />) }, { path: "/admin/roles/:id", element: wait(<RolePage />) },
     { path: "/admin/authorization", element: wait(<AuthorizationPage />) }, { path: "/admin/classification-tiers", element: wait(<TiersPage />) },
     { path: "/admin/general", element: wait(<SettingsPage kind="general" />) }, { path: "/admin/email", element: wait(<SettingsPage kind="email" />) }, { path: "/admin/authentication", element: wait(<SettingsPage kind="authentication" />) }, { path: "/admin/audit-settings", element: wait(<SettingsPage kind="audit" />) }, { path: "/admin/health", element: wait(<HealthPage />) },
+    { path: "/admin/access", element: wait(<AccessPage />) },
     { path: "/admin/audit-log", element: wait(<AuditPage />) }, { path: "/admin/audit-log/:cuid", element: wait(<EventPage />) },
     { path: "*", element: <Lost /> },
   ] }] },

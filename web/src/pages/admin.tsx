@@ -1,11 +1,12 @@
 // The Admin Dashboard: cards by group. Only what one may use is shown.
-import { IconAdjustments, IconBuildingSkyscraper, IconChevronRight, IconClipboardList, IconHeartbeat, IconHierarchy, IconLock, IconMail, IconShieldLock, IconStack2, IconUsers, IconUsersGroup } from "@tabler/icons-react";
+import { IconAdjustments, IconBuildingSkyscraper, IconCalendarUser, IconChevronRight, IconClipboardList, IconHeartbeat, IconHierarchy, IconLock, IconMail, IconShieldLock, IconStack2, IconUsers, IconUsersGroup } from "@tabler/icons-react";
 import { Link } from "react-router";
 import { useSession } from "../session";
 import { Empty, Page } from "../ui/basics";
 
 export const ADMIN_PAGES = [
   { group: "Security & User Management", name: "Audit log", to: "/admin/audit-log", need: ["AUDIT_LOG.VIEW"], text: "Who did what, when, and from where", icon: IconClipboardList },
+  { group: "Security & User Management", name: "Access on a date", to: "/admin/access", need: ["AUDIT_LOG.VIEW"], text: "Who had which rights, and since when", icon: IconCalendarUser },
   { group: "Security & User Management", name: "Users", to: "/admin/users", need: ["SECURITY.VIEW_USERS", "SECURITY.MANAGE_USERS"], text: "Accounts, states and roles", icon: IconUsers },
   { group: "Security & User Management", name: "Role Based Access", to: "/admin/roles", need: ["SECURITY.VIEW_ROLES", "SECURITY.MANAGE_ROLES"], text: "Roles and the permission matrix", icon: IconHierarchy },
   { group: "Security & User Management", name: "Authorization", to: "/admin/authorization", need: ["SECURITY.MANAGE_AUTHORIZATION"], text: "Who may work on which client", icon: IconUsersGroup },

@@ -3,7 +3,7 @@ import { ActionIcon, Button, Menu, TextInput } from "@mantine/core";
 import { useHotkeys, useMediaQuery } from "@mantine/hooks";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { IconArrowUp, IconChevronRight, IconDownload, IconListSearch, IconSearch, IconX } from "@tabler/icons-react";
+import { IconArrowUp, IconCalendarUser, IconChevronRight, IconDownload, IconListSearch, IconSearch, IconX } from "@tabler/icons-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Link, useParams } from "react-router";
 import { get, post, query, type Client, type Event, type EventType, type User } from "../api";
@@ -61,6 +61,7 @@ export function AuditPage() {
     <Page kind="full" title="Audit log" crumbs={ADMIN} acts={<>
       <SealBadge />
       <span className={`live ${log.live === "on" ? "on" : ""}`} role="status"><i aria-hidden />{log.live === "on" ? "Live" : log.live === "past" ? "Range has ended" : log.loading ? "Loading" : "Connecting"}</span>
+      <Button size="compact-md" variant="default" component={Link} to="/admin/access" leftSection={<IconCalendarUser size={15} />}>Access on a date</Button>
       {s.can("AUDIT_LOG.EXPORT") && <Menu position="bottom-end" width={230}><Menu.Target><Button size="compact-md" variant="default" leftSection={<IconDownload size={15} />}>Export</Button></Menu.Target>
         <Menu.Dropdown><Menu.Label>What is shown, with query and digest</Menu.Label>{exports.map(([f, name, hint]) => <Menu.Item key={f} component="a" href={`/api/v2/auditlog/export?format=${f}${filter ? "&" + filter : ""}`} download><div>{name}</div><div className="dim small">{hint}</div></Menu.Item>)}</Menu.Dropdown></Menu>}
     </>}>
