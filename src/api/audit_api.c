@@ -267,8 +267,11 @@ clock_apply(struct api_request *rq)
     struct audit_entry e = {
         .event = EV_SETTING_CHANGED, .target_kind = S("audit"), .changes = &change, .n_changes = 1};
 
-    if (!audit_drops_held(rq->cx->app))
+    enum err r = audit_confirm_clock(rq->cx);
+
+    if (r == ERR_NOT_FOUND)
         return fail(rq->cx, ERR_CONFLICT, "The clock did not step: there is nothing to confirm");
+    TRY(r);
     e.text = arena_fmt(rq->cx->arena, "%.*s confirmed the clock after a step",
                        STR_ARG(rq->cx->actor.name));
     TRY(audit_record(rq->cx, &e, NULL));
@@ -278,7 +281,7 @@ clock_apply(struct api_request *rq)
 static enum err
 clock_after(struct api_request *rq)
 {
-    audit_confirm_clock(rq->cx->app);
+    audit_refresh_clock(rq->cx->app);
     return OK;
 }
 

@@ -66,8 +66,6 @@ audit_open(struct app *app, const struct audit_options *o, struct str *why)
     atomic_store(&au->held_from, INT64_MAX);
     snprintf(au->id, sizeof au->id, "%016llx", (unsigned long long)rand_u64());
     atomic_store(&au->writable, true);
-    au->seen_wall = clock_now();
-    au->seen_mono = clock_monotonic();
     audit_coverage_abort(app->coverage_abort);
     init_locks(au);
     enum err e = segments_open(au, why);
@@ -96,6 +94,8 @@ audit_start(struct app *app)
         return;
     au->started = true;
     reserve_open(au);
+    struct clock_reading now = clock_read();
+    clock_watch(au, &now); /* before anything asks whether drops are held */
     start_thread(&au->mover_thread, mover_main, au);
     start_thread(&au->index_thread, index_main, au);
     start_thread(&au->keeper_thread, keeper_main, au);

@@ -122,7 +122,12 @@ void audit_hold(struct app *app);
 void audit_release(struct app *app);
 /* After a clock step of over an hour nothing is dropped until an administrator confirms. */
 bool audit_drops_held(struct app *app);
-void audit_confirm_clock(struct app *app);
+/* In a write, whose event covers audit_clock_hold: ends the hold. ERR_NOT_FOUND when there is none. */
+MUST_CHECK enum err audit_confirm_clock(struct cx *cx);
+/* After its commit: drops go on in this process now, in others within a minute. */
+void audit_refresh_clock(struct app *app);
+/* When the run before this one was last seen alive on this machine (µs; 0: never). */
+int64_t audit_last_seen(struct app *app);
 /* Moves and indexes everything now, on the calling thread (commands, demonstration, tests). */
 MUST_CHECK enum err audit_move_now(struct app *app);
 

@@ -1,6 +1,5 @@
 /* The window of the log and the month end: the running month and the kept whole months before it
- * are shown and kept; what falls out is recorded as expired and then dropped, whole. Owns the
- * clock watch that holds drops back after a step. */
+ * are shown and kept; what falls out is recorded as expired and then dropped, whole. */
 #include "audit/priv.h"
 
 #include <time.h>
@@ -8,7 +7,6 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define STEP_MAX       USEC_PER_HOUR /* a wall clock that moved further than this against the other */
 #define KEEPER_US      (250 * USEC_PER_MS) /* between looks at what comes round */
 #define MONTH_CHECK_US USEC_PER_MIN
 #define MONTH_ARENA    ((size_t)128 << 20)
@@ -74,47 +72,6 @@ bool
 audit_window_held(struct app *app)
 {
     return atomic_load(&app->audit->held_from) != INT64_MAX;
-}
-
-/* ---- drops ---- */
-
-bool
-audit_drops_held(struct app *app)
-{
-    return atomic_load(&app->audit->hold_drops);
-}
-
-void
-audit_confirm_clock(struct app *app)
-{
-    atomic_store(&app->audit->hold_drops, false);
-}
-
-/* ---- the clock ---- */
-
-static void
-watch_clock(struct audit *au)
-{
-    int64_t wall = clock_now(), mono = clock_monotonic();
-    int64_t step = (wall - au->seen_wall) - (mono - au->seen_mono);
-    au->seen_wall = wall;
-    au->seen_mono = mono;
-    if (step <= STEP_MAX && step >= -STEP_MAX)
-        return;
-    atomic_store(&au->hold_drops, true);
-    log_warn("audit.clock_step", LOG_INT("seconds", step / USEC_PER_SEC));
-    struct arena *a = arena_create("audit.clock", MONTH_ARENA);
-    struct cx cx = cx_system(au->app, a, "Audit log", NULL);
-    struct audit_entry e = {
-        .event = EV_CLOCK_STEPPED,
-        .instance = true,
-        .text = arena_fmt(a,
-                          "The clock moved by %lld seconds at once. No month of the audit log "
-                          "expires until an administrator confirms the time.",
-                          (long long)(step / USEC_PER_SEC)),
-        .target_kind = S("audit")};
-    audit_record_apart(&cx, &e, S("clock"));
-    arena_free(a);
 }
 
 /* ---- what a month held ---- */
@@ -300,7 +257,8 @@ month_check(struct audit *au)
     int64_t since = 0, next = 0;
     int32_t *months = NULL;
     size_t n = 0;
-    watch_clock(au);
+    struct clock_reading now = clock_read();
+    clock_watch(au, &now);
     drop_sweep(au);
     if (atomic_load(&au->hold_drops))
         return;

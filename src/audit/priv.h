@@ -69,6 +69,28 @@ struct heads;
 struct mover_lock;
 struct reserve;
 
+#define CLOCK_HOST_MAX 256
+#define CLOCK_BOOT_MAX 64
+
+/* One look at a machine's clocks. */
+struct clock_reading {
+    int64_t wall, up; /* µs since 1970; since this boot, sleep included */
+    char boot[CLOCK_BOOT_MAX], host[CLOCK_HOST_MAX];
+};
+/* What two looks say of the clock between them. */
+struct clock_verdict {
+    int64_t moved; /* µs against what was expected; over a boot: against the last look */
+    bool certain;  /* the time since boot was there to compare with */
+    bool tell, holds;
+};
+/* The keeper's: nobody else touches it while threads run. */
+struct clock_watch {
+    struct clock_reading seen; /* last look; host "" before the first */
+    int64_t before;            /* wall of the last look of the run before this one; 0: none */
+    int64_t moved, steps;      /* small steps not told yet */
+    int64_t told_at;           /* time since boot of the last event of small steps */
+};
+
 struct audit {
     struct app *app;
     struct arena *arena;
@@ -104,8 +126,8 @@ struct audit {
     atomic_llong held_from; /* start of the oldest month a legal hold keeps; INT64_MAX: none */
     char id[17];            /* of this process, for leases */
     atomic_int fail_step;   /* tests: so many steps until one fails; 0: none does */
-    atomic_bool hold_drops; /* a clock step of over an hour, not confirmed */
-    int64_t seen_wall, seen_mono;
+    atomic_bool hold_drops; /* a clock step of over an hour, not confirmed; kept in the store */
+    struct clock_watch clock;
 
     struct fold *fold;
     struct mover_lock *shared; /* SQLite: the mover among processes; NULL: reading only */
@@ -322,6 +344,14 @@ void fold_free(struct fold *f);
 void fold_flush(struct audit *au, bool all);
 /* Until something is kept, at most so long. */
 void fold_wait(struct audit *au, int64_t us);
+
+/* ---- clock.c ---- */
+struct clock_reading clock_read(void);
+struct clock_verdict clock_judge(const struct clock_reading *before,
+                                 const struct clock_reading *now);
+/* Compares with the last look (at first: of the run before), tells and holds what it must, and keeps
+ * the new one. */
+void clock_watch(struct audit *au, const struct clock_reading *now);
 
 /* ---- month.c ---- */
 /* Looks at the clock; drops what the window left behind. */

@@ -31,6 +31,12 @@ clock_monotonic(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+int64_t
+clock_since_boot(void)
+{
+    return read_clock(CLOCK_BOOTTIME);
+}
+
 static int64_t
 floor_div(int64_t a, int64_t b)
 {

@@ -16,6 +16,8 @@
 int64_t clock_now(void);       /* wall clock, µs since the epoch */
 int64_t clock_monotonic(void); /* µs since an arbitrary point, never stepping */
 
+int64_t clock_since_boot(void); /* µs since the machine started, sleep included, never stepping */
+
 struct civil {
     int year, month, day;     /* month 1..12, day 1..31 */
     int hour, minute, second; /* UTC */

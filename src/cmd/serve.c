@@ -67,14 +67,32 @@ config_digest(struct arena *a, const struct config *c)
     return str_sub(hex_in(a, sha256_str(&h)), 0, 16);
 }
 
+static const struct sql RUN_STOPPED =
+    SQL_READ("SELECT coalesce(max(stopped_at), 0) FROM process_run WHERE host = $1");
+
+/* Since when no server ran here: the last one stopped, or was last seen alive; 0 when there was none. */
+static enum err
+off_since(struct cx *cx, struct app *app, struct str host, bool unclean, int64_t *since)
+{
+    int64_t stopped = 0, seen = audit_last_seen(app);
+
+    TRY(db_query_int(cx->tx, &RUN_STOPPED, ARGS(V_STR(host)), &stopped));
+    *since = unclean || stopped == 0 ? seen : stopped;
+    if (*since > cx->now) /* the clock went back: the clock watch tells */
+        *since = 0;
+    return OK;
+}
+
 static enum err
 record_start(struct cx *cx, void *arg)
 {
     struct app *app = arg;
     struct str host = host_name(cx->arena), digest = config_digest(cx->arena, &app->config);
-    struct audit_change change = {S("configuration"), STR_NULL, digest};
+    struct audit_change change[2] = {{S("configuration"), STR_NULL, digest}};
     struct audit_entry e = {
-        .event = EV_SERVER_STARTED, .instance = true, .changes = &change, .n_changes = 1};
+        .event = EV_SERVER_STARTED, .instance = true, .changes = change, .n_changes = 1};
+    struct str off = S("");
+    int64_t since = 0;
     struct db_rows *r;
     bool unclean = false;
     enum err rc = db_query_one(cx->tx, &RUN_OPEN, ARGS(V_STR(host)), &r);
@@ -85,10 +103,17 @@ record_start(struct cx *cx, void *arg)
     } else if (rc != ERR_NOT_FOUND) {
         return rc;
     }
-    e.text =
-        arena_fmt(cx->arena, "Recount " RECOUNT_VERSION " started on %.*s, listening on %.*s:%d%s",
-                  STR_ARG(host), STR_ARG(app->config.listen_host), server_port(),
-                  unclean ? "; the previous run ended uncleanly" : "");
+    TRY(off_since(cx, app, host, unclean, &since));
+    if (since > 0) {
+        change[e.n_changes++] =
+            (struct audit_change){S("off since"), STR_NULL, time_iso(cx->arena, since)};
+        off = arena_fmt(cx->arena, "; it was off for %lld s",
+                        (long long)((cx->now - since) / USEC_PER_SEC));
+    }
+    e.text = arena_fmt(cx->arena,
+                       "Recount " RECOUNT_VERSION " started on %.*s, listening on %.*s:%d%.*s%s",
+                       STR_ARG(host), STR_ARG(app->config.listen_host), server_port(), STR_ARG(off),
+                       unclean ? "; the previous run ended uncleanly" : "");
     e.target_kind = S("process");
     e.target_id = cx->request_id;
     TRY(audit_record(cx, &e, NULL));

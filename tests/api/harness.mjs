@@ -83,6 +83,14 @@ export function newStore(kind = STORE) {
   };
 }
 
+/** A statement on the main store while no server runs. */
+export function sqlOn(store, text) {
+  if (store.kind === "postgres") return psql(text, store.url);
+  const r = spawnSync("python3", ["-c", "import sqlite3, sys\nd = sqlite3.connect(sys.argv[1])\nprint(d.execute(sys.argv[2]).fetchall())\nd.commit()", path.join(store.data, "recount.db"), text], { encoding: "utf8" });
+  assert.equal(r.status, 0, r.stderr);
+  return r.stdout;
+}
+
 /** Runs `recount …` to its end. */
 export function recount(args, { input = "", env = {} } = {}) {
   const r = spawnSync(BIN, args, { input, encoding: "utf8", env: { ...process.env, ...env }, timeout: 120_000, maxBuffer: 1 << 28 });

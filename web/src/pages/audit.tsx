@@ -9,7 +9,7 @@ import { Link, useParams } from "react-router";
 import { get, post, query, type Client, type Event, type EventType, type User } from "../api";
 import { useSession } from "../session";
 import { ago, asDate, longDay, plural, stamp, zoneName, type Zone } from "../time";
-import { ADMIN, Avatar, Badge, Copy, Empty, Failed, Notice, Page, Panel, Skeleton } from "../ui/basics";
+import { ADMIN, Avatar, Badge, confirm, Copy, Empty, Failed, Notice, Page, Panel, Skeleton, toast, toastError } from "../ui/basics";
 import { useDelayed, useTyped, useUrl } from "../ui/table";
 import { useLog } from "./audit-live";
 import { DateBox, Detail, END, FilterChip, Marked, Outcome, outcomeWord, pieces, START, who, type Option } from "./audit-parts";
@@ -81,6 +81,7 @@ export function AuditPage() {
         <span className="grow" />
         {meta?.window && <span className="dim small">Events since {longDay(meta.window.since)}; next change {longDay(meta.window.next_change)}</span>}
       </div>
+      {meta?.window?.held_by_clock_step && <Notice kind="warn"><div className="row wrap"><span className="grow">The server's clock was stepped. No month of the log expires until an administrator confirms that the time is right{s.can("AUDIT_LOG.RETENTION") ? `: it is ${stamp(Date.now(), "utc")} UTC by this browser` : ""}.</span>{s.can("AUDIT_LOG.RETENTION") && <Button size="compact-sm" variant="default" onClick={() => void confirmClock(log.again)}>The time is right</Button>}</div></Notice>}
       {log.fault && events.length > 0 && <Notice kind="bad">{log.fault}</Notice>}
       <section className={`log ${log.loading ? "loading" : ""}`} aria-label="Events" aria-busy={log.loading}>
         {log.waiting.length > 0 && <button type="button" className="pill" onClick={top}><IconArrowUp size={14} aria-hidden />{pillText(log)}</button>}
@@ -104,6 +105,11 @@ export function AuditPage() {
       </section>
     </Page>
   );
+}
+/** After it months that left the window expire: not to be done by a slip. */
+async function confirmClock(again: () => void) {
+  if (!(await confirm("Confirm the server's time?", "Months that left the window expire from then on, and can not be brought back. Compare the times of the newest events with a clock you trust first.", "Confirm the time", false))) return;
+  try { await post("/api/v2/auditlog/clock"); toast("The time is confirmed"); again(); } catch (e) { toastError(e); }
 }
 const pillText = (log: { waiting: unknown[]; missed: boolean }) => (log.missed ? "1,000 or more new events" : plural(log.waiting.length, "new event"));
 const Incomplete = ({ meta, zone, more }: { meta: { scanned_to?: unknown }; zone: Zone; more: () => void }) => <span className="row wrap" style={{ justifyContent: "center" }}>Looked back to {stamp(meta.scanned_to, zone)} so far. <Button size="compact-xs" variant="default" onClick={more}>Search further back</Button></span>;

@@ -1,0 +1,252 @@
+/* The clock watch with looks made up here: steps, restarts, boots, what is told, what is held, on both stores. */
+#include "support.h"
+
+static struct clock_reading look; /* the last one given */
+
+/* The machine goes on: `wall` and `up` are how far each clock went, in µs. */
+static void
+goes_on(int64_t wall, int64_t up)
+{
+    look.wall += wall;
+    look.up += up;
+    t.app.simulated_now = look.wall;
+    clock_watch(t.app.audit, &look);
+}
+
+static void
+boots(const char *boot, int64_t off)
+{
+    restart();
+    snprintf(look.boot, sizeof look.boot, "%s", boot);
+    look.up = 0;
+    goes_on(off, USEC_PER_SEC);
+}
+
+static enum err
+insert_tenants(struct db_tx *tx, void *arg)
+{
+    (void)arg;
+    return db_script(tx, "INSERT INTO tenant (tenant_id, cuid, name, created_at) VALUES"
+                         " (0, 'ctenant00000000000000000a', 'First', 1),"
+                         " (3, 'ctenant00000000000000000b', 'Third', 1)");
+}
+
+static void
+first_look(void)
+{
+    db_set_commit_check(t.app.db, NULL); /* the test's tenants are no change that needs an event */
+    assert_int_equal(db_write(t.app.db, t.a, insert_tenants, NULL), OK);
+    db_set_commit_check(t.app.db, audit_commit_check);
+    look = (struct clock_reading){
+        .wall = DAY0, .up = 5 * USEC_PER_DAY, .boot = "boot-a", .host = "one"};
+    goes_on(0, 0);
+}
+
+static size_t
+told(bool instance, struct str *text)
+{
+    struct audit_query q = query(0);
+    q.instance = instance;
+    q.event = EV_CLOCK_STEPPED;
+    move();
+    struct audit_page p = list(q);
+    if (p.n > 0 && text != NULL)
+        *text = p.events[0].text;
+    return p.n;
+}
+
+static bool
+says(const char *text)
+{
+    struct str got = S("");
+    (void)told(true, &got);
+    if (!str_contains(got, str_of(text)))
+        print_message("it says: %.*s\n", STR_ARG(got));
+    return str_contains(got, str_of(text));
+}
+
+static bool
+held(void)
+{
+    return audit_drops_held(&t.app);
+}
+
+static enum err
+confirm_body(struct cx *cx, void *arg)
+{
+    struct audit_entry e = {.event = EV_SETTING_CHANGED, .text = S("confirmed")};
+    (void)arg;
+    TRY(audit_confirm_clock(cx));
+    return audit_record(cx, &e, NULL);
+}
+
+static enum err
+confirm(void)
+{
+    struct cx cx = context(0);
+    enum err e = cx_write(&cx, confirm_body, NULL);
+    audit_refresh_clock(&t.app);
+    return e;
+}
+
+static void
+a_clock_that_goes_right_is_not_mentioned(void **state)
+{
+    first_look();
+    for (int i = 0; i < 100; i++) /* steered by a little, as clocks are */
+        goes_on(USEC_PER_MIN + i * USEC_PER_MS, USEC_PER_MIN);
+    goes_on(9 * USEC_PER_HOUR, 9 * USEC_PER_HOUR); /* it slept, and time since boot with it */
+    assert_int_equal(told(true, NULL), 0);
+    assert_false(held());
+}
+
+static void
+a_step_over_a_second_is_an_event_in_every_log(void **state)
+{
+    first_look();
+    goes_on(USEC_PER_MIN + 3 * USEC_PER_SEC, USEC_PER_MIN);
+    assert_int_equal(told(true, NULL), 1);
+    assert_true(says("The clock of one was set forward by 3 s"));
+    assert_int_equal(told(false, NULL), 1);
+    struct audit_query q = query(3);
+    q.event = EV_CLOCK_STEPPED;
+    assert_int_equal(list(q).n, 1);
+    assert_false(held());
+}
+
+static void
+small_steps_are_told_together_once_an_hour(void **state)
+{
+    first_look();
+    for (int i = 0; i < 59; i++)
+        goes_on(USEC_PER_MIN - 2 * USEC_PER_SEC, USEC_PER_MIN);
+    assert_int_equal(told(true, NULL), 1);
+    for (int i = 0; i < 3; i++)
+        goes_on(USEC_PER_MIN, USEC_PER_MIN);
+    assert_int_equal(told(true, NULL), 2);
+    assert_true(says("moved in 58 steps, in all back by 116 s"));
+    assert_false(held());
+}
+
+static void
+a_step_over_an_hour_holds_over_restarts_until_it_is_confirmed(void **state)
+{
+    first_look();
+    goes_on(40 * USEC_PER_DAY, USEC_PER_MIN);
+    assert_true(held());
+    assert_true(says("No month of the audit log expires"));
+    for (int i = 0; i < 3; i++) {
+        restart();
+        goes_on(USEC_PER_MIN, USEC_PER_MIN);
+        assert_true(held());
+    }
+    boots("boot-b", USEC_PER_HOUR);
+    assert_true(held());
+    assert_int_equal(told(true, NULL), 1);
+    assert_int_equal(confirm(), OK);
+    assert_false(held());
+    assert_int_equal(confirm(), ERR_NOT_FOUND);
+    restart();
+    goes_on(USEC_PER_MIN, USEC_PER_MIN);
+    assert_false(held());
+    assert_int_equal(told(true, NULL), 1);
+}
+
+static void
+a_step_while_the_server_was_off_is_seen(void **state)
+{
+    first_look();
+    restart();
+    goes_on(10 * USEC_PER_DAY, 2 * USEC_PER_HOUR); /* two hours off, says the time since boot */
+    assert_true(held());
+    assert_true(says("set forward by 9 days"));
+    assert_int_equal(confirm(), OK);
+    restart();
+    goes_on(-3 * USEC_PER_DAY, USEC_PER_HOUR);
+    assert_true(held());
+    assert_true(says("set back by 3 days"));
+}
+
+static void
+a_clock_behind_after_a_boot_is_seen(void **state)
+{
+    first_look();
+    boots("boot-b", -2 * USEC_PER_HOUR);
+    assert_true(held());
+    assert_true(says("set back by 2 h 0 min"));
+}
+
+static void
+a_boot_after_some_hours_is_nothing_and_after_days_is_asked_about(void **state)
+{
+    first_look();
+    boots("boot-b", 20 * USEC_PER_HOUR);
+    assert_int_equal(told(true, NULL), 0);
+    assert_false(held());
+    boots("boot-c", 40 * USEC_PER_DAY);
+    assert_true(says("stands 40 days after it was last seen"));
+    assert_true(held());
+}
+
+/* A container has a new name at each start: the newest look of any machine is compared with. */
+static void
+another_machine_is_compared_with_the_newest_look(void **state)
+{
+    first_look();
+    restart();
+    snprintf(look.host, sizeof look.host, "two");
+    goes_on(-5 * USEC_PER_HOUR, USEC_PER_MIN);
+    assert_true(held());
+    assert_int_equal(audit_last_seen(&t.app), 0);
+    restart();
+    goes_on(USEC_PER_MIN, USEC_PER_MIN);
+    assert_int_equal(audit_last_seen(&t.app), look.wall - USEC_PER_MIN);
+}
+
+/* What an unwritable store kept from being told is told later, once. */
+static enum err
+refuse(struct db_tx *tx)
+{
+    const struct db_touch *touched = NULL;
+    return db_tx_touched(tx, &touched) > 0 ? ERR_DB : OK;
+}
+
+static void
+a_step_nobody_could_write_down_is_told_later(void **state)
+{
+    first_look();
+    db_set_commit_check(t.app.db, refuse);
+    goes_on(2 * USEC_PER_HOUR, USEC_PER_MIN);
+    assert_true(held());
+    goes_on(USEC_PER_MIN, USEC_PER_MIN);
+    db_set_commit_check(t.app.db, audit_commit_check);
+    goes_on(USEC_PER_MIN, USEC_PER_MIN);
+    assert_int_equal(told(true, NULL), 1);
+    assert_true(says("set forward by 119 min"));
+    goes_on(USEC_PER_MIN, USEC_PER_MIN);
+    assert_int_equal(told(true, NULL), 1);
+    assert_true(held());
+}
+
+#define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_##kind, end)
+#define ALL(kind)                                                                                  \
+    ON(kind, a_clock_that_goes_right_is_not_mentioned),                                            \
+        ON(kind, a_step_over_a_second_is_an_event_in_every_log),                                   \
+        ON(kind, small_steps_are_told_together_once_an_hour),                                      \
+        ON(kind, a_step_over_an_hour_holds_over_restarts_until_it_is_confirmed),                   \
+        ON(kind, a_step_while_the_server_was_off_is_seen),                                         \
+        ON(kind, a_clock_behind_after_a_boot_is_seen),                                             \
+        ON(kind, a_boot_after_some_hours_is_nothing_and_after_days_is_asked_about),                \
+        ON(kind, another_machine_is_compared_with_the_newest_look),                                \
+        ON(kind, a_step_nobody_could_write_down_is_told_later)
+
+int
+main(void)
+{
+    const struct CMUnitTest lite[] = {ALL(sqlite)};
+    const struct CMUnitTest pg[] = {ALL(postgres)};
+    int failed = cmocka_run_group_tests_name("sqlite", lite, NULL, NULL);
+    if (getenv("RECOUNT_TEST_PG") != NULL)
+        failed += cmocka_run_group_tests_name("postgres", pg, NULL, NULL);
+    return failed;
+}
