@@ -23,6 +23,7 @@
     X(retention)                                                                                   \
     X(access)                                                                                      \
     X(audit)                                                                                       \
+    X(seal)                                                                                        \
     X(proof)                                                                                       \
     X(uploads)
 /* clang-format on */

@@ -137,6 +137,7 @@ struct audit {
     atomic_llong n_recorded; /* SQLite: events given to the tail, those undone again among them */
     atomic_bool trimming;    /* the mover waits for the main store's writer */
     atomic_llong n_caught;   /* how many of them the mover has left behind it */
+    atomic_bool forked;      /* this server has signed another log: it signs nothing */
     atomic_bool writable;
 };
 

@@ -36,6 +36,9 @@ MUST_CHECK enum err audit_heads_open(struct app *app, bool accept_older, struct 
  * head file durable → published. The server does it within a second of an event by itself. */
 MUST_CHECK enum err audit_sign_now(struct app *app);
 
+/* Whether signing has stopped because the log is not the one that this server has signed. */
+bool audit_signing_stopped(struct app *app);
+
 /* The published head of the log's newest epoch (or of the epoch given, −1: newest). ERR_NOT_FOUND
  * before the first. `cx` may have a read open or none. */
 MUST_CHECK enum err audit_head_get(struct cx *cx, int64_t tenant_id, int64_t epoch,

@@ -179,6 +179,8 @@ sign_some(struct audit *au, size_t *n)
         e = heads_put(au, a, r.rows, r.n_rows);
     if (e == OK && r.n_rows > 0)
         e = db_write(au->app->db, a, publish, &r);
+    if (e == OK || e == ERR_CONFLICT)
+        atomic_store(&au->forked, e == ERR_CONFLICT);
     if (e == OK)
         remember(au, &r);
     else if (e == ERR_CONFLICT)
@@ -257,6 +259,12 @@ sign_round(struct audit *au)
     } while (e == OK && n == SIGN_BATCH);
     pthread_mutex_unlock(&au->heads->round);
     return e;
+}
+
+bool
+audit_signing_stopped(struct app *app)
+{
+    return atomic_load(&app->audit->forked);
 }
 
 enum err

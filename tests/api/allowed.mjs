@@ -161,6 +161,7 @@ export const ALLOWED = {
   [`GET ${LOG}/stream`]: ["auditor"],
   [`GET ${LOG}/export`]: ["auditor"],
   // proofs: the public ones answer 404 until the workspace opens them
+  [`GET ${LOG}/seal`]: ["auditor"],
   [`GET ${LOG}/checkpoint`]: ["auditor"],
   [`GET ${LOG}/vkey`]: ["auditor"],
   [`GET ${LOG}/heads`]: ["auditor"],

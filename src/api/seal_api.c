@@ -1,0 +1,198 @@
+/* GET /api/v2/auditlog/seal: whether the log can be trusted at this moment, in one word, and what
+ * that rests on: the newest checkpoint, who cosigned it, what the server's check of itself found.
+ *
+ * red: damage was found, or signing stopped because the log is not the one that was signed.
+ * amber: nothing is known to be wrong, but something that would show it is missing or old.
+ * green: neither. */
+#include "api/api.h"
+#include "audit/proof.h"
+#include "base/text.h"
+#include "core/selfcheck.h"
+
+#define SIGNED_WITHIN   USEC_PER_MIN /* a head follows its event within a second */
+#define CHECKED_WITHIN  (48 * USEC_PER_HOUR)
+#define COSIGNED_WITHIN (24 * USEC_PER_HOUR)
+
+struct seal {
+    struct audit_head head;
+    bool has_head, behind; /* behind: events wait for a checkpoint longer than they should */
+    struct selfcheck_state check;
+    struct str reason[8];
+    size_t n;
+    bool red;
+};
+
+static void
+reason(struct seal *s, bool red, struct str text)
+{
+    s->reason[s->n++] = text;
+    s->red = s->red || red;
+}
+
+static enum err
+read_seal(struct cx *cx, void *arg)
+{
+    struct seal *s = arg;
+    enum err e = audit_head_get(cx, cx->tenant.id, -1, &s->head);
+
+    if (e != OK && e != ERR_NOT_FOUND)
+        return e;
+    s->has_head = e == OK;
+    return selfcheck_get(cx, false, &s->check);
+}
+
+/* The head is read after the end of the log, so that an event between the two is no delay. */
+static void
+look_at_head(struct cx *cx, struct seal *s, int64_t newest)
+{
+    int64_t end = s->has_head ? audit_cursor(&(struct audit_event){.epoch = s->head.log.epoch,
+                                                                   .index = s->head.size - 1})
+                              : -1;
+
+    s->behind = newest > end && (!s->has_head || cx->now - s->head.signed_at > SIGNED_WITHIN);
+}
+
+static void
+judge(struct cx *cx, struct seal *s)
+{
+    const struct selfcheck_state *c = &s->check;
+
+    if (c->n > 0)
+        reason(s, true, S("The server's check of the log found damage."));
+    else if (c->total > 0)
+        reason(s, true, S("The server's check found damage in the log of another workspace."));
+    if (audit_signing_stopped(cx->app))
+        reason(s, true,
+               S("The log is not the one this server has signed: nothing is signed until this is "
+                 "mended."));
+    if (!s->has_head)
+        reason(s, false, S("The log has no signed checkpoint yet."));
+    else if (s->behind)
+        reason(s, false, S("Events wait for a signed checkpoint longer than they should."));
+    if (c->completed_at == 0)
+        reason(s, false, S("The server has not checked the whole log yet."));
+    else if (cx->now - c->completed_at > CHECKED_WITHIN)
+        reason(s, false, S("The last check of the whole log is older than 48 hours."));
+    if (!s->has_head || s->head.cosigned_at == 0)
+        reason(s, false, S("No independent witness has cosigned a checkpoint."));
+    else if (cx->now - s->head.cosigned_at > COSIGNED_WITHIN)
+        reason(s, false, S("The last cosignature of a witness is older than 24 hours."));
+}
+
+/* ---- encoding ---- */
+
+static void
+kv_time(struct json_writer *w, struct arena *a, const char *name, int64_t t)
+{
+    json_key(w, str_of(name));
+    if (t)
+        json_str(w, time_iso(a, t));
+    else
+        json_null(w);
+}
+
+static void
+kv_text(struct json_writer *w, const char *name, struct str s)
+{
+    json_key(w, str_of(name));
+    if (str_is_null(s))
+        json_null(w);
+    else
+        json_str(w, s);
+}
+
+static void
+write_checkpoint(struct json_writer *w, struct arena *a, const struct seal *s)
+{
+    json_key(w, S("checkpoint"));
+    if (!s->has_head) {
+        json_null(w);
+    } else {
+        json_begin_object(w);
+        json_kv_str(w, "origin", s->head.origin);
+        json_kv_i64(w, "size", s->head.size);
+        json_kv_str(w, "root", hex_in(a, sha256_str(&s->head.root)));
+        kv_time(w, a, "signed_at", s->head.signed_at);
+        json_end_object(w);
+    }
+    json_key(w, S("witnesses"));
+    json_begin_object(w);
+    kv_time(w, a, "cosigned_at", s->has_head ? s->head.cosigned_at : 0);
+    json_end_object(w);
+}
+
+static void
+write_finding(struct json_writer *w, struct arena *a, const struct selfcheck_finding *f)
+{
+    json_begin_object(w);
+    json_kv_str(w, "origin", f->origin);
+    json_kv_i64(w, "epoch", f->log.epoch);
+    json_key(w, S("index"));
+    if (f->index >= 0)
+        json_i64(w, f->index);
+    else
+        json_null(w);
+    json_kv_str(w, "what", f->what);
+    kv_text(w, "expected", f->expected);
+    kv_text(w, "found", f->found);
+    kv_time(w, a, "first_found_at", f->first_at);
+    kv_time(w, a, "last_found_at", f->last_at);
+    json_end_object(w);
+}
+
+static void
+write_check(struct json_writer *w, struct arena *a, const struct selfcheck_state *c)
+{
+    json_key(w, S("self_check"));
+    json_begin_object(w);
+    kv_time(w, a, "last_complete", c->completed_at);
+    json_kv_i64(w, "last_complete_events", c->completed_events);
+    kv_time(w, a, "running_since", c->started_at);
+    json_kv_i64(w, "running_position", c->events);
+    json_kv_i64(w, "findings_total", c->total);
+    json_key(w, S("findings"));
+    json_begin_array(w);
+    for (size_t i = 0; i < c->n; i++)
+        write_finding(w, a, &c->v[i]);
+    json_end_array(w);
+    json_end_object(w);
+}
+
+static enum err
+seal_apply(struct api_request *rq)
+{
+    struct json_writer *w = &rq->out;
+    struct arena *a = rq->cx->arena;
+    struct seal s = {0};
+    int64_t newest = audit_newest(rq->cx->app, rq->cx->tenant.id, false);
+
+    TRY(cx_read(rq->cx, read_seal, &s));
+    look_at_head(rq->cx, &s, newest);
+    judge(rq->cx, &s);
+    json_begin_object(w);
+    json_kv_str(w, "status", S("success"));
+    json_key(w, S("data"));
+    json_begin_object(w);
+    json_kv_str(w, "state", s.red ? S("red") : s.n ? S("amber") : S("green"));
+    json_key(w, S("reasons"));
+    json_begin_array(w);
+    for (size_t i = 0; i < s.n; i++)
+        json_str(w, s.reason[i]);
+    json_end_array(w);
+    write_checkpoint(w, a, &s);
+    write_check(w, a, &s.check);
+    json_kv_bool(w, "signing_stopped", audit_signing_stopped(rq->cx->app));
+    json_kv_bool(w, "clock_held", audit_drops_held(rq->cx->app));
+    json_end_object(w);
+    json_end_object(w);
+    return OK;
+}
+
+const struct route seal_routes[] = {{.method = HTTP_GET,
+                                     .path = "/api/v2/auditlog/seal",
+                                     .who = WHO_PERMISSION,
+                                     .permission = PERM_AUDIT_VIEW,
+                                     .tx = TX_NONE,
+                                     .summary = "Whether the log can be trusted now, and why",
+                                     .apply = seal_apply},
+                                    {0}};

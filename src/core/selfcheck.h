@@ -1,0 +1,34 @@
+/* The server's check of its own log: what `recount audit verify --deep` does, walked slowly and for
+ * ever. Where it stands and what it found lies in the tables audit_check and audit_finding, one for
+ * the installation; of several servers one checks. */
+#ifndef RECOUNT_CORE_SELFCHECK_H
+#define RECOUNT_CORE_SELFCHECK_H
+
+#include "audit/proof.h"
+#include "run/cx.h"
+
+#define SELFCHECK_SHOWN 50 /* findings given out at most */
+
+struct selfcheck_finding {
+    struct log_id log; /* AUDIT_INSTANCE also for the store as a whole */
+    int64_t index;     /* -1: no single event */
+    struct str origin, what;
+    struct str expected, found; /* null: nothing to say */
+    int64_t first_at, last_at;  /* µs */
+};
+struct selfcheck_state {
+    int64_t started_at; /* of the pass that runs; 0: none has begun */
+    int64_t events;     /* looked at in it */
+    struct log_id log;  /* where it stands */
+    int64_t index;
+    int64_t completed_at; /* end of the last whole pass; 0: none yet */
+    int64_t completed_events;
+    struct selfcheck_finding *v; /* newest first, at most SELFCHECK_SHOWN */
+    size_t n;
+    int64_t total; /* findings that stand, in the whole installation */
+};
+/* Inside cx->tx. The findings are those of cx->tenant's log and of the installation; with `all`, of
+ * every log. In cx->arena. */
+MUST_CHECK enum err selfcheck_get(struct cx *cx, bool all, struct selfcheck_state *out);
+
+#endif
