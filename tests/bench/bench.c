@@ -2,6 +2,7 @@
 #include "bench.h"
 
 #include <dirent.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -46,6 +47,17 @@ struct syncs
 syncs_now(void)
 {
     return (struct syncs){atomic_load(&n_mine), atomic_load(&n_rest)};
+}
+
+/* ---- processor time ---- */
+
+long long
+cpu_us(int who)
+{
+    struct rusage r;
+    (void)getrusage(who, &r);
+    return (r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000LL + r.ru_utime.tv_usec +
+           r.ru_stime.tv_usec;
 }
 
 /* ---- the store ---- */

@@ -69,6 +69,9 @@ struct syncs {
 void bench_count_me(void);
 struct syncs syncs_now(void);
 
+/* Processor time in microseconds; who: RUSAGE_SELF or RUSAGE_THREAD. */
+long long cpu_us(int who);
+
 /* ---- output ---- */
 /* One figure; unit "" and ratio or goal NULL where there is none. */
 void figure(const char *name, double value, const char *unit, const char *peer, double ratio,

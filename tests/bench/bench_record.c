@@ -9,16 +9,12 @@
  * the machine is shared. The mover and the indexer run as in the server, on the same disk.
  *
  *     bench_record [--rounds 5] [--ms 400] [--dir /tmp] [--pg-seconds 4] [--mover yes|no] */
-#include "bench.h"
+#include "bench_bare.h"
 
 #include <fcntl.h>
 #include <libpq-fe.h>
-#include <limits.h>
-#include <linux/futex.h>
 #include <pthread.h>
-#include <sqlite3.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define WRITERS    64
@@ -64,15 +60,6 @@ struct crowd {
     atomic_long n;
     atomic_llong cpu; /* microseconds, of the writers */
 };
-
-static long long
-cpu_us(int who)
-{
-    struct rusage r;
-    (void)getrusage(who, &r);
-    return (r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000LL + r.ru_utime.tv_usec +
-           r.ru_stime.tv_usec;
-}
 
 static void *
 writer(void *arg)
@@ -154,201 +141,6 @@ raw_append(int fd, int ms, long *n)
         ++*n;
     } while ((took = now_us() - start) < ms * 1e3);
     return (double)*n / took * 1e6;
-}
-
-/* ---- peers: bare SQLite ---- */
-
-struct bare {
-    sqlite3 *h;
-    sqlite3_stmt *insert;
-};
-
-static void
-bare_run(struct bare *p, const char *text)
-{
-    if (sqlite3_exec(p->h, text, NULL, NULL, NULL) != SQLITE_OK)
-        DIE("SQLite: %s", sqlite3_errmsg(p->h));
-}
-
-static void
-bare_open(struct bare *p, const char *dir)
-{
-    char path[400];
-    snprintf(path, sizeof path, "%s/bare.db", dir);
-    if (sqlite3_open(path, &p->h) != SQLITE_OK)
-        DIE("SQLite does not open %s", path);
-    bare_run(p, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000;"
-                "PRAGMA cache_size=-16384;"
-                "CREATE TABLE t (seq INTEGER PRIMARY KEY AUTOINCREMENT, tenant_id INTEGER NOT NULL,"
-                " public BLOB NOT NULL, personal BLOB NOT NULL, salt BLOB NOT NULL) STRICT");
-    if (sqlite3_prepare_v2(p->h,
-                           "INSERT INTO t (tenant_id, public, personal, salt) VALUES (?,?,?,?)", -1,
-                           &p->insert, NULL) != SQLITE_OK)
-        DIE("SQLite: %s", sqlite3_errmsg(p->h));
-}
-
-static void
-bare_insert(struct bare *p, const char *bytes)
-{
-    sqlite3_bind_int64(p->insert, 1, 0);
-    sqlite3_bind_blob(p->insert, 2, bytes, (int)set.public_len, SQLITE_STATIC);
-    sqlite3_bind_blob(p->insert, 3, bytes, (int)set.personal_len, SQLITE_STATIC);
-    sqlite3_bind_blob(p->insert, 4, bytes, 16, SQLITE_STATIC);
-    if (sqlite3_step(p->insert) != SQLITE_DONE)
-        DIE("SQLite: %s", sqlite3_errmsg(p->h));
-    sqlite3_reset(p->insert);
-}
-
-static double
-bare_rows(struct bare *p, int group, int ms)
-{
-    double start = now_us(), took;
-    char bytes[4096] = {0};
-    long n = 0;
-    do {
-        bare_run(p, "BEGIN IMMEDIATE");
-        for (int i = 0; i < group; i++, n++) {
-            rand_bytes(bytes, 16);
-            bare_insert(p, bytes);
-        }
-        bare_run(p, "COMMIT");
-    } while ((took = now_us() - start) < ms * 1e3);
-    return (double)n / took * 1e6;
-}
-
-/* ---- peers: bare SQLite behind as many threads ---- */
-
-/* Each thread makes its row, hands it over and waits until it is durable, as a request does. Whoever
- * finds the connection free inserts what has gathered, commits, and wakes its group with one system
- * call: the way sqlite_group.c does it, so that the difference is what we do with a row. */
-struct bare_row {
-    struct bare_row *next;
-    atomic_uint state; /* BARE_… */
-    char bytes[4096];
-};
-enum { BARE_WAITS, BARE_LEADS, BARE_DONE };
-
-struct bare_crowd {
-    struct bare *bare;
-    pthread_mutex_t lock;
-    struct bare_row *waiting, *last;
-    bool held;
-    unsigned forming;     /* number of the group that gathers now */
-    atomic_uint words[3]; /* to wait on: two for groups in turn, one for who leads next */
-    atomic_bool stop;
-    atomic_long rows, groups;
-    atomic_llong cpu;
-};
-
-struct bare_round {
-    double rate, rows, groups, cpu;
-};
-
-static void
-bare_wake(atomic_uint *word)
-{
-    atomic_fetch_add(word, 1);
-    (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
-}
-
-static bool
-bare_enter(struct bare_crowd *c, struct bare_row *row)
-{
-    pthread_mutex_lock(&c->lock);
-    bool free = !c->held, first = c->waiting == NULL;
-    atomic_uint *word = &c->words[first ? 2 : c->forming % 2];
-    c->held = true;
-    row->next = NULL;
-    atomic_store(&row->state, BARE_WAITS);
-    if (!free) {
-        *(first ? &c->waiting : &c->last->next) = row;
-        c->last = row;
-    }
-    pthread_mutex_unlock(&c->lock);
-    while (!free) {
-        unsigned seen = atomic_load(word), state = atomic_load(&row->state);
-        if (state != BARE_WAITS)
-            return state == BARE_LEADS;
-        (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
-    }
-    return true;
-}
-
-static struct bare_row *
-bare_take(struct bare_crowd *c)
-{
-    pthread_mutex_lock(&c->lock);
-    struct bare_row *rows = c->waiting;
-    c->waiting = NULL;
-    c->forming += rows == NULL;
-    pthread_mutex_unlock(&c->lock);
-    return rows;
-}
-
-static void
-bare_lead(struct bare_crowd *c, struct bare_row *row)
-{
-    struct bare_row *done = NULL, *next;
-    bare_run(c->bare, "BEGIN IMMEDIATE");
-    bare_insert(c->bare, row->bytes);
-    for (struct bare_row *r; (r = bare_take(c));)
-        for (; r; r = next) {
-            next = r->next;
-            bare_insert(c->bare, r->bytes);
-            r->next = done;
-            done = r;
-        }
-    bare_run(c->bare, "COMMIT");
-    atomic_fetch_add(&c->groups, 1);
-    pthread_mutex_lock(&c->lock);
-    unsigned word = (c->forming - 1) % 2;
-    next = c->waiting;
-    c->held = next != NULL;
-    c->waiting = next ? next->next : NULL;
-    pthread_mutex_unlock(&c->lock);
-    if (next)
-        atomic_store(&next->state, BARE_LEADS);
-    for (struct bare_row *r = done; r; r = next) {
-        next = r->next;
-        atomic_store(&r->state, BARE_DONE);
-    }
-    bare_wake(&c->words[2]);
-    bare_wake(&c->words[word]);
-}
-
-static void *
-bare_writer(void *arg)
-{
-    struct bare_crowd *c = arg;
-    struct bare_row row = {0};
-    while (!atomic_load(&c->stop)) {
-        rand_bytes(row.bytes, 16);
-        if (bare_enter(c, &row))
-            bare_lead(c, &row);
-        atomic_fetch_add(&c->rows, 1);
-    }
-    atomic_fetch_add(&c->cpu, cpu_us(RUSAGE_THREAD));
-    return NULL;
-}
-
-static struct bare_round
-bare_crowd(struct bare *p, int n, int ms)
-{
-    struct bare_crowd c = {.bare = p, .lock = PTHREAD_MUTEX_INITIALIZER};
-    pthread_t t[WRITERS];
-    double start = now_us();
-    for (int i = 0; i < n; i++)
-        if (pthread_create(&t[i], NULL, bare_writer, &c) != 0)
-            DIE("no thread");
-    usleep((unsigned)ms * 1000);
-    atomic_store(&c.stop, true);
-    for (int i = 0; i < n; i++)
-        pthread_join(t[i], NULL);
-    double rows = (double)atomic_load(&c.rows);
-    return (struct bare_round){.rate = rows / (now_us() - start) * 1e6,
-                               .rows = rows,
-                               .groups = (double)atomic_load(&c.groups),
-                               .cpu = (double)atomic_load(&c.cpu)};
 }
 
 /* ---- the row's size, so that the peers insert as much ---- */
@@ -512,7 +304,7 @@ on_sqlite(void)
     learn_row(&b);
     if (set.mover)
         audit_start(&b.app);
-    bare_open(&bare, b.dir);
+    bare_open(&bare, b.dir, set.public_len, set.personal_len);
     snprintf(path, sizeof path, "%s/raw", b.dir);
     int fd = open(path, O_CREAT | O_WRONLY | O_APPEND, 0600);
     if (fd < 0)
@@ -521,8 +313,7 @@ on_sqlite(void)
     one_writer(&b, &bare, fd);
     many_writers(&b, &bare);
     added_by_an_event(&b, "an event adds to the median write, SQLite");
-    sqlite3_finalize(bare.insert);
-    sqlite3_close(bare.h);
+    bare_close(&bare);
     close(fd);
     audit_stop(&b.app);
     bench_close(&b);
