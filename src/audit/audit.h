@@ -130,6 +130,8 @@ void audit_refresh_clock(struct app *app);
 int64_t audit_last_seen(struct app *app);
 /* Moves and indexes everything now, on the calling thread (commands, demonstration, tests). */
 MUST_CHECK enum err audit_move_now(struct app *app);
+/* Drops now what the window left behind, on the calling thread (demonstration). */
+void audit_expire_now(struct app *app);
 
 /* ---- reading ---- */
 

@@ -273,6 +273,12 @@ month_check(struct audit *au)
     arena_free(a);
 }
 
+void
+audit_expire_now(struct app *app)
+{
+    month_check(app->audit);
+}
+
 /* ---- what is kept ---- */
 
 /* Names of partitions are values here, not identifiers: they are bound. */
