@@ -103,7 +103,7 @@ demo_print(FILE *to, struct str url, const struct demo_people *p)
         "  1. Sign in as the administrator, open Account Admin > Audit log. In a private window fail a\n"
         "     sign-in as the tester, and watch it appear.\n"
         "  2. Click Start date, choose Past 30 days, type: password. Who changed one last month?\n"
-        "  3. Open an event: who, what, when, from where, before and after.\n\n",
+        "  3. Open an event: who, what, when, from where, before and after. Press Verify.\n\n",
         STR_ARG(url), STR_ARG(p->admin_email), STR_ARG(p->tester_email), STR_ARG(p->auditor_email),
         STR_ARG(p->password));
 }

@@ -13,7 +13,7 @@ function whole() {
 }
 
 async function told() {
-  const text = await until(() => /Three steps:[^]*after\./.test(s.out) && s.out, "the tour");
+  const text = await until(() => /Three steps:[^]*Verify\./.test(s.out) && s.out, "the tour");
   const word = (name) => new RegExp(`${name}\\s+(\\S+)`).exec(text)[1];
   return { text, admin: word("administrator"), tester: word("tester"), auditor: word("auditor"), password: word("password") };
 }
@@ -62,13 +62,18 @@ test("it is marked as a demonstration, and no administrator takes the mark off",
   assert.deepEqual([after.name, after.demonstration], ["Ridgeline Security", true]);
 });
 test("started again it is the same one, with the same password; nothing is told twice", async () => {
-  const before = await told(), n = whole().length;
-  await s.restart();
+  const before = await told();
+  await s.stop({ drop: false });
+  const n = whole().length; // all that was committed has been moved
+  await s.start();
   const again = await told();
   assert.equal(again.password, before.password);
-  await s.as(again.admin, again.password);
+  const c = await s.as(again.admin, again.password);
+  await c.event("LoginSuccess"); // a list waits for what was committed before it
+  await s.stop({ drop: false });
   const added = whole().slice(n).map((e) => e.event_type);
-  assert.deepEqual([...new Set(added)], ["LoginSuccess"], "nothing but this sign-in");
+  await s.start();
+  assert.deepEqual(added.filter((x) => x !== "AuditLogViewed"), ["LoginSuccess"], "nothing but this sign-in");
 });
 test("a folder with a workspace is refused, whole", () => {
   const store = newStore();
