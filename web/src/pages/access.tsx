@@ -60,7 +60,7 @@ export function AccessPage() {
                   <td className="opt">{p.second_factor ? "On" : <span className="dim">Off</span>}</td>
                   <td className="opt right num">{p.tokens.length || <span className="dim">0</span>}</td>
                 </tr>
-                {opened && <tr className="inner"><td colSpan={7}><Rights p={p} on={ask.on} /></td></tr>}
+                {opened && <tr className="inner"><td colSpan={7}><Rights p={p} on={ask.on} kept={meta?.window.since} /></td></tr>}
               </Fragment>; })}
             </tbody>
           </table>
@@ -71,25 +71,30 @@ export function AccessPage() {
   );
 }
 
-const Since = ({ g }: { g: { since: string | null; event: string | null } }) => (g.event ? <Link to={`${LOG}/${g.event}`} title={g.since ? stamp(g.since) : undefined}>{g.since ? day(g.since) : "its event"}</Link> : <span className="dim">{g.since ? day(g.since) : "before the log's reach"}</span>);
+/** Since when, leading to the event; one whose month has left the log is a date alone. */
+function Since({ g, kept }: { g: { since: string | null; event: string | null }; kept?: string }) {
+  if (!g.since) return <span className="dim">before the log's reach</span>;
+  if (!g.event || (kept && g.since < kept)) return <span className="num" title="The month of its event has left the log">{day(g.since)}</span>;
+  return <Link to={`${LOG}/${g.event}`} title={stamp(g.since)}>{day(g.since)}</Link>;
+}
 const Keys = ({ of }: { of: string[] }) => (of.length ? <span className="keys">{of.map((k) => <code key={k} className="mono">{k}</code>)}</span> : <span className="dim">None</span>);
 const Block = ({ title, children }: { title: string; children: ReactNode }) => <section><h2>{title}</h2>{children}</section>;
 
 /** The rights of one person; of many clients the list holds the first ones only, and the rest is asked for here. */
-function Rights({ p, on }: { p: Person; on: string }) {
+function Rights({ p, on, kept }: { p: Person; on: string; kept?: string }) {
   const short = p.clients_total > p.clients.length;
   const whole = useQuery({ queryKey: ["access-one", p.cuid, on], enabled: short, queryFn: ({ signal }) => get<Answer>(`/api/v2/auditlog/access${query({ on, user: p.cuid })}`, signal) });
   const clients = whole.data?.data[0]?.clients ?? p.clients;
   return (
     <div className="rights">
       <Block title="In the workspace">
-        {p.roles.length ? <table className="changes"><thead><tr><th scope="col">Role</th><th scope="col">Since</th></tr></thead><tbody>{p.roles.map((r) => <tr key={r.role}><td>{r.title} {!r.enabled && <Badge>Switched off</Badge>}</td><td><Since g={r} /></td></tr>)}</tbody></table> : <p className="dim">No role</p>}
+        {p.roles.length ? <table className="changes"><thead><tr><th scope="col">Role</th><th scope="col">Since</th></tr></thead><tbody>{p.roles.map((r) => <tr key={r.role}><td>{r.title} {!r.enabled && <Badge>Switched off</Badge>}</td><td><Since g={r} kept={kept} /></td></tr>)}</tbody></table> : <p className="dim">No role</p>}
         <dl className="facts" style={{ marginTop: 8 }}><dt>Signs in with</dt><dd>{p.authentication_provider}</dd><dt>Second factor</dt><dd>{p.second_factor ? "On" : "Off"}</dd>{p.tier && <><dt>Classification</dt><dd>{p.tier}</dd></>}{p.default_group && <><dt>Default Group</dt><dd>Member</dd></>}{!p.certain && <><dt>Certainty</dt><dd>An event about this person was erased: parts may be missing.</dd></>}</dl>
       </Block>
       <Block title="Permissions in the workspace"><Keys of={p.permissions} /></Block>
       <Block title="On clients">
         {p.all_clients && <p>Sees every client, assigned or not.</p>}
-        {clients.length ? <div className="scroll"><table className="changes"><thead><tr><th scope="col">Client</th><th scope="col">Role</th><th scope="col">Classification</th><th scope="col">Since</th></tr></thead><tbody>{clients.map((g) => <tr key={g.client_id}><td>{g.client}</td><td title={g.permissions.join(", ")}>{g.title} {!g.enabled && <Badge>Switched off</Badge>}</td><td>{g.tier ?? <span className="dim">None</span>}</td><td><Since g={g} /></td></tr>)}</tbody></table></div> : !p.all_clients && <p className="dim">None</p>}
+        {clients.length ? <div className="scroll"><table className="changes"><thead><tr><th scope="col">Client</th><th scope="col">Role</th><th scope="col">Classification</th><th scope="col">Since</th></tr></thead><tbody>{clients.map((g) => <tr key={g.client_id}><td>{g.client}</td><td title={g.permissions.join(", ")}>{g.title} {!g.enabled && <Badge>Switched off</Badge>}</td><td>{g.tier ?? <span className="dim">None</span>}</td><td><Since g={g} kept={kept} /></td></tr>)}</tbody></table></div> : !p.all_clients && <p className="dim">None</p>}
         {short && (whole.error ? <Failed error={whole.error} /> : !whole.data ? <Skeleton rows={2} /> : p.clients_total > clients.length && <p className="dim small">The first {clients.length.toLocaleString("en")} of {p.clients_total.toLocaleString("en")}; the export has all.</p>)}
       </Block>
       {p.tokens.length > 0 && <Block title="Access tokens"><table className="changes"><thead><tr><th scope="col">Name</th><th scope="col">May</th><th scope="col">Until</th></tr></thead><tbody>{p.tokens.map((t) => <tr key={t.cuid}><td>{t.name}</td><td><Keys of={t.scopes} /></td><td>{day(t.expires)}</td></tr>)}</tbody></table></Block>}
