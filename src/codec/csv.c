@@ -103,9 +103,19 @@ csv_row(struct csv_writer *w, const struct str *cells, size_t n)
 void
 csv_reader_init(struct csv_reader *r, struct arena *a, struct str text)
 {
-    *r = (struct csv_reader){.a = a, .text = text, .line = 1};
+    *r = (struct csv_reader){.a = a, .text = text, .separator = ',', .line = 1};
     if (str_has_prefix(text, S(BOM)))
         r->at = sizeof(BOM) - 1;
+}
+
+void
+csv_reader_guess(struct csv_reader *r)
+{
+    struct str rest = str_sub(r->text, r->at, r->text.n), line = STR_NULL;
+
+    (void)str_cut(&rest, '\n', &line);
+    if (str_index(line, ';') != SIZE_MAX && str_index(line, ',') == SIZE_MAX)
+        r->separator = ';';
 }
 
 static enum err
@@ -130,7 +140,7 @@ line_end(const struct csv_reader *r)
 static bool
 at_cell_end(const struct csv_reader *r)
 {
-    return r->at == r->text.n || r->text.p[r->at] == ',' || line_end(r) > 0;
+    return r->at == r->text.n || r->text.p[r->at] == r->separator || line_end(r) > 0;
 }
 
 static enum err
@@ -229,7 +239,7 @@ read_cells(struct csv_reader *r, struct str **cells, size_t *n)
             cap *= 2;
         }
         TRY(read_cell(r, &list[count++]));
-        if (r->at == r->text.n || r->text.p[r->at] != ',')
+        if (r->at == r->text.n || r->text.p[r->at] != r->separator)
             break;
         r->at++;
     }

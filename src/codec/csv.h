@@ -43,6 +43,7 @@ struct csv_reader {
     struct arena *a;
     struct str text;
     size_t at;
+    char separator;  /* ',' unless the caller, or csv_reader_guess(), says otherwise */
     size_t line;     /* of the next byte, from 1 */
     size_t columns;  /* of the first row; every other row must have as many. 0 before it */
     size_t row_line; /* line on which the last row read began */
@@ -51,6 +52,9 @@ struct csv_reader {
 };
 
 void csv_reader_init(struct csv_reader *r, struct arena *a, struct str text);
+/* Before the first row: cells are separated by semicolons, as spreadsheets of many countries write
+ * them, when the first line has semicolons and no comma. */
+void csv_reader_guess(struct csv_reader *r);
 /* The next row: cells in the arena. ERR_END behind the last one, ERR_INVALID with why and
  * why_line set; the reader then stays there. */
 MUST_CHECK enum err csv_read_row(struct csv_reader *r, struct str **cells, size_t *n);

@@ -129,6 +129,7 @@ usercsv_read(struct cx *cx, struct str text, struct usercsv *out)
     enum err e;
 
     csv_reader_init(&r, cx->arena, text);
+    csv_reader_guess(&r);
     e = csv_read_row(&r, &cells, &n);
     if (e == ERR_END)
         return fail_field(cx, S("file"), "is empty");

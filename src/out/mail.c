@@ -2,7 +2,9 @@
 #include "out/mail.h"
 
 #include <curl/curl.h>
+#include <stdlib.h>
 
+#include "audit/audit.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "codec/json.h"
@@ -134,11 +136,22 @@ bracketed(struct cx *cx, struct str address)
     return buf_view(b);
 }
 
+/* libcurl asks about once a second: a server that hangs must not hold up our end. */
+static int
+is_stopping(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const struct app *app = arg;
+
+    (void)a, (void)b, (void)c, (void)d;
+    return app != NULL && atomic_load(&app->stopping);
+}
+
 static CURLcode
 perform(struct cx *cx, CURL *c, const struct mail_server *s, const struct mail_message *m,
         struct source *src, struct curl_slist *to)
 {
     struct arena *a = cx->arena;
+    const char *trusted = getenv("SSL_CERT_FILE");
     struct str url = arena_fmt(a, "%s://%.*s:%lld", s->security == MAIL_TLS ? "smtps" : "smtp",
                                STR_ARG(s->host), (long long)s->port);
 
@@ -149,6 +162,11 @@ perform(struct cx *cx, CURL *c, const struct mail_server *s, const struct mail_m
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
     curl_easy_setopt(c, CURLOPT_TIMEOUT, SEND_TIMEOUT_S);
+    curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, is_stopping);
+    curl_easy_setopt(c, CURLOPT_XFERINFODATA, cx->app);
+    if (trusted != NULL && trusted[0] != '\0')
+        curl_easy_setopt(c, CURLOPT_CAINFO, trusted);
     if (s->security == MAIL_STARTTLS)
         curl_easy_setopt(c, CURLOPT_USE_SSL, (long)CURLUSESSL_ALL);
     if (!str_is_empty(s->username)) {
@@ -171,6 +189,7 @@ mail_send(struct cx *cx, const struct mail_server *s, const struct mail_message 
     struct curl_slist *to = NULL;
     CURL *c;
     CURLcode rc;
+    long code = 0;
 
     if (!mail_is_configured(s)) {
         *why = S("no mail server is set");
@@ -185,12 +204,16 @@ mail_send(struct cx *cx, const struct mail_server *s, const struct mail_message 
         rc = CURLE_OUT_OF_MEMORY;
     } else {
         rc = perform(cx, c, s, m, &src, to);
-        if (rc != CURLE_OK)
+        (void)curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &code);
+        if (rc != CURLE_OK && code >= 400)
+            *why = arena_fmt(cx->arena, "the mail server answered %ld (%s)", code,
+                             curl_easy_strerror(rc));
+        else if (rc != CURLE_OK)
             *why = arena_str(cx->arena, str_of(curl_easy_strerror(rc)));
     }
     curl_slist_free_all(to);
     curl_easy_cleanup(c);
-    return rc == CURLE_OK ? OK : ERR_IO;
+    return rc == CURLE_OK ? OK : code >= 500 ? ERR_FORBIDDEN : ERR_IO;
 }
 
 /* ---- the job ---- */
@@ -231,6 +254,21 @@ member(const struct json *o, const char *name)
     return json_is(v, JSON_STRING) ? v->text : S("");
 }
 
+/* Somebody waits for it: that it will not come is said where administrators look. */
+static void
+given_up(struct cx *cx, const struct mail_message *m, struct str why)
+{
+    struct audit_entry e = {.event = EV_MAIL_FAILED,
+                            .outcome = OUTCOME_FAILURE,
+                            .target_kind = S("mail"),
+                            .target_email = m->to,
+                            .instance = !cx->tenant.known};
+
+    e.text = arena_fmt(cx->arena, "The mail \"%.*s\" to %.*s could not be delivered: %.*s",
+                       STR_ARG(m->subject), STR_ARG(m->to), STR_ARG(why));
+    audit_record_apart(cx, &e, S("mail"));
+}
+
 static enum err
 run_mail(struct cx *cx, struct str args)
 {
@@ -241,6 +279,7 @@ run_mail(struct cx *cx, struct str args)
     struct json *o;
     const char *reason;
     size_t where;
+    enum err e;
 
     if (base64url_get(args, b) != OK ||
         keys_unseal(cx->arena, cx->app->keys, buf_view(b), &plain) != OK ||
@@ -258,10 +297,13 @@ run_mail(struct cx *cx, struct str args)
             s.security = i;
     }
     m = (struct mail_message){member(o, "to"), member(o, "subject"), member(o, "text")};
-    if (mail_send(cx, &s, &m, &why) == OK)
+    e = mail_send(cx, &s, &m, &why);
+    if (e == OK)
         return OK;
     log_warn("mail.failed", LOG_STR("why", why), LOG_STR("host", s.host));
-    return ERR_IO;
+    if (e == ERR_FORBIDDEN || cx->attempt >= JOB_ATTEMPTS_MAX)
+        given_up(cx, &m, why);
+    return e == ERR_FORBIDDEN ? OK : ERR_IO; /* once more would be refused once more */
 }
 
 void

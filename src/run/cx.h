@@ -69,6 +69,7 @@ struct cx {
     struct str request_id;
     int64_t now;      /* µs; fixed for one request; simulated only while --demo fills */
     struct db_tx *tx; /* NULL outside a transaction */
+    int attempt;      /* of the job that runs, from 1; 0: no job */
     struct failure failure;
 };
 

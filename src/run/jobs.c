@@ -129,6 +129,7 @@ run_claimed(struct jobs *j, struct arena *a, const struct claim *c)
     struct tenant_ref t = {.known = c->tenant >= 0, .id = c->tenant, .cuid = c->tenant_cuid};
     struct cx cx = cx_system(j->app, a, "job", &t);
 
+    cx.attempt = (int)c->attempts;
     for (int i = 0; i < j->n_kinds; i++) {
         if (str_eq(str_of(j->kind[i].name), c->kind))
             return j->kind[i].fn(&cx, c->args);

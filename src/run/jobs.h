@@ -10,7 +10,7 @@
 #define JOB_ATTEMPTS_MAX 8
 
 /* Runs outside any transaction; args is the text given to job_queue. OK ends the job; any failure
- * repeats it later until JOB_ATTEMPTS_MAX. Must be safe to run again. */
+ * repeats it later until JOB_ATTEMPTS_MAX (cx->attempt says which this is). Must be safe to run again. */
 typedef enum err (*job_fn)(struct cx *cx, struct str args);
 
 struct jobs;

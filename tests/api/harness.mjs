@@ -414,49 +414,65 @@ export function raw(server, bytes, { quiet = 1500, host = "127.0.0.1", plain = f
   });
 }
 
-/** A mail server that keeps what it gets: {port, mails:[{from,to,data}], close()}. */
-export async function smtpSink() {
-  /** @type {{from?: string, to: string[], data?: string}[]} */
-  const mails = [];
-  const sockets = new Set();
-  const server = net.createServer((socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-    socket.on("error", () => {});
-    let rest = "", inData = false, mail = /** @type {typeof mails[0]} */ ({ to: [] });
-    const say = (t) => socket.write(t + "\r\n");
-    say("220 sink ESMTP");
-    socket.setEncoding("utf8");
-    socket.on("data", (d) => {
-      rest += d;
-      for (;;) {
-        if (inData) {
-          const end = rest.indexOf("\r\n.\r\n");
-          if (end < 0) return;
-          mail.data = rest.slice(0, end).replace(/\r\n\.\./g, "\r\n.");
-          rest = rest.slice(end + 5);
-          mails.push(mail);
-          mail = { to: [] };
-          inData = false;
-          say("250 kept");
-          continue;
-        }
-        const nl = rest.indexOf("\r\n");
-        if (nl < 0) return;
-        const line = rest.slice(0, nl);
-        rest = rest.slice(nl + 2);
-        const verb = line.slice(0, 4).toUpperCase();
-        if (verb === "EHLO") say("250-sink\r\n250 8BITMIME");
-        else if (verb === "MAIL") { mail.from = line; say("250 ok"); }
+/**
+ * A mail server that keeps what it gets: {port, mails:[{from,to,data,secure,user}], commands, close()}.
+ * tls: {key, cert} offers STARTTLS. auth: {user, password} wants them. reply(verb, line) may answer
+ * instead: a line, or false to say nothing at all from then on (also for "HELLO", the greeting).
+ */
+export async function smtpSink({ tls: pair, auth, reply } = {}) {
+  const mails = [], commands = [], sockets = new Set();
+  const talk = (socket, secure, greet) => {
+    let rest = "", inData = false, mail = { to: [] }, user = null, wanted = null;
+    const say = (t) => { if (t !== false && !socket.destroyed) socket.write(t + "\r\n"); };
+    const own = (verb, line, otherwise) => { const t = reply?.(verb, line); if (t === undefined) otherwise(); else say(t); };
+    const login = (given) => { if (given === `\0${auth?.user}\0${auth?.password}`) { user = auth.user; say("235 welcome"); } else say("535 wrong name or password"); };
+    const command = (line) => {
+      const verb = line.slice(0, 4).toUpperCase();
+      commands.push(line);
+      own(verb, line, () => {
+        if (verb === "EHLO") say(["250-sink", ...(pair && !secure ? ["250-STARTTLS"] : []), ...(auth ? ["250-AUTH PLAIN"] : []), "250 8BITMIME"].join("\r\n"));
+        else if (verb === "STAR" && pair && !secure) {
+          say("220 go on");
+          socket.removeAllListeners("data");
+          const inner = new tls.TLSSocket(socket, { isServer: true, ...pair });
+          inner.on("error", () => {});
+          talk(inner, true, false);
+        } else if (verb === "AUTH") { const given = line.split(" ")[2]; if (given) login(Buffer.from(given, "base64").toString()); else { wanted = login; say("334 "); } }
+        else if (verb === "MAIL") { if (auth && !user) say("530 sign in first"); else { mail.from = line; say("250 ok"); } }
         else if (verb === "RCPT") { mail.to.push(/<(.*?)>/.exec(line)?.[1]); say("250 ok"); }
         else if (verb === "DATA") { inData = true; say("354 go on"); }
         else if (verb === "QUIT") { say("221 bye"); socket.end(); }
-        else say("250 ok");
+        else if (verb === "RSET" || verb === "NOOP") say("250 ok");
+        else say("502 not known");
+      });
+    };
+    if (greet) own("HELLO", "", () => say("220 sink ESMTP"));
+    socket.setEncoding?.("utf8");
+    socket.on("data", (d) => {
+      rest += d;
+      for (;;) {
+        const end = rest.indexOf(inData ? "\r\n.\r\n" : "\r\n");
+        if (end < 0) return;
+        const text = rest.slice(0, end);
+        rest = rest.slice(end + (inData ? 5 : 2));
+        if (inData) {
+          inData = false;
+          own("DONE", text, () => { mails.push({ ...mail, data: text.replace(/\r\n\.\./g, "\r\n."), secure, user }); say("250 kept"); });
+          mail = { to: [] };
+        } else if (wanted) { const w = wanted; wanted = null; w(Buffer.from(text, "base64").toString()); } else command(text);
       }
     });
+  };
+  const sink = { mails, commands, connections: 0, close: () => { for (const s of sockets) s.destroy(); server.close(); } };
+  const server = net.createServer((socket) => {
+    sockets.add(socket);
+    sink.connections++;
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => {});
+    talk(socket, false, true);
   });
-  await new Promise((r) => server.listen(0, "127.0.0.1", () => r(undefined)));
-  return { port: /** @type {net.AddressInfo} */ (server.address()).port, mails, close: () => { for (const s of sockets) s.destroy(); server.close(); } };
+  await new Promise((r) => server.listen(0, "127.0.0.1", r));
+  return Object.assign(sink, { port: server.address().port });
 }
 
 /** Text of a mail with its transfer encoding undone. */

@@ -33,21 +33,20 @@ test("weak, common and wrong ones are refused, with the reason", async () => {
   await admin.event("PasswordChangeRefused", about("quinn@example.org"));
 });
 test("forgotten: the same answer for known and unknown names; a one-time link by mail", async () => {
-  const mail = { "email.host": "127.0.0.1", "email.port": sink.port, "email.security": "none", "email.sender": "recount@example.org" };
-  const set = await admin.put("/api/v2/tenants/0/settings/email", { host: mail["email.host"], port: sink.port, security: "none", sender: mail["email.sender"] });
+  await admin.ok("PUT", "/api/v2/tenants/0/settings/email", { host: "127.0.0.1", port: sink.port, security: "plain", sender: "recount@example.org" });
   const known = await s.client({ from: "10.2.0.1" }).post("/api/v1/user/forgotpass", { email: "rob@example.org" });
   const unknown = await s.client({ from: "10.2.0.2" }).post("/api/v1/user/forgotpass", { email: "nobody@example.org" });
   const mask = (r) => [r.status, r.text.replace(/"requestId":"[^"]*"/, "")];
   assert.deepEqual(mask(known), mask(unknown));
   assert.equal(known.status, 200);
   await admin.event("PasswordResetRequested", about("rob@example.org"));
-  if (set.status !== 200) return; // the mail server is set on a page of its own; see settings.test.mjs
   const m = await until(() => sink.mails.find((x) => x.to.includes("rob@example.org")), "the mail");
   const token = decodeURIComponent(/token=([^\s&]+)/.exec(mailText(m))[1]);
   const use = (password) => s.client({ from: "10.2.0.3" }).post("/api/v2/user/password/link", { token, newPassword: password });
   assert.equal((await use("weak")).status, 400, "a refused password does not use the link up");
   assert.equal((await use("Summer-Garden-64?")).status, 200);
-  assert.ok([400, 404, 410].includes((await use("Summer-Garden-65?")).status), "once");
+  const twice = await use("Summer-Garden-65?");
+  assert.equal(twice.status, 403, `once: ${twice.text}`);
   await s.as("rob@example.org", "Summer-Garden-64?");
   assert.equal(sink.mails.some((x) => x.to.includes("nobody@example.org")), false);
 });

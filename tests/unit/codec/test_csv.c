@@ -114,6 +114,30 @@ test_too_many_cells(void **state)
 }
 
 static void
+test_semicolons_are_guessed(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t n;
+    } cases[] = {
+        {"a;b;c\n1;2,5;3\n", 3}, {"a;b,c\n", 2}, {"a,b\n1;2,3\n", 2}, {"a\nb;c\n", 1}, {"", 0}};
+    struct csv_reader r;
+    struct str *cells;
+    size_t n;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        csv_reader_init(&r, *state, str_of(cases[i].text));
+        csv_reader_guess(&r);
+        if (cases[i].n == 0)
+            assert_int_equal(csv_read_row(&r, &cells, &n), ERR_END);
+        else
+            assert_ok(csv_read_row(&r, &cells, &n));
+        if (cases[i].n > 0)
+            assert_int_equal(n, cases[i].n);
+    }
+}
+
+static void
 test_round_trip(void **state)
 {
     static const struct str row[] = {S("a"), S("b \"q\" \r\n,"), S(""), S("\xc3\xa9")};
@@ -146,6 +170,7 @@ main(void)
         ARENA_TEST(test_reader),
         ARENA_TEST(test_reader_refuses_with_line),
         ARENA_TEST(test_too_many_cells),
+        ARENA_TEST(test_semicolons_are_guessed),
         ARENA_TEST(test_round_trip),
     };
 
