@@ -3,6 +3,7 @@
 #define RECOUNT_API_AUDIT_API_H
 
 #include "api/api.h"
+#include "api/export_form.h"
 #include "audit/audit.h"
 #include "core/session.h"
 
@@ -26,9 +27,9 @@ struct stream {
     bool hint;      /* says only up to where there is something */
     int64_t hinted; /* cursor said last */
     /* export only */
-    enum audit_format format;
-    bool is_export, head_done;
-    int64_t count, first, last;
+    struct export_form form;
+    struct str manifest; /* the last line; null: none */
+    bool is_export, head_done, events_done;
 };
 
 /* One page read in a transaction. */
@@ -67,5 +68,6 @@ enum err audit_stream_apply(struct api_request *rq);
 enum err audit_export_prepare(struct api_request *rq);
 enum err audit_export_apply(struct api_request *rq);
 enum err audit_export_after(struct api_request *rq);
+enum err audit_manifest_apply(struct api_request *rq);
 
 #endif

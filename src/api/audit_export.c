@@ -8,113 +8,118 @@
 
 #define EXPORT_CHUNK 500 /* events read at a time: a few milliseconds each */
 
-/* Formats the events; false when they were too long for one piece and fewer are to be read. */
-static bool
-export_piece(struct arena *a, struct buf *out, enum audit_format f, bool head,
-             const struct audit_page *p, int *limit)
+/* Formats the events; *fits: false when they were too long for one piece and fewer are to be read. */
+static enum err
+export_piece(struct cx *cx, struct buf *out, const struct export_form *f, bool head,
+             const struct audit_page *p, int *limit, bool *fits)
 {
+    struct tree_source stored = audit_tree(cx, f->head.log);
+    struct tree_source source = tree_remembering(cx->arena, &stored);
+
+    *fits = true;
     if (head)
-        audit_format_head(out, f);
+        audit_format_head(out, f->format);
     for (size_t i = 0; i < p->n; i++)
-        audit_format_line(a, out, f, &p->events[i]);
+        TRY(export_form_line(cx, out, f, &source, &p->events[i]));
     if (!buf_failed(out) || *limit <= 1)
-        return true;
+        return OK;
     buf_clear(out);
     *limit /= 2;
-    return false;
+    *fits = false;
+    return OK;
 }
 
+/* The events piece by piece, then the manifest. */
 static enum err
 export_write(void *arg, struct buf *out)
 {
     struct stream *s = arg;
-    struct arena *a = arena_create("export", (size_t)128 << 20);
+    struct arena *a = arena_create("export", (size_t)256 << 20);
     struct cx cx = audit_stream_cx(s, a);
     struct batch b = {.q = &s->query};
     enum err e = OK;
+    bool fits = false;
 
     if (!audit_stream_allowed(s, a)) {
         e = ERR_FORBIDDEN; /* the connection is cut: a cut file must not look whole */
-    } else if (cx_read(&cx, audit_batch_body, &b) != OK) {
+    } else if (s->events_done) {
+        buf_str(out, s->manifest);
+        e = ERR_END;
+    } else if (cx_read(&cx, audit_batch_body, &b) != OK ||
+               export_piece(&cx, out, &s->form, !s->head_done, &b.page, &s->query.limit, &fits) !=
+                   OK) {
         e = ERR_IO;
-    } else if (export_piece(a, out, s->format, !s->head_done, &b.page, &s->query.limit)) {
+    } else if (fits) {
         s->head_done = true;
         s->query.after = b.page.next;
-        if (!b.page.more)
+        s->events_done = !b.page.more;
+        if (s->events_done && str_is_null(s->manifest))
             e = ERR_END;
     }
     arena_free(a);
     return e;
 }
 
-static enum err
-read_format(struct api_request *rq, enum audit_format *out)
-{
-    struct str f = query_str(rq, "format");
-
-    if (str_is_empty(f) || str_eq(f, S("ndjson")))
-        *out = AUDIT_NDJSON;
-    else if (str_eq(f, S("csv")))
-        *out = AUDIT_CSV;
-    else if (str_eq(f, S("ocsf")))
-        *out = AUDIT_OCSF;
-    else
-        return fail_field(rq->cx, S("format"), "must be csv, ndjson or ocsf");
-    return OK;
-}
-
 /* What the export will hold, found before the first byte is sent: the same walk, hashed. The log
  * is append-only, so with `before` fixed the second walk gives the same bytes. */
-static enum err
-summarize(struct api_request *rq, struct audit_query *q, enum audit_format f, int64_t *count,
-          int64_t *first, int64_t *last, struct str *digest)
+struct export
 {
-    struct audit_query walk = *q;
+    struct audit_query q;
+    struct export_form form;
+    struct export_sum sum;
+    struct str query, manifest;
+    int64_t user_id;
+    bool handed; /* the place among the open streams belongs to the stream now */
+};
+
+static void
+count_page(struct export_sum *s, int64_t tenant_id, const struct audit_page *p)
+{
+    if (p->n == 0)
+        return;
+    if (s->first < 0) {
+        s->first = p->events[0].index;
+        s->first_log = (struct log_id){tenant_id, p->events[0].epoch};
+    }
+    s->last = p->events[p->n - 1].index;
+    s->last_log = (struct log_id){tenant_id, p->events[p->n - 1].epoch};
+    s->count += (int64_t)p->n;
+}
+
+static enum err
+summarize(struct api_request *rq, struct export *x)
+{
+    struct audit_query walk = x->q;
     struct sha256_run *h = sha256_begin(rq->cx->arena);
     bool more = true, begin = true;
 
-    *count = 0;
-    *first = *last = -1;
+    x->sum = (struct export_sum){.first = -1, .last = -1};
     while (more) {
-        struct arena *a = arena_create("export", (size_t)128 << 20);
+        struct arena *a = arena_create("export", (size_t)256 << 20);
         struct cx cx = cx_system(rq->cx->app, a, "export", &rq->cx->tenant);
         struct buf *out = buf_in(a, (size_t)64 << 20);
         struct batch b = {.q = &walk};
+        bool fits = false;
 
         if (cx_read(&cx, audit_batch_body, &b) != OK ||
-            (!b.page.complete && b.page.n == 0 && !b.page.more)) {
+            (!b.page.complete && b.page.n == 0 && !b.page.more) ||
+            export_piece(&cx, out, &x->form, begin, &b.page, &walk.limit, &fits) != OK) {
             arena_free(a);
             return fail(rq->cx, ERR_UNAVAILABLE,
                         "The export could not be read. Narrow the dates and try again.");
         }
-        if (!export_piece(a, out, f, begin, &b.page, &walk.limit)) {
-            arena_free(a);
-            continue;
+        if (fits) {
+            begin = false;
+            count_page(&x->sum, x->q.tenant_id, &b.page);
+            sha256_more(h, buf_view(out));
+            walk.after = b.page.next;
+            more = b.page.more;
         }
-        begin = false;
-        if (b.page.n && *first < 0)
-            *first = b.page.events[0].index;
-        if (b.page.n)
-            *last = b.page.events[b.page.n - 1].index;
-        *count += (int64_t)b.page.n;
-        sha256_more(h, buf_view(out));
-        walk.after = b.page.next;
-        more = b.page.more;
         arena_free(a);
     }
-    *digest = sha256_end_hex(rq->cx->arena, h);
+    x->sum.digest = sha256_end_hex(rq->cx->arena, h);
     return OK;
 }
-
-struct export
-{
-    struct audit_query q;
-    enum audit_format format;
-    int64_t count, first, last;
-    struct str digest, query;
-    int64_t user_id;
-    bool handed; /* the place among the open streams belongs to the stream now */
-};
 
 /* Runs with the request's end: an export that never became a stream gives its place back. */
 static void
@@ -139,27 +144,28 @@ summarize_in_turn(struct api_request *rq, struct export *x)
         e = fail(rq->cx, ERR_UNAVAILABLE,
                  "Other exports are being prepared. Try again in a moment.");
     else
-        e = summarize(rq, &x->q, x->format, &x->count, &x->first, &x->last, &x->digest);
+        e = summarize(rq, x);
     atomic_fetch_sub(&preparing, 1);
     return e;
 }
 
-enum err
-audit_export_prepare(struct api_request *rq)
+/* What export and manifest share: the query with its end fixed, the form, the head, the sums. */
+static enum err
+prepare(struct api_request *rq, struct export *x)
 {
-    struct export *x = arena_new(rq->cx->arena, struct export);
-
     TRY(audit_query_read(rq, &x->q));
-    TRY(read_format(rq, &x->format));
+    TRY(export_form_read(rq, &x->form));
     x->q.limit = EXPORT_CHUNK;
     x->q.offset = 0;
     x->q.budget_ms = 60000;
     audit_settle(rq->cx->app, AUDIT_SETTLE_MS);
-    if (x->q.before < 0)
-        x->q.before = audit_newest(rq->cx->app, x->q.tenant_id, false) + 1;
+    int64_t newest = audit_newest(rq->cx->app, x->q.tenant_id, false);
+    if (x->q.before < 0 || x->q.before > newest + 1)
+        x->q.before = newest + 1;
     x->user_id = rq->cx->actor.user_id;
     TRY(audit_streams_room(rq, x->user_id)); /* before it is recorded as made */
     arena_defer(rq->cx->arena, export_give_back, x);
+    TRY(export_form_head(rq, &x->form, x->q.before - 1));
     TRY(summarize_in_turn(rq, x));
     x->query = audit_query_text(rq);
     rq->state = x;
@@ -167,16 +173,47 @@ audit_export_prepare(struct api_request *rq)
 }
 
 enum err
+audit_export_prepare(struct api_request *rq)
+{
+    struct export *x = arena_new(rq->cx->arena, struct export);
+
+    TRY(prepare(rq, x));
+    return x->form.proofs ? export_manifest(rq, &x->form, &x->sum, &x->manifest) : OK;
+}
+
+/* The manifest of the export that the same address would give (with before=, as it says, for ever). */
+enum err
+audit_manifest_apply(struct api_request *rq)
+{
+    struct export *x = arena_new(rq->cx->arena, struct export);
+    struct json_writer *w = &rq->out;
+    struct str line;
+
+    TRY(prepare(rq, x));
+    if (x->form.proofs) /* its bytes depend on the head of the moment */
+        return fail_field(rq->cx, S("proofs"), "come with a manifest of their own");
+    TRY(export_manifest(rq, &x->form, &x->sum, &line));
+    json_begin_object(w);
+    json_kv_str(w, "status", S("success"));
+    json_kv_i64(w, "before", x->q.before);
+    json_key(w, S("data"));
+    json_raw(w, str_trim(line));
+    json_end_object(w);
+    return OK;
+}
+
+enum err
 audit_export_apply(struct api_request *rq)
 {
     const struct export *x = rq->state;
+    const struct export_sum *s = &x->sum;
     struct audit_entry e = {.event = EV_AUDIT_EXPORTED, .target_kind = S("audit"), .count = 1};
 
     e.text =
         arena_fmt(rq->cx->arena,
                   "%.*s exported %lld events of the audit log (index %lld to %lld, SHA-256 %.*s)",
-                  STR_ARG(rq->cx->actor.name), (long long)x->count, (long long)x->first,
-                  (long long)x->last, STR_ARG(x->digest));
+                  STR_ARG(rq->cx->actor.name), (long long)s->count, (long long)s->first,
+                  (long long)s->last, STR_ARG(s->digest));
     e.private_detail = arena_fmt(rq->cx->arena, "query: %.*s", STR_ARG(x->query));
     return audit_record(rq->cx, &e, NULL);
 }
@@ -204,17 +241,26 @@ audit_export_after(struct api_request *rq)
 
     x->handed = true;
     s->is_export = true;
-    s->format = x->format;
+    s->form = x->form;
+    s->form.head.origin = arena_str(s->arena, x->form.head.origin);
+    s->form.head.note = arena_str(s->arena, x->form.head.note);
+    if (!str_is_null(x->manifest))
+        s->manifest = arena_str(s->arena, x->manifest);
     http_add_header(rq->rs, S("X-Recount-Query"), header_text(a, x->query));
-    http_add_header(rq->rs, S("X-Recount-Count"), arena_fmt(a, "%lld", (long long)x->count));
-    http_add_header(rq->rs, S("X-Recount-First-Index"), arena_fmt(a, "%lld", (long long)x->first));
-    http_add_header(rq->rs, S("X-Recount-Last-Index"), arena_fmt(a, "%lld", (long long)x->last));
+    http_add_header(rq->rs, S("X-Recount-Before"), arena_fmt(a, "%lld", (long long)x->q.before));
+    http_add_header(rq->rs, S("X-Recount-Count"), arena_fmt(a, "%lld", (long long)x->sum.count));
+    http_add_header(rq->rs, S("X-Recount-First-Index"),
+                    arena_fmt(a, "%lld", (long long)x->sum.first));
+    http_add_header(rq->rs, S("X-Recount-Last-Index"),
+                    arena_fmt(a, "%lld", (long long)x->sum.last));
     http_add_header(rq->rs, S("X-Recount-Digest"),
-                    arena_fmt(a, "sha-256=%.*s", STR_ARG(x->digest)));
+                    arena_fmt(a, "sha-256=%.*s", STR_ARG(x->sum.digest)));
     http_add_header(rq->rs, S("Content-Disposition"),
-                    arena_fmt(a, "attachment; filename=\"audit-log-%.*s.%s\"", 10,
-                              time_iso(a, rq->cx->now).p, ext[x->format]));
-    return audit_stream_open(
-        rq, s, x->format == AUDIT_CSV ? S("text/csv; charset=utf-8") : S("application/x-ndjson"),
-        export_write);
+                    arena_fmt(a, "attachment; filename=\"audit-log-%.*s%s.%s\"", 10,
+                              time_iso(a, rq->cx->now).p, x->form.proofs ? "-proofs" : "",
+                              ext[x->form.format]));
+    return audit_stream_open(rq, s,
+                             x->form.format == AUDIT_CSV ? S("text/csv; charset=utf-8")
+                                                         : S("application/x-ndjson"),
+                             export_write);
 }

@@ -6,6 +6,7 @@
  * has made its proofs public: prefix for clients of tlog-tiles. */
 #include "api/api.h"
 #include "api/audit_api.h"
+#include "api/proof_json.h"
 #include "audit/proof.h"
 #include "base/text.h"
 #include "core/settings.h"
@@ -160,51 +161,13 @@ tile(struct api_request *rq, struct log_id log, const struct str *rest, size_t n
 /* ---- proofs ---- */
 
 static void
-kv_base64(struct json_writer *w, struct arena *a, const char *name, struct str bytes)
-{
-    struct buf *b = buf_in(a, (size_t)4 << 20);
-
-    json_key(w, str_of(name));
-    if (str_is_null(bytes)) {
-        json_null(w);
-        return;
-    }
-    base64_put(b, bytes);
-    json_str(w, b->n ? buf_view(b) : S(""));
-}
-
-static void
-kv_hex(struct json_writer *w, struct arena *a, const char *name, const struct sha256 *h)
-{
-    json_key(w, str_of(name));
-    json_str(w, hex_in(a, sha256_str(h)));
-}
-
-static void
-kv_hashes(struct json_writer *w, struct arena *a, const char *name, const struct tree_proof *p)
-{
-    json_key(w, str_of(name));
-    json_begin_array(w);
-    for (unsigned i = 0; i < p->n; i++)
-        json_str(w, hex_in(a, sha256_str(&p->h[i])));
-    json_end_array(w);
-}
-
-static void
 write_proof(struct json_writer *w, struct arena *a, const struct audit_proof *p, struct str key)
 {
     json_kv_str(w, "origin", p->head.origin);
     json_kv_i64(w, "epoch", p->head.log.epoch);
-    json_kv_i64(w, "index", p->index);
     json_kv_i64(w, "size", p->head.size);
     kv_hex(w, a, "root", &p->head.root);
-    kv_hex(w, a, "leaf", &p->leaf);
-    kv_base64(w, a, "public", p->public_part);
-    kv_base64(w, a, "salt", p->salt);
-    kv_base64(w, a, "personal", p->personal);
-    kv_hex(w, a, "personal_hash", &p->personal_hash);
-    json_kv_bool(w, "erased", p->erased);
-    kv_hashes(w, a, "inclusion", &p->inclusion);
+    proof_members(w, a, p);
     json_kv_str(w, "checkpoint", p->head.note);
     json_kv_str(w, "vkey", key);
     json_kv_str(w, "proof", tlog_proof_text(a, STR_NULL, p->index, &p->inclusion, p->head.note));

@@ -73,6 +73,16 @@ struct audit_proof {
 MUST_CHECK enum err audit_prove(struct cx *cx, int64_t tenant_id, struct str cuid, int wait_ms,
                                 struct audit_proof *out);
 
+/* The published head of the log's newest epoch once it covers the position of a list (audit_newest():
+ * −1 = any), waited for as above. */
+MUST_CHECK enum err audit_head_over(struct cx *cx, int64_t tenant_id, int64_t newest, int wait_ms,
+                                    struct audit_head *out);
+/* The same for an event of a list, towards a head the caller has; an event of another epoch, or beyond
+ * the head, comes without inclusion (out->inclusion.n = 0, out->head.size = 0). No transaction is open. */
+MUST_CHECK enum err audit_prove_event(struct cx *cx, const struct audit_event *e,
+                                      const struct audit_head *head,
+                                      const struct tree_source *source, struct audit_proof *out);
+
 /* Ends the epoch of every log of the store and begins the next (a lawful restore); no server may run
  * meanwhile. Each log's first record holds the last checkpoint known (from the store, or a newer one
  * that this server's head file holds), the range of indices lost, and who did it (cx->actor). What

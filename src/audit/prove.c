@@ -219,17 +219,11 @@ static const struct sql get_parts =
               EVENT_PARTS " AND p.month = $1" EVENT_ERASED
                           " WHERE e.month = $1 AND e.tenant_id = $2 AND e.cuid = $3");
 
+/* The row's parts into the proof; ends the rows. */
 static enum err
-take_parts(struct db_tx *tx, void *arg)
+keep_parts(struct taking *k, struct db_rows *q)
 {
-    struct taking *k = arg;
     struct audit_proof *p = k->p;
-    struct db_rows *q = NULL;
-    enum err e = db_query_one(tx, &get_parts,
-                              ARGS(V_INT(k->month), V_INT(k->log.tenant_id), V_STR(k->cuid)), &q);
-    if (e == ERR_NOT_FOUND)
-        return OK;
-    TRY(e);
     k->found = true;
     k->log.epoch = db_int(q, 0);
     p->index = db_int(q, 1);
@@ -247,6 +241,19 @@ take_parts(struct db_tx *tx, void *arg)
         memcpy(p->leaf.b, leaf.p, SHA256_LEN);
     db_rows_end(q);
     return leaf.n == SHA256_LEN ? OK : ERR_DB;
+}
+
+static enum err
+take_parts(struct db_tx *tx, void *arg)
+{
+    struct taking *k = arg;
+    struct db_rows *q = NULL;
+    enum err e = db_query_one(tx, &get_parts,
+                              ARGS(V_INT(k->month), V_INT(k->log.tenant_id), V_STR(k->cuid)), &q);
+    if (e == ERR_NOT_FOUND)
+        return OK;
+    TRY(e);
+    return keep_parts(k, q);
 }
 
 static enum err
@@ -294,6 +301,56 @@ audit_prove(struct cx *cx, int64_t tenant_id, struct str cuid, int wait_ms, stru
     TRY(covering_head(cx, k.log, p.index, wait_ms, &p.head));
     struct tree_source source = audit_tree(cx, k.log);
     TRY(tree_inclusion(&source, p.index, p.head.size, &p.inclusion));
+    *out = p;
+    return OK;
+}
+
+/* ---- many events towards one head ---- */
+
+enum err
+audit_head_over(struct cx *cx, int64_t tenant_id, int64_t newest, int wait_ms,
+                struct audit_head *out)
+{
+    struct log_id log = {tenant_id, newest < 0 ? -1 : position_epoch(newest)};
+    return covering_head(cx, log, newest < 0 ? -1 : position_index(newest), wait_ms, out);
+}
+
+static const struct sql get_parts_at = SQL_READ2(
+    EVENT_PARTS EVENT_ERASED
+    " WHERE $1 IS NOT NULL AND e.tenant_id = $2 AND e.epoch = $3 AND e.idx = $4",
+    EVENT_PARTS " AND p.month = $1" EVENT_ERASED
+                " WHERE e.month = $1 AND e.tenant_id = $2 AND e.epoch = $3 AND e.idx = $4");
+
+static enum err
+take_parts_at(struct db_tx *tx, void *arg)
+{
+    struct taking *k = arg;
+    struct db_rows *q = NULL;
+    enum err e = db_query_one(
+        tx, &get_parts_at,
+        ARGS(V_INT(k->month), V_INT(k->log.tenant_id), V_INT(k->log.epoch), V_INT(k->first)), &q);
+    if (e == ERR_NOT_FOUND)
+        return OK;
+    TRY(e);
+    return keep_parts(k, q);
+}
+
+enum err
+audit_prove_event(struct cx *cx, const struct audit_event *e, const struct audit_head *head,
+                  const struct tree_source *source, struct audit_proof *out)
+{
+    struct audit_proof p = {0};
+    struct taking k = {.month = month_ordinal(e->logged),
+                       .log = {head->log.tenant_id, e->epoch},
+                       .first = e->index,
+                       .p = &p};
+    TRY(on_month(cx, k.month, take_parts_at, &k));
+    if (!k.found)
+        return ERR_NOT_FOUND;
+    if (e->epoch == head->log.epoch && e->index < head->size) {
+        p.head = *head;
+        TRY(tree_inclusion(source, p.index, head->size, &p.inclusion));
+    }
     *out = p;
     return OK;
 }

@@ -55,6 +55,9 @@ struct tree_source {
     void *arg;
 };
 
+/* A source that remembers the last answer of each level, for many proofs in a row; lives in the arena. */
+struct tree_source tree_remembering(struct arena *a, const struct tree_source *s);
+
 /* Root of the first `size` leaves. */
 MUST_CHECK enum err tree_root(const struct tree_source *s, int64_t size, struct sha256 *out);
 /* The compact edge of the first `size` leaves. */

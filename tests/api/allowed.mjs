@@ -160,6 +160,7 @@ export const ALLOWED = {
   [`GET ${LOG}/catalogue`]: "self",
   [`GET ${LOG}/stream`]: ["auditor"],
   [`GET ${LOG}/export`]: ["auditor"],
+  [`GET ${LOG}/export/manifest`]: ["auditor"],
   // proofs: the public ones answer 404 until the workspace opens them
   [`GET ${LOG}/seal`]: ["auditor"],
   [`GET ${LOG}/checkpoint`]: ["auditor"],

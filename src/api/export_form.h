@@ -1,0 +1,35 @@
+/* What one export looks like, and the signed manifest that says what it is. The text of a manifest is
+ * described in doc/verify/README.md. */
+#ifndef RECOUNT_API_EXPORT_FORM_H
+#define RECOUNT_API_EXPORT_FORM_H
+
+#include "api/api.h"
+#include "audit/proof.h"
+
+struct export_form {
+    enum audit_format format;
+    bool proofs;            /* each event with its proof; the manifest is the last line */
+    struct audit_head head; /* what the proofs lead to */
+    struct str vkey;
+};
+
+/* format= and proofs= of the address. */
+MUST_CHECK enum err export_form_read(struct api_request *rq, struct export_form *f);
+/* Waits for a head over the newest event and takes it; nothing when the log has none yet and no
+ * proofs are asked for. */
+MUST_CHECK enum err export_form_head(struct api_request *rq, struct export_form *f, int64_t newest);
+/* One event as a line of the form. cx has no transaction open. ERR_NOT_FOUND: its month has just expired. */
+MUST_CHECK enum err export_form_line(struct cx *cx, struct buf *out, const struct export_form *f,
+                                     const struct tree_source *source, const struct audit_event *e);
+
+struct export_sum {
+    int64_t count;
+    struct log_id first_log, last_log;
+    int64_t first, last; /* indices; −1: nothing */
+    struct str digest;   /* hex SHA-256 of all bytes before the manifest */
+};
+/* {"manifest": note, "checkpoint": note, "vkey": keys} as one line. */
+MUST_CHECK enum err export_manifest(struct api_request *rq, const struct export_form *f,
+                                    const struct export_sum *s, struct str *line);
+
+#endif
