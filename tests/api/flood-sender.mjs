@@ -40,9 +40,8 @@ function answered(status) {
 }
 
 function open() {
-  const socket = net.connect(o.port, "127.0.0.1");
+  const socket = Object.assign(net.connect(o.port, "127.0.0.1"), { busy: false });
   let text = "";
-  socket.busy = false;
   socket.setNoDelay(true);
   socket.setEncoding("latin1");
   socket.on("connect", () => ready(socket));
