@@ -19,7 +19,7 @@ enum limit_kind {
     LIMIT_ADDRESS, /* failed authentications of a network, per minute */
     LIMIT_NAME,    /* failures of a submitted name within the lockout window */
     LIMIT_DEVICE,  /* failures of a name on a browser that has signed in before */
-    LIMIT_TURNED,  /* sign-ins of a network or name that found the waiting room full, per minute */
+    LIMIT_TURNED,  /* sign-ins of a network that found the waiting room full */
     LIMIT_MAIL,    /* forgotten-password mails per account and per address, per hour */
     LIMIT_KINDS
 };

@@ -15,7 +15,7 @@ static const char dummy_hash[] = "$argon2id$v=19$m=19456,t=2,p=1$cmVjb3VudC1uby1
 static enum err
 busy(struct cx *cx)
 {
-    cx->failure.retry_after = 2;
+    cx->failure.retry_after = PASSWORD_BUSY_S;
     return fail_word(cx, ERR_UNAVAILABLE, S("busy"), "Too many people are signing in. Try again.");
 }
 

@@ -11,6 +11,7 @@
 
 #define PASSWORD_MAX         1024 /* bytes; hashing cost does not depend on it, reading does */
 #define PASSWORD_MIN_DEFAULT 12
+#define PASSWORD_BUSY_S      10 /* seconds after which who found no room may come again */
 
 /* Hashes outside any transaction: Argon2id, 19 MiB, 2 passes (OWASP's first choice). ERR_UNAVAILABLE when too
  * many are waiting. */

@@ -7,6 +7,7 @@
 #include "codec/cidr.h"
 #include "codec/hash.h"
 #include "core/device.h"
+#include "core/password.h"
 #include "run/app.h"
 #include "run/keys.h"
 
@@ -14,8 +15,10 @@
 #define TYPED_MAX                                                                                  \
     254 /* bytes of a typed name kept in an event, when it has the form of an e-mail */
 #define UNKNOWN_FOLDS                                                                              \
-    8                /* buckets of unknown names: a flood of one network does not hide the others */
-#define TURNED_MAX 3 /* times an address or name finds the room full before others go first */
+    8 /* buckets of unknown names: a flood of one network does not hide the others */
+/* An address that found no room is no fresh one so long, and is told to wait so long: who does as he
+ * is told goes first then, before those who keep coming. */
+#define TURNED_WINDOW (PASSWORD_BUSY_S * USEC_PER_SEC)
 
 /* ---- keys ---- */
 
@@ -204,8 +207,7 @@ signin_rank(struct cx *cx, const struct attempt *t)
     if (t->device_known || !m)
         return HASH_KNOWN;
     if (t->now_failures > 0 || limits_count(m, t->kind, t->locked_key, window, cx->now) > 0 ||
-        limits_count(m, LIMIT_TURNED, t->network, ADDRESS_WINDOW, cx->now) >= TURNED_MAX ||
-        limits_count(m, LIMIT_TURNED, t->key, ADDRESS_WINDOW, cx->now) >= TURNED_MAX)
+        limits_count(m, LIMIT_TURNED, t->network, TURNED_WINDOW, cx->now) > 0)
         return HASH_REST;
     return HASH_FRESH;
 }
@@ -215,10 +217,9 @@ signin_turned_away(struct cx *cx, const struct attempt *t)
 {
     struct limits *m = cx->app->limits;
 
-    if (m) {
-        limits_note(m, LIMIT_TURNED, t->network, ADDRESS_WINDOW, cx->now);
-        limits_note(m, LIMIT_TURNED, t->key, ADDRESS_WINDOW, cx->now);
-    }
+    /* Not of the name: names are free, and would push out of the table what counts. */
+    if (m)
+        limits_note(m, LIMIT_TURNED, t->network, TURNED_WINDOW, cx->now);
     record_soon(cx, t, "too many people are signing in");
 }
 

@@ -87,7 +87,7 @@ void http_add_header(struct http_response *r, struct str name, struct str value)
 struct http_limits {
     size_t body_max; /* bytes kept in memory; more is 413 */
     bool upload;     /* body goes to a temporary file */
-    bool yields;     /* waits while others wait, and takes a quarter of the workers at most */
+    bool yields;     /* waits while others wait, and takes two workers, or an eighth of them */
     int64_t upload_max;
     enum err refuse; /* not OK: answer now with `response`, read nothing */
 };

@@ -8,7 +8,7 @@
 #include "http/http_priv.h"
 
 #define WORKER_STACK ((size_t)1 << 20) /* bytes */
-#define YIELD_SHARE  4 /* one worker of so many, and one at least, for those who yield */
+#define YIELD_SHARE  8 /* one worker of so many for those who yield, but two at least */
 
 static struct lane *
 lane_of(struct rq *r)
@@ -237,7 +237,7 @@ workers_start(struct http_server *s)
         q->lane[i].last = &q->lane[i].first;
     q->lane[LANE_FIRST].most = s->o.queue;
     q->lane[LANE_YIELDS].most = s->o.max_connections;
-    q->yielding_most = s->o.workers / YIELD_SHARE > 0 ? s->o.workers / YIELD_SHARE : 1;
+    q->yielding_most = s->o.workers / YIELD_SHARE > 2 ? s->o.workers / YIELD_SHARE : 2;
     pthread_mutex_init(&q->mu, NULL);
     pthread_cond_init(&q->cond, NULL);
     q->threads = arena_array(s->arena, pthread_t, (size_t)s->o.workers);

@@ -13,7 +13,7 @@ import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
-import { ADMIN, BIN, PASSWORD, createUser, newStore, serve, sleep, until } from "../api/harness.mjs";
+import { ADMIN, BIN, PASSWORD, atWork, createUser, newStore, percentile, serve, sleep, startFlood, until } from "../api/harness.mjs";
 
 const opt = (name, otherwise) => {
   const i = process.argv.indexOf("--" + name);
@@ -158,29 +158,100 @@ function ksDistance(a, b) {
   return d;
 }
 
-async function timings(s, users) {
-  s.agent.destroy(); /* the server has closed the idle connections of the part before */
-  const took = { existing: [], unknown: [] };
-  const status = new Set();
-  for (let i = 0; i < TRIES * 2; i++) {
-    const kind = (i + (i >> 1)) % 2 ? "existing" : "unknown"; /* both orders, so that no position favours one */
-    const n = i >> 1, name = kind === "existing" ? users[n % users.length].email : `nobody${n % users.length}@example.org`;
-    const c = s.client({ from: `198.18.${(i >> 8) & 255}.${i & 255}` });
-    const began = performance.now();
-    const r = await c.post("/api/v1/authenticate", { username: name, password: "Wrong-Harbour-72!" });
-    took[kind].push(performance.now() - began);
-    status.add(`${kind} ${r.status} ${r.text.length}`);
+/** Names that are refused for four reasons, each behind one hash. */
+const KINDS = ["existing", "unknown", "locked", "disabled"];
+const EACH = 12; // names of a kind: a name must not fail often enough to be locked in memory, which costs no hash
+const nameOf = (kind, n) => `${kind}${n % EACH}@timing.example.org`;
+
+/** Locks and disables, and ends the server: then the store knows who is locked, but memory does not. */
+async function prepareTimings(store) {
+  for (const kind of KINDS.filter((k) => k !== "unknown"))
+    for (let n = 0; n < EACH; n++) createUser(store, { email: nameOf(kind, n) });
+  const s = await serve({ store, proxy: true, keep: true });
+  const me = await s.as();
+  for (let n = 0; n < EACH; n++) {
+    await me.ok("POST", `/api/v1/tenant/${me.tenant}/user/toggledisabled`, { email: nameOf("disabled", n), disabled: true });
+    for (let i = 0; i < 5; i++)
+      await s.client({ from: `198.19.${n}.${i}` }).post("/api/v1/authenticate", { username: nameOf("locked", n), password: "Wrong-Harbour-72!" });
   }
-  console.log(`# refused sign-ins, one after the other: ${[...status].join(", ")}`);
-  for (const kind of ["existing", "unknown"]) {
+  await s.stop({ drop: false });
+}
+
+/** One after the other, the kinds in a new order each time: what drifts or follows a pattern strikes all alike. */
+async function timings(s) {
+  s.agent.destroy(); /* the server has closed the idle connections of the part before */
+  const took = Object.fromEntries(KINDS.map((k) => [k, []]));
+  const status = new Set();
+  for (let i = 0; i < TRIES; i++) {
+    const order = [...KINDS];
+    for (let k = order.length - 1; k > 0; k--) {
+      const j = Math.floor(Math.random() * (k + 1));
+      [order[k], order[j]] = [order[j], order[k]];
+    }
+    for (const [k, kind] of order.entries()) {
+      const c = s.client({ from: `198.18.${(i >> 6) & 255}.${((i & 63) << 2) + k}` });
+      const password = kind === "locked" || kind === "disabled" ? PASSWORD : "Wrong-Harbour-72!";
+      const began = performance.now();
+      const r = await c.post("/api/v1/authenticate", { username: nameOf(kind, i), password });
+      took[kind].push(performance.now() - began);
+      status.add(`${kind} ${r.status} ${r.text.length}`);
+    }
+  }
+  console.log(`# refused sign-ins, one after the other: ${[...status].sort().join(", ")}`);
+  for (const kind of KINDS) {
     const v = sort(took[kind]);
     console.log(`# ${kind.padEnd(8)} ms at 1 5 25 50 75 95 99 %: ${[0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99].map((p) => at(v, p).toFixed(2)).join(" ")}`);
   }
   figure("sign-in refused, existing names, median", median(took.existing), "ms");
-  figure("sign-in refused, unknown names, median", median(took.unknown), "ms", { peer: "existing", ratio: median(took.unknown) / median(took.existing) });
-  figure("existing names slower than unknown ones, share of pairs", auc(took.existing, took.unknown), "", { goal: "0.5" });
-  figure("Kolmogorov-Smirnov distance", ksDistance(took.existing, took.unknown), "",
-    { goal: `< ${(1.36 * Math.sqrt(2 / TRIES)).toFixed(3)} (5 %)` });
+  for (const kind of KINDS.slice(1)) {
+    figure(`sign-in refused, ${kind} names, median`, median(took[kind]), "ms", { peer: "existing", ratio: median(took[kind]) / median(took.existing) });
+    figure(`existing names slower than ${kind} ones, share of pairs`, auc(took.existing, took[kind]), "", { goal: "0.5" });
+    figure(`Kolmogorov-Smirnov distance, existing and ${kind} names`, ksDistance(took.existing, took[kind]), "",
+      { goal: `< ${(1.36 * Math.sqrt(2 / TRIES)).toFixed(3)} (5 %)` });
+  }
+}
+
+/* ---- others, while a flood of sign-ins goes on ---- */
+
+/** 50,000 failed sign-ins a minute from 5,000 addresses. Quiet and flood take turns; the ratio is the median of the rounds'. */
+async function flood(names, unknown) {
+  const accounts = ["one", "two", "three", "four"].map((n) => `${n}@example.org`);
+  const s = await serve({ proxy: true, kind: "sqlite", users: [...accounts, "carol@example.org"].map((email) => ({ email, role: "ANALYST" })) });
+  const admin = await s.as(), carol = s.client({ from: "192.0.2.77" });
+  const perSecond = 50_000 / 60, p95 = { quiet: [], flood: [] }, ratios = [], right = [], sums = {};
+  const seconds = Math.max(14, SECONDS * 2); // every address comes back after six seconds
+  let tries = 0;
+  try {
+    for (let i = 0; i < ROUNDS; i++) {
+      const quiet = await atWork(admin);
+      await sleep(seconds / 3 * 1000);
+      const before = await quiet.end();
+      const others = await atWork(admin);
+      const sent = startFlood(s, { attempts: Math.round(perSecond * seconds), perSecond, addresses: 5000, accounts, unknown });
+      await sent.half;
+      const began = performance.now();
+      for (let r, ended = false; !ended;) {
+        tries++;
+        r = await carol.post("/api/v1/authenticate", { username: "carol@example.org", password: PASSWORD });
+        if (r.status === 200) right.push(performance.now() - began);
+        ended = r.status !== 503 || await Promise.race([sleep(1000 * Number(r.headers["retry-after"])), sent.done.then(() => true)]);
+      }
+      const { answers } = await sent.done;
+      const during = await others.end();
+      for (const [k, n] of Object.entries(answers)) sums[k] = (sums[k] ?? 0) + n;
+      const q = percentile([...before.read, ...before.write], 0.95), f = percentile([...during.read, ...during.write], 0.95);
+      p95.quiet.push(q);
+      p95.flood.push(f);
+      ratios.push(f / q);
+    }
+    console.log(`# flood, ${names}: answers ${JSON.stringify(sums)}; the right password in it taken ${right.length} of ${ROUNDS} times, with ${tries} tries`);
+    figure(`others' p95, quiet (before ${names})`, median(p95.quiet), "ms");
+    figure(`others' p95 in the flood, ${names}`, median(p95.flood), "ms");
+    figure(`others' p95 in the flood, ${names}, times the quiet one`, median(ratios), "x", { goal: "<= 2" });
+    if (right.length) figure(`the right password in the flood, ${names}`, median(right), "ms");
+  } finally {
+    await s.stop().catch((e) => console.log(`# stop: ${e.message.slice(0, 500)}`));
+  }
 }
 
 /* ---- live ---- */
@@ -276,14 +347,15 @@ async function onSqlite() {
   const store = newStore("sqlite");
   createUser(store, ADMIN);
   const users = Array.from({ length: Math.ceil(Math.max(...STREAMS, 0) / 20) }, (_, i) => ({ email: `user${i}@example.org` }));
-  if (wanted("live") || wanted("timing")) for (const u of users) createUser(store, u);
+  if (wanted("timing")) await prepareTimings(store);
+  if (wanted("live")) for (const u of users) createUser(store, u);
   figure("binary with its assets", statSync(BIN).size / 1e6, "MB", { ratio: statSync(BIN).size / 20e6, goal: "<= 20 MB" });
   if (wanted("start")) await startUp(store);
   const s = await serve({ store, proxy: true, keep: true });
   try {
     await settings(s);
     if (wanted("memory")) await signIns(s);
-    if (wanted("timing")) await timings(s, users.length ? users : [ADMIN]);
+    if (wanted("timing")) await timings(s);
     if (wanted("rate")) {
       const bare = await startBare();
       try { await reads(s, bare, "SQLite"); } finally { await bare.stop(); }
@@ -316,6 +388,8 @@ async function onPostgres() {
 
 try {
   await onSqlite();
+  if (wanted("flood")) await flood("names that come back", 61);
+  if (wanted("flood")) await flood("new names each time", 0);
   if (process.env.RECOUNT_TEST_PG && wanted("rate")) await onPostgres();
   else if (wanted("rate")) console.log("# no PostgreSQL here: its figures are left out");
 } finally {
