@@ -202,6 +202,65 @@ an_earlier_state_comes_back(void **state)
     assert_int_equal(first, before);
 }
 
+/* ---- erased events ---- */
+
+/* Takes the personal part of the newest event of the type, as an erasure does. */
+static void
+erase(enum event ev)
+{
+    struct audit *au = t.app.audit;
+    struct db *db = t.kind == DB_SQLITE ? au->segments[au->n_segments - 1]->db : t.app.db;
+    const char *month = t.kind == DB_SQLITE ? "" : "month, ";
+    struct str text = arena_fmt(
+        t.a,
+        "INSERT INTO audit_erasure (%stenant_id, epoch, idx, person, part, request, inner_hash, at) "
+        "SELECT %stenant_id, epoch, idx, 'Person', 2, 'request', %s, 1 FROM audit_event WHERE idx = "
+        "(SELECT MAX(idx) FROM audit_event WHERE type = %d);"
+        "DELETE FROM audit_personal WHERE idx IN (SELECT idx FROM audit_erasure)",
+        month, month, t.kind == DB_SQLITE ? "x'00'" : "'\\x00'::bytea", (int)ev);
+
+    if (db_write(db, t.a, script, (void *)(uintptr_t)text.p) != OK)
+        fail_msg("erase: %.*s", STR_ARG(db_last_error()));
+}
+
+static void
+what_was_erased_is_not_held_against_anyone(void **state)
+{
+    struct access_source source;
+    struct access_state *s;
+
+    furnish();
+    move();
+    erase(EV_ROLE_ASSIGNED); /* Bob's role */
+    same("erasing an event about Bob");
+    s = at(t.app.simulated_now, &source);
+    assert_int_equal(source.erased, 1);
+    assert_true(access_row(s, ACCESS_USER, bob.cuid)->unsure);
+    assert_false(access_row(s, ACCESS_USER, admin.cuid)->unsure);
+    edit("UPDATE user_account SET disabled = 1 WHERE email = 'admin@example.org'");
+    assert_true(str_eq(one("the others are still compared")->field, S("disabled")));
+}
+
+static void
+an_erased_baseline_leaves_the_one_before_it(void **state)
+{
+    struct access_source source;
+    int64_t made = t.app.simulated_now;
+
+    furnish();
+    t.app.simulated_now += USEC_PER_HOUR;
+    edit("DELETE FROM setting WHERE name = 'access.baseline'");
+    keep_baselines();
+    move();
+    at(t.app.simulated_now, &source);
+    assert_int_equal(source.baseline_at, t.app.simulated_now);
+    erase(EV_ACCESS_BASELINE);
+    same("erasing the second baseline");
+    at(t.app.simulated_now, &source);
+    assert_int_equal(source.baseline_at, made);
+    assert_true(source.events > 0);
+}
+
 /* ---- large ones ---- */
 
 static void
@@ -246,6 +305,8 @@ many_rows_take_several_parts(void **state)
 #define SUITE(store)                                                                               \
     CASE(an_unrecorded_change_is_named_by_row_and_field, store),                                   \
         CASE(a_baseline_does_not_launder_what_differs, store),                                     \
+        CASE(what_was_erased_is_not_held_against_anyone, store),                                   \
+        CASE(an_erased_baseline_leaves_the_one_before_it, store),                                  \
         CASE(an_earlier_state_comes_back, store), CASE(many_rows_take_several_parts, store)
 
 int
