@@ -117,10 +117,13 @@ record_part(struct cx *cx, const struct set *s, int part, size_t from, size_t to
 
 /* ---- when one is due ---- */
 
-/* Month, epoch of the log, schema: a new one for each. */
+/* Month, epoch of the log, schema, and finished erasures, which may have taken baselines along: a new
+ * one for each. */
 #define DUE                                                                                        \
     "(SELECT COALESCE(MAX(l.epoch), 0) FROM audit_log l WHERE l.tenant_id = t.tenant_id), "        \
     "(SELECT MAX(version) FROM schema_version), "                                                  \
+    "(SELECT COUNT(*) FROM audit_erasure_request q WHERE q.tenant_id = t.tenant_id AND q.state = " \
+    "'done'), "                                                                                    \
     "(SELECT value FROM setting s WHERE s.tenant_id = t.tenant_id AND s.name = '" NOTE "')"
 
 static struct str
@@ -128,9 +131,9 @@ due_note(struct cx *cx, const struct db_rows *r, int col)
 {
     int32_t month = month_ordinal(cx->now);
 
-    return arena_fmt(cx->arena, "%04d-%02d epoch %lld schema %lld", (int)(month / 12),
+    return arena_fmt(cx->arena, "%04d-%02d epoch %lld schema %lld erasures %lld", (int)(month / 12),
                      (int)(month % 12 + 1), (long long)db_int(r, col),
-                     (long long)db_int(r, col + 1));
+                     (long long)db_int(r, col + 1), (long long)db_int(r, col + 2));
 }
 
 static const struct sql ONE_DUE = SQL_READ("SELECT " DUE " FROM tenant t WHERE t.tenant_id = $1");
@@ -146,7 +149,7 @@ read_note(struct cx *cx, struct str *note, bool *due)
 
     TRY(db_query_one(cx->tx, &ONE_DUE, ARGS(V_INT(cx->tenant.id)), &r));
     *note = due_note(cx, r, 0);
-    *due = !str_eq(*note, db_text(r, 2));
+    *due = !str_eq(*note, db_text(r, 3));
     db_rows_end(r);
     return OK;
 }
@@ -272,7 +275,7 @@ read_due(struct cx *cx, void *arg)
     *end = NULL;
     TRY(db_query(cx->tx, &ALL_DUE, NO_ARGS, &r));
     while ((e = db_next(r)) == OK) {
-        if (str_eq(due_note(cx, r, 2), db_text(r, 4)))
+        if (str_eq(due_note(cx, r, 2), db_text(r, 5)))
             continue;
         *end = arena_new(cx->arena, struct due);
         (*end)->tenant =

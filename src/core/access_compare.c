@@ -195,7 +195,8 @@ is_unsure(const struct access_state *logged, const struct access_row *r)
     else if (r->kind == ACCESS_TOKEN)
         u = access_row(logged, ACCESS_USER, access_get(r, "user"));
     return (u && u->unsure) || (own && own->unsure) ||
-           (r->kind == ACCESS_SETTING && logged->settings_unsure);
+           (r->kind == ACCESS_SETTING && logged->settings_unsure) ||
+           (r->kind == ACCESS_TIER && logged->tiers_unsure);
 }
 
 /* Both lists of fields are in order of their names. */

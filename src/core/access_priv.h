@@ -11,6 +11,7 @@ struct access_state {
     struct access_row **slots; /* open addressing; removed rows stay as `gone` */
     size_t n_slots, used;
     bool settings_unsure; /* an erased event changed some setting: nobody knows which */
+    bool tiers_unsure;
 };
 
 /* Where a field came from. */

@@ -402,20 +402,33 @@ replay_types(size_t *n)
     return types;
 }
 
-/* What an erased event changed is not known. */
+/* What an erased event changed is not known; whom it concerned, its public part still says. */
 static void
-doubt(struct access_state *s, const struct audit_event *e)
+doubt(const struct step *x)
 {
-    if (e->type == EV_SETTING_CHANGED)
-        s->settings_unsure = true;
-    for (size_t i = 0; i < s->n_slots; i++) {
-        struct access_row *r = s->slots[i];
+    const struct audit_event *e = x->e;
+    struct access_state *s = x->s;
 
-        if (r && !r->gone && str_eq(r->id, e->target_id))
-            r->unsure = true;
-    }
     if (str_eq(e->target_kind, S("user")))
         state_row(s, ACCESS_USER, e->target_id)->unsure = true;
+    else if (str_eq(e->target_kind, S("role")))
+        state_row(s, ACCESS_ROLE, e->target_id)->unsure = true;
+    else if (str_eq(e->target_kind, S("access token")))
+        state_row(s, ACCESS_TOKEN, e->target_id)->unsure = true;
+    else if (str_eq(e->target_kind, S("client")))
+        state_row(s, ACCESS_CLIENT, client_id(x))->unsure = true;
+    else if (str_eq(e->target_kind, S("tier"))) /* the ranks of all hang together */
+        s->tiers_unsure = true;
+    else
+        s->settings_unsure = true;
+}
+
+/* Public ids are all that an end needs. */
+static bool
+is_an_end(enum event type)
+{
+    return type == EV_USER_DELETED || type == EV_ROLE_DELETED || type == EV_CLIENT_DELETED ||
+           type == EV_CLIENT_USER_REMOVED || type == EV_ACCESS_TOKEN_REVOKED;
 }
 
 void
@@ -429,8 +442,8 @@ replay_apply(struct access_state *s, const struct audit_event *e)
         if (rules[i].type != e->type)
             continue;
         x.o.event = arena_str(s->a, e->cuid);
-        if (e->erased)
-            doubt(s, e);
+        if (e->erased && !is_an_end(e->type))
+            doubt(&x);
         else
             rules[i].apply(&x);
         return;
