@@ -67,7 +67,7 @@ people_of(struct app *app, struct str password)
 }
 
 bool
-demo_fill(struct app *app, struct demo_people **out)
+demo_fill(struct app *app, int days, struct demo_people **out)
 {
     struct cx cx = cx_system(app, app->arena, "demonstration", NULL);
     struct str password, hash;
@@ -81,10 +81,10 @@ demo_fill(struct app *app, struct demo_people **out)
         *out = people_of(app, password);
         return true;
     }
-    printf("Recording %d days of demonstration …\n", DEMO_DAYS);
+    printf("Recording %d days of demonstration …\n", days);
     fflush(stdout);
     password = arena_str(app->arena, password_random(app->arena));
-    if (password_hash(&cx, password, &hash) != OK || !demo_tell(app, hash) ||
+    if (password_hash(&cx, password, &hash) != OK || !demo_tell(app, days, hash) ||
         !note_write(app, password))
         return refuse("the demonstration could not be recorded; empty the folder and try again"),
                false;

@@ -14,12 +14,12 @@
 #include "core/role.h"
 #include "core/tag.h"
 #include "core/session.h"
+#include "core/settings.h"
 #include "core/tenant.h"
 #include "core/trail.h"
 #include "core/user.h"
 #include "run/keys.h"
 
-#define DAYS DEMO_DAYS
 
 static const struct {
     const char *first, *last, *role;
@@ -85,6 +85,7 @@ struct planned {
 };
 
 struct demo {
+    int days; /* before today */
     struct app *app;
     struct tenant_ref tenant;
     struct str hash; /* of the one password */
@@ -284,6 +285,16 @@ do_create_user(struct cx *cx, void *arg)
     return OK;
 }
 
+/* More days than the usual window holds: a year of the log is kept. */
+static enum err
+keep_a_year(struct cx *cx)
+{
+    struct settings_change *c = arena_new(cx->arena, struct settings_change);
+
+    TRY(settings_set(cx, c, SET_AUDIT_MONTHS, S("12"), S("/months_kept")));
+    return settings_commit(cx, c, "audit log settings");
+}
+
 static enum err
 do_tenant(struct cx *cx, void *arg)
 {
@@ -294,7 +305,7 @@ do_tenant(struct cx *cx, void *arg)
     t.cuid = arena_str(x->d->app->arena, t.cuid);
     x->d->tenant = t;
     cx->tenant = t;
-    return OK;
+    return x->d->days > DEMO_DAYS ? keep_a_year(cx) : OK;
 }
 
 static enum err
@@ -577,7 +588,7 @@ incidents(struct demo *d, int day, int64_t t)
         act(d, t + 13 * USEC_PER_HOUR, 0, do_tags, 0, EVENT_NONE, NULL);
     if (day == 88)
         act(d, t + 13 * USEC_PER_HOUR, 0, do_role_grows, 0, EVENT_NONE, NULL);
-    if (day == 104 || day == DAYS - 9)
+    if (day == 104 || day == d->days - 9)
         act(d, t + 11 * USEC_PER_HOUR, 3, do_assign, 4 * 16 + 4, EVENT_NONE,
             day == 104 ? "STD_USER" : "ANALYST");
     if (day == 8 || day == 40)
@@ -587,9 +598,9 @@ incidents(struct demo *d, int day, int64_t t)
         act(d, t + 13 * USEC_PER_HOUR, 0, do_assign, 16 + 4, EVENT_NONE, NULL);
     if (day == 131)
         act(d, t + 17 * USEC_PER_HOUR, 0, do_disable, 7, EV_USER_DISABLED, NULL);
-    if (day == DAYS - 18)
+    if (day == d->days - 18)
         act(d, t + 10 * USEC_PER_HOUR, 0, do_password, 1, EVENT_NONE, NULL);
-    if (day == DAYS - 1)
+    if (day == d->days - 1)
         attack(d, t + 2 * USEC_PER_HOUR, 6, "stays locked");
 }
 
@@ -611,21 +622,24 @@ night(struct demo *d, int64_t when)
 }
 
 bool
-demo_tell(struct app *app, struct str password_hash)
+demo_tell(struct app *app, int days, struct str password_hash)
 {
     struct demo *d = arena_new(app->arena, struct demo);
     int64_t now = clock_now(), today = now - now % USEC_PER_DAY;
 
-    *d = (struct demo){.app = app, .hash = password_hash, .dice = 0x9E3779B97F4A7C15u};
+    *d =
+        (struct demo){.app = app, .days = days, .hash = password_hash, .dice = 0x9E3779B97F4A7C15u};
+    if (days > DEMO_DAYS)
+        audit_set_months_kept(app, 12);
     d->rights.grants.is_admin = true;
     for (enum permission p = PERMISSION_NONE + 1; p < PERMISSION_COUNT; p++)
         permission_add(&d->rights.grants.tenant, p);
-    d->begin = today - DAYS * USEC_PER_DAY;
+    d->begin = today - days * USEC_PER_DAY;
     d->end = now - USEC_PER_MIN;
     act(d, d->begin + 8 * USEC_PER_HOUR, -2, do_tenant, 0, EVENT_NONE, NULL);
     perform_day(d); /* the workspace exists before anything in it is planned */
     act(d, d->begin + 8 * USEC_PER_HOUR + USEC_PER_MIN, -2, do_role, 0, EVENT_NONE, NULL);
-    for (int day = 0; day <= DAYS && !d->failed; day++) {
+    for (int day = 0; day <= days && !d->failed; day++) {
         int64_t t = d->begin + day * USEC_PER_DAY;
         int weekday = (int)((t / USEC_PER_DAY + 3) % 7); /* 0 = Monday */
 

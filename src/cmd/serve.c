@@ -368,7 +368,7 @@ int
 cmd_serve(struct arena *a, int argc, char **argv)
 {
     struct config c = {0};
-    struct str listen = STR_NULL, workers = STR_NULL;
+    struct str listen = STR_NULL, workers = STR_NULL, demo_days = STR_NULL;
     const struct option_def defs[] = {CONFIG_OPTIONS(&c),
                                       {"listen", &listen, NULL},
                                       {"tls-cert", &c.tls_cert, NULL},
@@ -377,17 +377,18 @@ cmd_serve(struct arena *a, int argc, char **argv)
                                       {"public-url", &c.public_url, NULL},
                                       {"workers", &workers, NULL},
                                       {"demo", NULL, &c.demo},
+                                      {"demo-days", &demo_days, NULL},
                                       {0}};
     struct demo_people *people = NULL;
     struct app *app;
     sigset_t set;
-    int64_t n = 0;
+    int64_t n = 0, days = DEMO_DAYS;
     int status;
 
     if (!options_read(a, defs, &argc, argv) || argc != 0)
         return usage(
             "serve [--data DIR] [--keys DIR] [--listen ADDR:PORT] [--database sqlite|postgres://…]\n"
-            "                     [--tls-cert F --tls-key F] [--trusted-proxy CIDR] [--public-url URL] [--demo]");
+            "                     [--tls-cert F --tls-key F] [--trusted-proxy CIDR] [--public-url URL] [--demo [--demo-days N]]");
     if (!config_finish(a, &c, listen))
         return 1;
     if (!str_is_null(workers) && (str_int64(workers, &n) != OK || n < 6 || n > 256))
@@ -395,6 +396,9 @@ cmd_serve(struct arena *a, int argc, char **argv)
     if (n == 0)
         n = sysconf(_SC_NPROCESSORS_ONLN) * 4;
     c.workers = (int)(str_is_null(workers) && n < MIN_WORKERS ? MIN_WORKERS : n);
+    if (!str_is_null(demo_days) &&
+        (!c.demo || str_int64(demo_days, &days) != OK || days < DEMO_DAYS || days > DEMO_DAYS_MAX))
+        return usage("serve: --demo-days goes with --demo and wants a number from 160 to 400");
     if (c.demo && !is_loopback(c.listen_host))
         return refuse("--demo listens on this machine only: use --listen 127.0.0.1:PORT");
     if (geteuid() == 0)
@@ -410,7 +414,7 @@ cmd_serve(struct arena *a, int argc, char **argv)
     if (!app->hashing)
         BUG("no thread for passwords");
     mail_register(app->jobs);
-    if (c.demo && !demo_fill(app, &people)) {
+    if (c.demo && !demo_fill(app, (int)days, &people)) {
         app_close(app);
         return 1;
     }

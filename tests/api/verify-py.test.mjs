@@ -160,3 +160,17 @@ test("it is short, and stands alone", () => {
   assert.ok(code.split("\n").length <= 400, "under 400 lines");
   assert.deepEqual([...code.matchAll(/^\s*(?:import|from) (.*)$/gm)].map((m) => m[1]), ["base64, datetime, hashlib, json, os, re, struct, sys"]);
 });
+test("a year of log, verified from the outside", { timeout: 300_000 }, async (t) => {
+  const year = await serve({ noAdmin: true, args: ["--demo", "--demo-days", "365"] });
+  t.after(() => year.stop());
+  const told = await until(() => /auditor\s+(\S+)[^]*password\s+(\S+)/.exec(year.out), "the demonstration"), c = await year.as(told[1], told[2]);
+  const note = await until(async () => { const r = await c.get(`${LOG}/checkpoint`); return r.status === 200 ? r.text : null; }, "a checkpoint"), size = Number(note.split("\n")[1]), key = (await c.get(`${LOG}/vkey`)).text.trim();
+  const file = keep("year.ndjson", (await c.get(`${LOG}/export?format=ndjson&proofs=1&order=asc`)).raw), first = JSON.parse(readFileSync(file, "utf8").split("\n")[0]);
+  assert.ok(Date.now() - Date.parse(first.timestamp) > 330 * 86400e3, "most of a year is kept");
+  assert.match(sound("export", file, "--vkey", key), new RegExp(`^sound: \\d{3,} events`, "m"));
+  if (first.index > 0) return; // the first month has left: then the bundles before it are refused
+  keep("year/checkpoint", note);
+  const pad = (n) => String(n).padStart(3, "0");
+  for (let n = 0; n * 256 < size; n++) { const w = Math.min(256, size - n * 256), name = `tile/entries/${pad(n)}${w < 256 ? `.p/${w}` : ""}`; const r = await c.get(`${LOG}/${name}`); assert.equal(r.status, 200, r.text); keep(`year/${name}`, r.raw); }
+  sound("log", path.join(dir, "year"), "--vkey", key);
+});
