@@ -21,6 +21,8 @@ static const struct command commands[] = {
     {"backup", "create FILE | restore FILE", "copy the store, or put a copy back", cmd_backup},
     {"doctor", "", "audit this installation", cmd_doctor},
     {"migrate", "", "bring the schema up to date", cmd_migrate},
+    {"witness", "--data DIR --listen ADDR:PORT --logs FILE [--name NAME]",
+     "cosign the checkpoints of others' logs (of --database it knows nothing)", cmd_witness},
     {"openapi", "", "print the interface as OpenAPI 3.1", cmd_openapi},
 };
 

@@ -22,6 +22,7 @@ int cmd_backup(struct arena *a, int argc, char **argv);
 int cmd_doctor(struct arena *a, int argc, char **argv);
 int cmd_migrate(struct arena *a, int argc, char **argv);
 int cmd_openapi(struct arena *a, int argc, char **argv);
+int cmd_witness(struct arena *a, int argc, char **argv);
 
 /* "recount audit WORD": what has a file of its own. argv begins behind the word. */
 int audit_new_epoch(struct arena *a, int argc, char **argv);
@@ -39,6 +40,8 @@ bool options_read(struct arena *a, const struct option_def *defs, int *argc, cha
 /* The flags every command takes, with RECOUNT_* and DIR/recount.conf behind them. Call after
  * options_read with the same values: fills what is still null. False: told. */
 bool config_finish(struct arena *a, struct config *c, struct str listen);
+/* Host and port of "127.0.0.1:8080", "[::1]:8080" or ":8080". False: told. */
+bool listen_read(struct arena *a, struct config *c, struct str listen);
 #define CONFIG_OPTIONS(c)                                                                          \
     {"data", &(c)->data_dir, NULL}, {"keys", &(c)->keys_dir, NULL},                                \
     {                                                                                              \

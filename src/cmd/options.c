@@ -109,9 +109,8 @@ from_file(struct arena *a, struct str dir, struct setting_row *rows)
     return true;
 }
 
-/* "127.0.0.1:8080", "[::1]:8080", ":8080". */
-static bool
-read_listen(struct arena *a, struct config *c, struct str listen)
+bool
+listen_read(struct arena *a, struct config *c, struct str listen)
 {
     size_t colon = SIZE_MAX;
     int64_t port;
@@ -171,5 +170,5 @@ config_finish(struct arena *a, struct config *c, struct str listen)
     }
     while (str_has_suffix(c->public_url, S("/")))
         c->public_url.n--;
-    return read_listen(a, c, listen);
+    return listen_read(a, c, listen);
 }

@@ -30,7 +30,7 @@ key_write(int dir, const char *name, const unsigned char key[KEY_LEN])
     return fsync(dir) == 0 ? OK : ERR_IO;
 }
 
-static enum err
+enum err
 key_read(struct arena *a, int dir, const char *name, bool create, struct str *out)
 {
     unsigned char *key = arena_alloc(a, KEY_LEN, 1);

@@ -19,6 +19,10 @@ struct keys {
 /* Reads the directory, makes it and missing keys with mode 0700/0600 when `create`. */
 MUST_CHECK enum err keys_open(struct arena *a, struct str dir, bool create, struct keys **out,
                               struct str *why);
+/* One such key: a file of 32 bytes in the open directory, made of random ones (mode 0600, durable)
+ * when `create` and it is missing. The caller wipes it. */
+MUST_CHECK enum err key_read(struct arena *a, int dir, const char *name, bool create,
+                             struct str *out);
 /* secretbox with a fresh nonce in front; text in the arena. */
 struct str keys_seal(struct arena *a, const struct keys *k, struct str plain);
 MUST_CHECK enum err keys_unseal(struct arena *a, const struct keys *k, struct str sealed,

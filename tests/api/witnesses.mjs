@@ -1,0 +1,86 @@
+/** `recount witness` as a process, and what those who rely on witnesses check: shares no code with the server. */
+import { spawn } from "node:child_process";
+import { createHash, createPublicKey, verify } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { BIN, SLOW, assert, until } from "./harness.mjs";
+
+export const sha = (...parts) => { const h = createHash("sha256"); for (const p of parts) h.update(p); return h.digest(); };
+const hex = (b) => Buffer.from(b).toString("hex");
+
+/** A witness in a folder of its own; `port` 0 lets the system choose, and restart() keeps what it chose. */
+export class Witness {
+  port = 0;
+  name = "";
+  vkey = "";
+  base = "";
+
+  constructor(vkeys, { name } = {}) {
+    this.dir = mkdtempSync(path.join(os.tmpdir(), "recount-witness-"));
+    this.args = name ? ["--name", name] : [];
+    this.watch(vkeys);
+  }
+
+  /** The logs it knows when it starts next. */
+  watch(vkeys) { writeFileSync(path.join(this.dir, "logs"), vkeys.map((k) => k.trim() + "\n").join("")); }
+
+  async start() {
+    this.out = this.err = "";
+    this.exit = null;
+    this.child = spawn(BIN, ["witness", "--data", path.join(this.dir, "data"), "--listen", `127.0.0.1:${this.port}`, "--logs", path.join(this.dir, "logs"), ...this.args], { stdio: ["ignore", "pipe", "pipe"] });
+    this.ended = new Promise((r) => this.child.on("close", (code, signal) => r((this.exit = { code, signal }))));
+    this.child.stdout.on("data", (d) => { this.out += d; });
+    this.child.stderr.on("data", (d) => { this.err += d; });
+    const line = await until(() => {
+      if (this.exit) throw Object.assign(new Error(`the witness ended: ${this.err}`), { fatal: true });
+      return /^ {2}witness (\S+) (\S+) (http:\S+)$/m.exec(this.out);
+    }, "the witness's start", SLOW ? 90_000 : 30_000);
+    [this.policy, this.name, this.vkey, this.base] = [line[0].trim(), ...line.slice(1)];
+    this.port = Number(new URL(this.base).port);
+    return this;
+  }
+
+  async stop(signal = "SIGTERM") {
+    this.child.kill(signal);
+    await this.ended;
+    if (signal === "SIGTERM") assert.deepEqual(this.exit, { code: 0, signal: null }, this.err);
+  }
+
+  drop() { rmSync(this.dir, { recursive: true, force: true }); }
+
+  /** @returns {Promise<{status: number, type: string | null, text: string}>} */
+  async call(method, target, body) {
+    const r = await fetch(this.base + target, { method, body });
+    return { status: r.status, type: r.headers.get("content-type"), text: await r.text() };
+  }
+
+  add(body) { return this.call("POST", "/add-checkpoint", body); }
+
+  last(origin) { return this.call("GET", `/${hex(sha(origin))}/checkpoint`); }
+}
+
+/** The parts of a note. */
+export function parse(note) {
+  const cut = note.lastIndexOf("\n\n— ");
+  assert.ok(cut > 0, "a signed note");
+  const text = note.slice(0, cut + 1), [origin, size, root] = text.split("\n");
+  return { text, origin, size: Number(size), root: Buffer.from(root, "base64"), lines: note.slice(cut + 2).trimEnd().split("\n") };
+}
+
+/** When the witness with this key cosigned the note (seconds); undefined: it did not. A wrong cosignature fails. */
+export function cosignedAt(note, vkey) {
+  const [name, id, key] = /^(.+?)\+([0-9a-f]{8})\+(.+)$/.exec(vkey.trim()).slice(1), raw = Buffer.from(key, "base64"), n = parse(note);
+  assert.equal(raw[0], 4, "a cosigner's key");
+  assert.equal(hex(sha(name, "\n", raw)).slice(0, 8), id, "the key's id is its own");
+  const pub = createPublicKey({ key: Buffer.concat([Buffer.from("302a300506032b6570032100", "hex"), raw.subarray(1)]), format: "der", type: "spki" });
+  let at;
+  for (const l of n.lines) {
+    const bytes = Buffer.from(l.split(" ")[2], "base64");
+    if (!l.startsWith(`— ${name} `) || hex(bytes.subarray(0, 4)) !== id) continue;
+    const seconds = Number(bytes.readBigUInt64BE(4));
+    assert.ok(verify(null, Buffer.from(`cosignature/v1\ntime ${seconds}\n${n.text}`), pub, bytes.subarray(12)), "the cosignature is good");
+    at = Math.max(at ?? 0, seconds);
+  }
+  return at;
+}
