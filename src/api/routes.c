@@ -20,6 +20,7 @@
     X(clientuser)                                                                                  \
     X(authorization)                                                                               \
     X(dashboard)                                                                                   \
+    X(erasure)                                                                                     \
     X(retention)                                                                                   \
     X(access)                                                                                      \
     X(audit)                                                                                       \

@@ -255,6 +255,12 @@ audit_settle(struct app *app, int timeout_ms)
 }
 
 enum err
+audit_move_out(struct app *app)
+{
+    return move_patiently(app->audit);
+}
+
+enum err
 audit_move_now(struct app *app)
 {
     TRY(move_patiently(app->audit));

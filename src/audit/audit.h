@@ -173,7 +173,8 @@ struct audit_event {
     const struct audit_change *changes;
     size_t n_changes;
     int64_t count;
-    bool erased;         /* personal part removed */
+    bool erased;         /* personal part removed: names are pseudonyms, the text says so */
+    int64_t erased_at;   /* µs */
     struct str leaf_hex; /* leaf entry, hex SHA-256 */
 };
 

@@ -22,7 +22,8 @@ struct build {
     struct region g;
     struct chunk c;
     struct buf doc;
-    uint64_t *pairs; /* gram << 24 | offset within the chunk; heap, doubled */
+    bool keep_bigrams; /* a merge takes the bitmap as it is here, not from the chunks' rows */
+    uint64_t *pairs;   /* gram << 24 | offset within the chunk; heap, doubled */
     size_t n, cap;
     uint8_t bigrams[BIGRAM_BYTES];
 };
@@ -79,6 +80,9 @@ read_docs(struct db_tx *tx, void *arg)
         if (record_get_public(db_bytes(q, 1), &r) != OK ||
             (!db_is_null(q, 2) && record_get_personal(scratch, db_bytes(q, 2), &r) != OK))
             continue; /* such an event is shown, but not found by text */
+        if (db_is_null(q, 2) &&
+            (e = erased_fill(tx, scratch, b->g.month, b->g.r.tenant_id, &r.e)) != OK)
+            break;
         doc_put(&b->doc, &r.e);
         add_doc(b, buf_view(&b->doc), (uint32_t)(db_int(q, 0) - base));
     }
@@ -149,12 +153,9 @@ write_chunk_row(struct db_tx *tx, const struct build *b)
 }
 
 static enum err
-write_build(struct db_tx *tx, void *arg)
+write_grams(struct db_tx *tx, struct build *b)
 {
-    struct build *b = arg;
     struct buf *list = buf_in(db_tx_arena(tx), (size_t)1 << 20);
-    tail_own(tx);
-    TRY(db_try_lock(tx, LOCK_INDEXER));
     for (size_t i = 0; i < b->n;) {
         uint32_t gram = (uint32_t)(b->pairs[i] >> 24);
         uint32_t last = 0;
@@ -170,6 +171,16 @@ write_build(struct db_tx *tx, void *arg)
         }
         TRY(write_gram(tx, b, gram, n, list));
     }
+    return OK;
+}
+
+static enum err
+write_build(struct db_tx *tx, void *arg)
+{
+    struct build *b = arg;
+    tail_own(tx);
+    TRY(db_try_lock(tx, LOCK_INDEXER));
+    TRY(write_grams(tx, b));
     return write_chunk_row(tx, b);
 }
 
@@ -268,7 +279,8 @@ write_merge(struct db_tx *tx, void *arg)
     enum err e;
     tail_own(tx);
     TRY(db_try_lock(tx, LOCK_INDEXER));
-    TRY(merge_bitmaps(tx, b, which));
+    if (!b->keep_bigrams)
+        TRY(merge_bitmaps(tx, b, which));
     TRY(db_query(tx, &read_grams, which, &q));
     while ((e = db_next(q)) == OK) {
         uint32_t gram = (uint32_t)db_int(q, 0);
@@ -324,14 +336,23 @@ set_indexed(struct audit *au, struct segment *s, const struct region *g, int64_t
     pthread_mutex_unlock(&au->lock);
 }
 
+/* With another way of writing, bits are added to those of the bitmap. */
+static enum err
+build_with(struct build *b, struct db *events, struct db *text, int64_t lo, int64_t hi,
+           db_body write)
+{
+    b->c = (struct chunk){0, lo / CHUNK_0, lo, hi};
+    if (write == write_build)
+        memset(b->bigrams, 0, BIGRAM_BYTES);
+    TRY(db_read(events, b->a, read_docs, b));
+    sort_pairs(b);
+    return db_write(text, b->a, write, b);
+}
+
 static enum err
 build_chunk(struct build *b, struct db *events, struct db *text, int64_t lo, int64_t hi)
 {
-    b->c = (struct chunk){0, lo / CHUNK_0, lo, hi};
-    memset(b->bigrams, 0, BIGRAM_BYTES);
-    TRY(db_read(events, b->a, read_docs, b));
-    sort_pairs(b);
-    return db_write(text, b->a, write_build, b);
+    return build_with(b, events, text, lo, hi, write_build);
 }
 
 /* Merges the level-0 chunks from `lo` when their group of sixteen is complete. */
@@ -359,18 +380,34 @@ store_of(struct audit *au, struct segment *s, bool text)
     return au->pg ? au->app->db : text ? s->text : s->db;
 }
 
-static enum err
-index_region(struct audit *au, struct segment *s, const struct region *g, bool closed)
+static struct build *
+build_new(struct audit *au, const struct region *g)
 {
     struct build *b = calloc(1, sizeof *b);
     if (b == NULL)
         BUG("out of memory");
-    struct db *events = store_of(au, s, false), *text = store_of(au, s, true);
-    struct marks m = {.g = g};
     b->au = au;
     b->g = *g;
     b->a = arena_create("audit.index", INDEX_ARENA);
     buf_init(&b->doc, (size_t)8 << 20);
+    return b;
+}
+
+static void
+build_free(struct build *b)
+{
+    buf_free(&b->doc);
+    free(b->pairs);
+    arena_free(b->a);
+    free(b);
+}
+
+static enum err
+index_region(struct audit *au, struct segment *s, const struct region *g, bool closed)
+{
+    struct build *b = build_new(au, g);
+    struct db *events = store_of(au, s, false), *text = store_of(au, s, true);
+    struct marks m = {.g = g};
     enum err e = db_read(text, b->a, read_marks, &m);
     int64_t at = m.to > g->r.first ? m.to : g->r.first, done = at;
     while (e == OK && at < g->r.next && !atomic_load(&au->stop)) {
@@ -386,10 +423,143 @@ index_region(struct audit *au, struct segment *s, const struct region *g, bool c
     if (e == OK)
         e = merge_ready(b, text, m.level0, done, closed);
     set_indexed(au, s, g, done);
-    buf_free(&b->doc);
-    free(b->pairs);
-    arena_free(b->a);
-    free(b);
+    build_free(b);
+    return e;
+}
+
+/* ---- a chunk made again, because events in it were erased ---- */
+
+#define CHUNK_OF(where)                                                                            \
+    "SELECT level, chunk, lo, hi FROM audit_chunk WHERE" where                                     \
+    "AND tenant_id = $2 AND epoch = $3 AND lo <= $4 ORDER BY lo DESC LIMIT 1"
+static const struct sql chunk_of = SQL_READ2(CHUNK_OF(SEG_LITE), CHUNK_OF(SEG_PG));
+#define LEVEL_GRAMS(where)                                                                         \
+    "DELETE FROM audit_gram WHERE" where                                                           \
+    "AND tenant_id = $2 AND epoch = $3 AND level = $4 AND chunk = $5"
+static const struct sql drop_level_grams =
+    SQL_WRITE2("audit_gram", LEVEL_GRAMS(SEG_LITE), LEVEL_GRAMS(SEG_PG));
+#define CHUNK_ROW(where)                                                                           \
+    "DELETE FROM audit_chunk WHERE" where "AND tenant_id = $2 AND epoch = $3 AND lo = $4"
+static const struct sql drop_chunk_row =
+    SQL_WRITE2("audit_chunk", CHUNK_ROW(SEG_LITE), CHUNK_ROW(SEG_PG));
+
+struct remake {
+    struct build *b;
+    int64_t idx;
+    struct chunk c; /* the chunk that holds idx; hi 0: none does */
+};
+
+static enum err
+find_chunk(struct db_tx *tx, void *arg)
+{
+    struct remake *m = arg;
+    const struct region *g = &m->b->g;
+    struct db_rows *q = NULL;
+    enum err e = db_query_one(
+        tx, &chunk_of,
+        ARGS(V_INT(g->month), V_INT(g->r.tenant_id), V_INT(g->r.epoch), V_INT(m->idx)), &q);
+    m->c = (struct chunk){0};
+    if (e == ERR_NOT_FOUND)
+        return OK;
+    TRY(e);
+    if (db_int(q, 3) > m->idx)
+        m->c = (struct chunk){db_int(q, 0), db_int(q, 1), db_int(q, 2), db_int(q, 3)};
+    db_rows_end(q);
+    return OK;
+}
+
+static enum err
+forget_grams(struct db_tx *tx, const struct build *b, int64_t level, int64_t chunk)
+{
+    return db_exec(tx, &drop_level_grams,
+                   ARGS(V_INT(b->g.month), V_INT(b->g.r.tenant_id), V_INT(b->g.r.epoch),
+                        V_INT(level), V_INT(chunk)),
+                   NULL);
+}
+
+static enum err
+forget_row(struct db_tx *tx, const struct build *b, int64_t lo)
+{
+    return db_exec(tx, &drop_chunk_row,
+                   ARGS(V_INT(b->g.month), V_INT(b->g.r.tenant_id), V_INT(b->g.r.epoch), V_INT(lo)),
+                   NULL);
+}
+
+static enum err
+write_remade(struct db_tx *tx, void *arg)
+{
+    struct build *b = arg;
+    tail_own(tx);
+    TRY(db_try_lock(tx, LOCK_INDEXER));
+    TRY(forget_grams(tx, b, 0, b->c.chunk));
+    TRY(forget_row(tx, b, b->c.lo));
+    TRY(write_grams(tx, b));
+    return write_chunk_row(tx, b);
+}
+
+/* A part of a merged chunk: nobody looks at its grams before they are merged, as it has no row. */
+static enum err
+write_part(struct db_tx *tx, void *arg)
+{
+    struct build *b = arg;
+    tail_own(tx);
+    TRY(db_try_lock(tx, LOCK_INDEXER));
+    TRY(forget_grams(tx, b, 0, b->c.chunk));
+    return write_grams(tx, b);
+}
+
+static enum err
+write_remerged(struct db_tx *tx, void *arg)
+{
+    struct build *b = arg;
+    tail_own(tx);
+    TRY(forget_grams(tx, b, 1, b->c.chunk));
+    TRY(forget_row(tx, b, b->c.lo));
+    return write_merge(tx, b);
+}
+
+static enum err
+remake_chunk(struct build *b, struct db *events, struct db *text, const struct chunk *c)
+{
+    if (c->level == 0) {
+        memset(b->bigrams, 0, BIGRAM_BYTES);
+        return build_with(b, events, text, c->lo, c->hi, write_remade);
+    }
+    memset(b->bigrams, 0, BIGRAM_BYTES);
+    for (int64_t at = c->lo, end; at < c->hi; at = end) {
+        end = (at / CHUNK_0 + 1) * CHUNK_0;
+        end = end < c->hi ? end : c->hi;
+        arena_reset(b->a);
+        TRY(build_with(b, events, text, at, end, write_part));
+    }
+    arena_reset(b->a);
+    b->c = *c;
+    b->keep_bigrams = true;
+    return db_write(text, b->a, write_remerged, b);
+}
+
+enum err
+index_remake(struct audit *au, const struct region *g, int64_t idx, int64_t *next)
+{
+    struct segment *s = au->pg ? NULL : segment_pin(au, g->month);
+    *next = idx + 1;
+    if (!au->pg && s == NULL)
+        return OK;
+    pthread_mutex_lock(&au->indexer);
+    enum err e = index_lock_take(au) ? OK : ERR_CONFLICT;
+    if (e == OK) {
+        struct remake m = {.b = build_new(au, g), .idx = idx};
+        struct db *events = store_of(au, s, false), *text = store_of(au, s, true);
+        e = db_read(text, m.b->a, find_chunk, &m);
+        if (e == OK && m.c.hi > 0) {
+            e = remake_chunk(m.b, events, text, &m.c);
+            *next = m.c.hi;
+        }
+        build_free(m.b);
+        index_lock_give(au);
+    }
+    pthread_mutex_unlock(&au->indexer);
+    segment_unpin(au, s);
     return e;
 }
 

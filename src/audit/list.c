@@ -140,20 +140,28 @@ passes(const struct scan *s, const struct audit_event *e)
     return true;
 }
 
+/* Which log and month a row is of, and the transaction it is read in. */
+struct place {
+    struct db_tx *tx;
+    int32_t month;
+    int64_t log;
+};
+
 /* Decodes a row in the arena; the texts view `pub` and `per`. */
 static enum err
-decode(struct arena *a, struct str pub, bool erased, struct str per, struct record *r)
+decode(struct arena *a, const struct place *at, struct str pub, bool erased, struct str per,
+       struct record *r)
 {
     TRY(record_get_public(pub, r));
-    r->e.erased = erased;
-    return erased ? OK : record_get_personal(a, per, r);
+    return erased ? erased_fill(at->tx, a, at->month, at->log, &r->e)
+                  : record_get_personal(a, per, r);
 }
 
 static enum err
-keep(struct arena *a, const struct db_rows *row, struct audit_event *out)
+keep(struct arena *a, const struct place *at, const struct db_rows *row, struct audit_event *out)
 {
     struct record r = {0};
-    TRY(decode(a, arena_str(a, db_bytes(row, 1)), db_is_null(row, 2),
+    TRY(decode(a, at, arena_str(a, db_bytes(row, 1)), db_is_null(row, 2),
                arena_str(a, db_bytes(row, 2)), &r));
     r.e.leaf_hex = hex_in(a, db_bytes(row, 3));
     *out = r.e;
@@ -179,11 +187,12 @@ look_at_clock(struct scan *s)
 
 /* Takes the current row if it matches; sets full or late when the scan is to end. */
 static enum err
-consider(struct scan *s, const struct db_rows *row)
+consider(struct scan *s, struct db_tx *tx, const struct db_rows *row)
 {
     struct record r = {0};
+    struct place at = {tx, s->g->month, s->log};
     arena_reset(s->scratch);
-    if (decode(s->scratch, db_bytes(row, 1), db_is_null(row, 2), db_bytes(row, 2), &r) != OK) {
+    if (decode(s->scratch, &at, db_bytes(row, 1), db_is_null(row, 2), db_bytes(row, 2), &r) != OK) {
         log_error("audit.record", LOG_INT("index", db_int(row, 0)));
         return OK; /* verify shows such damage; a list goes on */
     }
@@ -197,7 +206,7 @@ consider(struct scan *s, const struct db_rows *row)
         return OK;
     }
     if (!s->count_only)
-        TRY(keep(s->cx->arena, row, &s->events[s->n]));
+        TRY(keep(s->cx->arena, &at, row, &s->events[s->n]));
     s->n++;
     s->full = s->n == s->want;
     return OK;
@@ -234,7 +243,7 @@ scan_batch(struct scan *s, struct db_tx *tx, int64_t *lo, int64_t *hi, bool *mor
     while (!ended(s) && (e = db_next(q)) == OK) {
         got++;
         last = db_int(q, 0);
-        e = consider(s, q);
+        e = consider(s, tx, q);
         if (e != OK)
             break;
     }
@@ -267,7 +276,7 @@ scan_picked(struct scan *s, struct db_tx *tx, const int64_t *idx, size_t n)
     enum err e = db_query(tx, &picked[s->q.ascending], (struct db_args){v, 3 + PICKS}, &q);
     TRY(e);
     while (!ended(s) && (e = db_next(q)) == OK) {
-        e = consider(s, q);
+        e = consider(s, tx, q);
         if (e != OK)
             break;
     }
@@ -656,7 +665,8 @@ read_cuid(struct db_tx *tx, void *arg)
     struct get *g = arg;
     struct db_rows *q = NULL;
     TRY(db_query_one(tx, &by_cuid, ARGS(V_INT(g->month), V_INT(g->log), V_STR(g->cuid)), &q));
-    enum err e = keep(g->cx->arena, q, &g->e);
+    struct place at = {tx, g->month, g->log};
+    enum err e = keep(g->cx->arena, &at, q, &g->e);
     db_rows_end(q);
     return e;
 }

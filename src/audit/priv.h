@@ -293,9 +293,16 @@ MUST_CHECK enum err round_record(struct audit *au);
 MUST_CHECK enum err log_origin(struct audit *au, struct db_tx *tx, struct log_id log,
                                struct str *out);
 
+/* Moves all that is committed and empties the tail of it; waits for another process's mover. */
+MUST_CHECK enum err audit_move_out(struct app *app);
+
 /* ---- index.c ---- */
 void *index_main(void *arg);
 MUST_CHECK enum err index_all(struct audit *au);
+/* Makes the chunk that holds the index again, without what was erased; *next: the first index behind
+ * it. Nothing is done for what is not indexed. ERR_CONFLICT: another process indexes now. */
+MUST_CHECK enum err index_remake(struct audit *au, const struct region *g, int64_t idx,
+                                 int64_t *next);
 #define GRAM_BYTES 3
 #define CHUNK_0    4096  /* events of a chunk of level 0 */
 #define CHUNK_1    65536 /* sixteen of them */
@@ -310,6 +317,20 @@ gram_at(const char *p)
     const uint8_t *u = (const uint8_t *)p;
     return (uint32_t)u[0] << 16 | (uint32_t)u[1] << 8 | u[2];
 }
+
+/* ---- erase.c, scrub.c ---- */
+struct erase_subject;
+/* The store that holds a month's events; s: its pinned segment on SQLite. */
+struct db *erase_store(struct audit *au, struct segment *s);
+/* Regions of a log, oldest first, in cx->arena. */
+MUST_CHECK enum err erase_regions(struct cx *cx, int64_t log, struct region **out, size_t *n);
+/* 0: the workspace's log, 1: the instance's. */
+int64_t erase_log(const struct erase_subject *s, int log);
+#define ERASE_MONTHS_MAX 256 /* more than RETENTION_MAX */
+/* Gives an event without a personal part the words that stay: who was erased, and in what role. tx: of
+ * the month's events. */
+MUST_CHECK enum err erased_fill(struct db_tx *tx, struct arena *a, int32_t month, int64_t tenant_id,
+                                struct audit_event *e);
 
 /* ---- doc.c: the text of an event that search looks at, folded ---- */
 void doc_put(struct buf *b, const struct audit_event *e);

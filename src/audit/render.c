@@ -24,7 +24,7 @@ struct str
 audit_user_info(struct arena *a, const struct audit_event *e)
 {
     struct str name = e->actor_name;
-    if (e->erased)
+    if (e->erased && name.n == 0) /* somebody else was erased from it: his name went along */
         return S("(erased)");
     if (name.n == 0)
         name = e->actor_email.n ? STR_NULL : S("Nobody signed in");
@@ -112,7 +112,7 @@ put_head(struct json_writer *w, struct arena *a, const struct audit_event *e)
 {
     json_kv_str(w, "cuid", e->cuid);
     json_kv_str(w, "user_info", audit_user_info(a, e));
-    json_kv_str(w, "message", e->erased ? S("(erased)") : visible(a, e->text));
+    json_kv_str(w, "message", visible(a, e->text));
     json_kv_str(w, "event_type", e->type_name);
     json_kv_str(w, "timestamp", time_iso(a, e->at));
 }
@@ -137,6 +137,7 @@ put_rest(struct json_writer *w, struct arena *a, const struct audit_event *e)
     json_kv_str(w, "private_detail", e->private_detail);
     json_kv_i64(w, "count", e->count);
     json_kv_bool(w, "erased", e->erased);
+    json_kv_str(w, "erased_at", e->erased ? time_iso(a, e->erased_at) : STR_NULL);
     json_kv_str(w, "leaf", e->leaf_hex);
 }
 

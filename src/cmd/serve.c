@@ -13,6 +13,7 @@
 #include "codec/hash.h"
 #include "base/text.h"
 #include "core/access.h"
+#include "core/erasure.h"
 #include "core/hashing.h"
 #include "core/limits.h"
 #include "core/link.h"
@@ -219,6 +220,10 @@ upkeep_step(struct upkeep *u)
     if (retention_tick(&cx) != OK)
         log_warn("upkeep.retention", LOG_STR("why", cx.failure.message));
     fail_clear(&cx);
+    cx.actor.name = S("Erasure");
+    if (erasure_tick(&cx) != OK)
+        log_warn("upkeep.erasure", LOG_STR("why", cx.failure.message));
+    fail_clear(&cx);
     if (day != u->swept_day && cx_write(&cx, sweep_body, NULL) == OK)
         u->swept_day = day;
     watch_disk(u);
@@ -414,6 +419,7 @@ cmd_serve(struct arena *a, int argc, char **argv)
     if (!app->hashing)
         BUG("no thread for passwords");
     mail_register(app->jobs);
+    erasure_register(app->jobs);
     if (c.demo && !demo_fill(app, (int)days, &people)) {
         app_close(app);
         return 1;

@@ -1,0 +1,77 @@
+/* Erasure of a person from the audit log: asked for by one administrator, approved by another, neither
+ * being the person; where nobody else could approve, it runs seven days later unless cancelled. The
+ * account must be gone first, and no legal hold may stand. Passes and pseudonym: audit/erase.h.
+ *
+ * A request keeps whom it is about sealed (keys_seal) and only until it is over. What the log keeps of
+ * it for ever names the pseudonym, never the person. */
+#ifndef RECOUNT_CORE_ERASURE_H
+#define RECOUNT_CORE_ERASURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "audit/erase.h"
+#include "run/cx.h"
+#include "run/jobs.h"
+
+#define ERASURE_REASON_MAX 1000 /* bytes; of the legal ground, too */
+#define ERASURE_TEXTS_MAX  16
+#define ERASURE_TEXT_MIN   4 /* bytes: shorter ones would take half the log along */
+#define ERASURE_TEXT_MAX   200
+#define ERASURE_DELAY_US   (7 * USEC_PER_DAY)
+#define ERASURE_LIST_MAX   200
+
+/* What a running one does; the numbers are stored. */
+enum erasure_step {
+    ERASURE_LEARN,  /* how the person was called */
+    ERASURE_EVENTS, /* personal parts go */
+    ERASURE_INDEX,  /* the text index is made again where they were */
+    ERASURE_RECORD, /* the rest of the main store, the list of copies, the event */
+    ERASURE_SCRUB,  /* files and partitions are rewritten */
+    ERASURE_FINISHED
+};
+
+struct erasure {
+    struct str cuid, state; /* asked, delayed, running, done, cancelled */
+    struct str person;
+    struct str subject; /* sealed; empty once it is over */
+    struct str reason, legal_ground;
+    int64_t asked_by, asked_at, due_at, approved_by, approved_at, ended_by, ended_at; /* 0: none */
+    struct str asked_by_name, approved_by_name, ended_by_name; /* as they are now; null: gone */
+    int64_t step, looked_at, total, events;
+    struct str cursor, result; /* result: JSON, empty before ERASURE_RECORD is done */
+};
+struct erasures {
+    struct erasure *v;
+    size_t n;
+};
+
+/* Outside a transaction: whom an e-mail address or the cuid of a deleted account means in the log,
+ * with further texts that give him away (may be NULL). ERR_NOT_FOUND when the log knows nothing. */
+MUST_CHECK enum err erasure_find(struct cx *cx, struct str subject, const struct str *texts,
+                                 size_t n_texts, struct erase_subject *out);
+
+/* Inside cx->tx. *out is the request as it stands then: state asked or delayed. */
+MUST_CHECK enum err erasure_ask(struct cx *cx, struct erase_subject *who, struct str reason,
+                                struct str legal_ground, struct erasure *out);
+MUST_CHECK enum err erasure_approve(struct cx *cx, struct str cuid, struct erasure *out);
+MUST_CHECK enum err erasure_cancel(struct cx *cx, struct str cuid, struct erasure *out);
+MUST_CHECK enum err erasure_list(struct cx *cx, struct erasures *out);
+MUST_CHECK enum err erasure_get(struct cx *cx, struct str cuid, struct erasure *out);
+/* Whom an open request is about; ERR_NOT_FOUND when it is over. */
+MUST_CHECK enum err erasure_subject(struct cx *cx, const struct erasure *e,
+                                    struct erase_subject *out);
+
+/* ---- running: own transactions ---- */
+
+/* Goes on with a running one for about that long; *more: it is not finished. */
+MUST_CHECK enum err erasure_run(struct cx *cx, struct str cuid, int64_t budget_us, bool *more);
+/* A periodic process: begins what was delayed and is due, and takes up what a crash left without a job. */
+MUST_CHECK enum err erasure_tick(struct cx *cx);
+/* Registers the kind "erasure" before threads start. */
+void erasure_register(struct jobs *j);
+
+/* Shared by erasure.c and erasure_run.c. */
+struct str erasure_seal(struct cx *cx, const struct erase_subject *who);
+
+#endif
