@@ -78,6 +78,16 @@ read_rows(struct db_tx *tx, void *arg)
     return e == ERR_END ? OK : e;
 }
 
+enum err
+heads_read(struct db *db, struct arena *a, struct head_row **v, size_t *n)
+{
+    struct rows l = {0};
+    TRY(db_read(db, a, read_rows, &l));
+    *v = l.v;
+    *n = l.n;
+    return OK;
+}
+
 struct asking {
     struct log_id log;
     struct head_row row;

@@ -22,6 +22,8 @@ struct head_row {
     bool stale;  /* out of heads_put(): this server has a newer one, or the epoch has ended */
 };
 
+/* All rows, in the arena; of any file of heads. */
+MUST_CHECK enum err heads_read(struct db *db, struct arena *a, struct head_row **v, size_t *n);
 /* Durable when it returns. ERR_CONFLICT: another root was signed for the same size. */
 MUST_CHECK enum err heads_put(struct audit *au, struct arena *a, struct head_row *v, size_t n);
 MUST_CHECK enum err heads_get(struct audit *au, struct arena *a, struct log_id log,

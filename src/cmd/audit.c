@@ -204,6 +204,7 @@ static const struct {
     int (*run)(struct arena *a, int argc, char **argv);
 } others[] = {
     {"new-epoch", audit_new_epoch},
+    {"verify", audit_verify_command},
 };
 
 int

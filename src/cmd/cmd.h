@@ -26,6 +26,7 @@ int cmd_witness(struct arena *a, int argc, char **argv);
 
 /* "recount audit WORD": what has a file of its own. argv begins behind the word. */
 int audit_new_epoch(struct arena *a, int argc, char **argv);
+int audit_verify_command(struct arena *a, int argc, char **argv);
 
 /* ---- options (options.c) ---- */
 
@@ -54,6 +55,7 @@ struct open_want {
     bool migrate; /* bring the schema up to date (and record it) */
     bool read_only;
     bool create;       /* make data folder and keys when missing */
+    bool keyless;      /* go on without keys: signatures are checked with keys given from outside */
     bool accept_older; /* even when this server has signed more than the store holds */
 };
 /* Opens store, keys and log for a command or the server; starts no thread. False: told on stderr. */

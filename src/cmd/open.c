@@ -85,6 +85,18 @@ identify(struct cx *cx, void *arg)
     return OK;
 }
 
+/* For a command that only reads: which installation this is. */
+static enum err
+recognize(struct cx *cx, void *arg)
+{
+    struct app *app = arg;
+    struct str found;
+
+    TRY(get_setting(cx, INSTANCE_SETTING, &found));
+    app->instance = arena_str(app->arena, found);
+    return OK;
+}
+
 static enum err
 record_migration(struct cx *cx, void *arg)
 {
@@ -148,7 +160,7 @@ app_open(struct arena *a, const struct config *c, struct open_want want, struct 
         refuse("the data folder %.*s can not be made", STR_ARG(c->data_dir));
         return false;
     }
-    if (keys_open(a, c->keys_dir, want.create, &app->keys, &why) != OK) {
+    if (keys_open(a, c->keys_dir, want.create, &app->keys, &why) != OK && !want.keyless) {
         refuse("%.*s", STR_ARG(why));
         return false;
     }
@@ -156,6 +168,8 @@ app_open(struct arena *a, const struct config *c, struct open_want want, struct 
         return false;
     app->jobs = jobs_create(app);
     cx = cx_system(app, a, "start", NULL);
+    if (want.read_only && cx_read(&cx, recognize, app) != OK)
+        return told(app, S("the store does not say which installation it is"));
     if (!want.read_only) {
         if (cx_write(&cx, identify, app) != OK)
             return told(app, cx.failure.message);

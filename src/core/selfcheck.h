@@ -4,7 +4,7 @@
 #ifndef RECOUNT_CORE_SELFCHECK_H
 #define RECOUNT_CORE_SELFCHECK_H
 
-#include "audit/proof.h"
+#include "audit/verify.h"
 #include "run/cx.h"
 
 #define SELFCHECK_SHOWN 50 /* findings given out at most */
@@ -30,5 +30,16 @@ struct selfcheck_state {
 /* Inside cx->tx. The findings are those of cx->tenant's log and of the installation; with `all`, of
  * every log. In cx->arena. */
 MUST_CHECK enum err selfcheck_get(struct cx *cx, bool all, struct selfcheck_state *out);
+
+/* Where findings go. */
+struct selfcheck_tell {
+    void (*tell)(void *arg, const struct verify_finding *f);
+    void (*note)(void *arg, struct str text);
+    void *arg;
+};
+/* Compares the tables of the workspace (-1: of all) with what its log implies (core/access.h).
+ * Outside any transaction. */
+MUST_CHECK enum err selfcheck_access(struct cx *cx, int64_t tenant, const struct selfcheck_tell *t,
+                                     int64_t *findings);
 
 #endif

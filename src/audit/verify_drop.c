@@ -1,0 +1,162 @@
+/* The verifier and what is no longer there: events missing at the beginning of a log expired with
+ * their month, and the log says so itself. */
+#include "audit/verify_priv.h"
+
+#define DROP_ARENA ((size_t)256 << 20)
+
+struct searching {
+    struct verify *v;
+    int64_t last; /* index of the last event that must have expired */
+    bool found;
+};
+
+static int64_t
+number(const struct audit_event *e, const char *field)
+{
+    int64_t n = -1;
+    for (size_t i = 0; i < e->n_changes; i++)
+        if (str_eq(e->changes[i].field, str_of(field)) && str_int64(e->changes[i].before, &n) == OK)
+            return n;
+    return -1;
+}
+
+static enum err
+see(void *arg, const struct audit_event *e)
+{
+    struct searching *s = arg;
+    int64_t year = 0, month = 0;
+    struct str name = e->target_id;
+    if (number(e, "last index") != s->last || name.n != 7 ||
+        str_int64(str_sub(name, 0, 4), &year) != OK || str_int64(str_sub(name, 5, 2), &month) != OK)
+        return OK;
+    s->found = s->found || verify_month_dropped(s->v, (int32_t)(year * 12 + month - 1));
+    return OK;
+}
+
+static enum err
+search(struct cx *cx, const struct vlog *l, struct searching *s)
+{
+    static const enum event types[] = {EV_AUDIT_SEGMENT_DROPPED};
+    struct audit_walk w = {
+        .tenant_id = l->log.tenant_id, .types = types, .n_types = 1, .after = -1, .before = -1};
+    int64_t *positions = NULL;
+    size_t n = 0;
+    TRY(audit_walk_list(cx, &w, &positions, &n));
+    return audit_walk_read(cx, l->log.tenant_id, positions, n, see, s);
+}
+
+void
+verify_expired(struct verify *v, struct vlog *l)
+{
+    int64_t first = l->n > 0 ? l->months[0].r.first : l->size;
+    struct searching s = {.v = v, .last = first - 1};
+    if (first <= 0)
+        return;
+    struct cx cx = *v->cx;
+    cx.arena = arena_create("audit.verify.drop", DROP_ARENA);
+    enum err e = search(&cx, l, &s);
+    if (e != OK)
+        verify_tell(v, l, -1, STR_NULL, db_last_error(),
+                    "the records of expired months can not be read");
+    else if (!s.found)
+        verify_tell(v, l, 0, STR_NULL, STR_NULL,
+                    "the events 0 to %lld are missing, and no record says that they expired",
+                    (long long)first - 1);
+    arena_free(cx.arena);
+}
+
+/* ---- the hashes that are left of expired months ---- */
+
+static const struct sql count_kept = SQL_READ(
+    "SELECT count(*) FROM audit_node_kept WHERE tenant_id = $1 AND epoch = $2 AND level = $3"
+    " AND n < $4");
+static const struct sql get_kept =
+    SQL_READ("SELECT n, hash FROM audit_node_kept WHERE tenant_id = $1 AND epoch = $2"
+             " AND level = $3 AND n >= $4 AND n < $5 ORDER BY n");
+
+struct keeping {
+    struct verify *v;
+    const struct vlog *l;
+    int64_t first; /* events before it are gone */
+};
+
+/* A hash of a level above is the root of the 256 below it. */
+static enum err
+check_parent(struct db_tx *tx, const struct keeping *k, int level, int64_t n,
+             const struct sha256 *parent)
+{
+    struct tree_edge edge = {0};
+    struct db_rows *q = NULL;
+    enum err e;
+    TRY(db_query(tx, &get_kept,
+                 ARGS(V_INT(k->l->log.tenant_id), V_INT(k->l->log.epoch), V_INT(level - 1),
+                      V_INT(n * TILE_WIDTH), V_INT((n + 1) * TILE_WIDTH)),
+                 &q));
+    while ((e = db_next(q)) == OK) {
+        struct sha256 h = {{0}};
+        if (db_bytes(q, 1).n == SHA256_LEN)
+            memcpy(h.b, db_bytes(q, 1).p, SHA256_LEN);
+        e = tree_edge_push(&edge, &h, NULL, NULL);
+        if (e != OK)
+            break;
+    }
+    if (e != ERR_END) {
+        db_rows_end(q);
+        return e;
+    }
+    struct sha256 root = tree_edge_root(&edge);
+    int64_t span = INT64_C(1) << (8 * level);
+    if (edge.size != TILE_WIDTH || memcmp(root.b, parent->b, SHA256_LEN) != 0)
+        verify_tell(k->v, k->l, n * span, verify_hex(k->v, &root), verify_hex(k->v, parent),
+                    "the hashes left of the expired events %lld to %lld do not fit each other",
+                    (long long)(n * span), (long long)((n + 1) * span - 1));
+    return OK;
+}
+
+static enum err
+check_level(struct db_tx *tx, const struct keeping *k, int level)
+{
+    int64_t want = k->first >> (8 * level), have = 0;
+    TRY(db_query_int(
+        tx, &count_kept,
+        ARGS(V_INT(k->l->log.tenant_id), V_INT(k->l->log.epoch), V_INT(level), V_INT(want)),
+        &have));
+    if (have != want)
+        verify_tell(k->v, k->l, -1, verify_int(k->v, want), verify_int(k->v, have),
+                    "hashes of level %d of the expired months are missing", level);
+    for (int64_t n = 0; level > 1 && n < want && have == want; n++) {
+        struct db_rows *q = NULL;
+        struct sha256 h = {{0}};
+        TRY(db_query_one(tx, &get_kept,
+                         ARGS(V_INT(k->l->log.tenant_id), V_INT(k->l->log.epoch), V_INT(level),
+                              V_INT(n), V_INT(n + 1)),
+                         &q));
+        if (db_bytes(q, 1).n == SHA256_LEN)
+            memcpy(h.b, db_bytes(q, 1).p, SHA256_LEN);
+        db_rows_end(q);
+        TRY(check_parent(tx, k, level, n, &h));
+    }
+    return OK;
+}
+
+static enum err
+check_levels(struct db_tx *tx, void *arg)
+{
+    const struct keeping *k = arg;
+    for (int level = 1; level <= VERIFY_LEVEL; level++)
+        TRY(check_level(tx, k, level));
+    return OK;
+}
+
+void
+verify_kept(struct verify *v, const struct vlog *l)
+{
+    struct keeping k = {v, l, l->n > 0 ? l->months[0].r.first : l->size};
+    if (k.first <= 0)
+        return;
+    struct arena *a = arena_create("audit.verify.drop", DROP_ARENA);
+    if (db_read(v->au->app->db, a, check_levels, &k) != OK)
+        verify_tell(v, l, -1, STR_NULL, db_last_error(),
+                    "the hashes left of expired months can not be read");
+    arena_free(a);
+}

@@ -1,0 +1,399 @@
+/* The verifier and what was signed: the published heads, the ones this server remembers, the records
+ * of epochs, and checkpoints given from outside. Signatures are checked here; the roots are left as
+ * marks for the walk. */
+#include <sodium.h>
+#include <unistd.h>
+
+#include "audit/verify_priv.h"
+#include "base/text.h"
+#include "run/keys.h"
+
+#define HEAD_ARENA ((size_t)256 << 20)
+
+/* ---- signatures ---- */
+
+enum note_verdict
+verify_signature(struct cx *cx, const struct note_key *keys, size_t n, const struct note *note,
+                 struct str origin)
+{
+    enum note_verdict found = NOTE_ABSENT;
+    if (cx->app->keys != NULL) {
+        struct note_signer s = note_signer_of(origin, NOTE_ED25519, cx->app->keys->sign_seed);
+        found = note_check(note, &s.key, NULL);
+        sodium_memzero(s.secret, sizeof s.secret);
+    }
+    for (size_t i = 0; i < n && found == NOTE_ABSENT; i++)
+        if (str_eq(keys[i].name, origin) && keys[i].type == NOTE_ED25519)
+            found = note_check(note, &keys[i], NULL);
+    return found;
+}
+
+/* A removed workspace's cuid is known from its heads only. */
+static bool
+origin_fits(const struct verify *v, const struct vlog *l, struct str origin)
+{
+    if (l->log.tenant_id == AUDIT_INSTANCE || !str_is_null(l->tenant))
+        return str_eq(origin, l->origin);
+    struct str end = arena_fmt(v->say, "/%lld", (long long)l->log.epoch);
+    return str_has_prefix(origin, v->instance) && str_has_suffix(origin, end);
+}
+
+/* A note that must be the log's, of that size and root. */
+static bool
+note_is_good(struct verify *v, const struct vlog *l, const char *what, const struct head_row *h)
+{
+    struct note note;
+    struct checkpoint c;
+    if (!origin_fits(v, l, h->origin)) {
+        verify_tell(v, l, -1, l->origin, h->origin, "%s is of another log", what);
+        return false;
+    }
+    if (note_parse(v->a, h->note, &note) != OK || checkpoint_parse(note.text, &c) != OK) {
+        verify_tell(v, l, -1, STR_NULL, STR_NULL, "%s is no signed checkpoint", what);
+        return false;
+    }
+    if (!str_eq(c.origin, h->origin) || c.size != h->size ||
+        memcmp(c.root.b, h->root.b, SHA256_LEN) != 0) {
+        verify_tell(v, l, -1, verify_hex(v, &c.root), verify_hex(v, &h->root),
+                    "%s says something else than the row that holds it", what);
+        return false;
+    }
+    switch (verify_signature(v->cx, v->o->keys, v->o->n_keys, &note, h->origin)) {
+    case NOTE_GOOD:
+        return true;
+    case NOTE_BAD:
+        verify_tell(v, l, -1, STR_NULL, STR_NULL, "the signature of %s is wrong", what);
+        return false;
+    case NOTE_ABSENT:
+    default:
+        if (v->cx->app->keys != NULL)
+            verify_tell(v, l, -1, STR_NULL, STR_NULL, "%s is not signed by this installation's key",
+                        what);
+        else
+            verify_note(v, "The signature of %s of %.*s was not checked: no key is given.", what,
+                        STR_ARG(l->origin));
+        return v->cx->app->keys == NULL;
+    }
+}
+
+/* ---- published heads ---- */
+
+static const struct sql get_heads = SQL_READ("SELECT tenant_id, epoch, origin, size, root, note"
+                                             " FROM audit_head ORDER BY tenant_id, epoch");
+
+struct reading {
+    struct verify *v;
+    struct head_row *rows;
+    size_t n, cap;
+};
+
+static enum err
+read_heads(struct db_tx *tx, void *arg)
+{
+    struct reading *r = arg;
+    struct arena *a = r->v->a;
+    struct db_rows *q = NULL;
+    enum err e;
+    r->n = 0;
+    TRY(db_query(tx, &get_heads, NO_ARGS, &q));
+    while ((e = db_next(q)) == OK) {
+        if (r->n == r->cap) {
+            size_t cap = r->cap ? r->cap * 2 : 64;
+            struct head_row *w = arena_array(a, struct head_row, cap);
+            if (r->n > 0)
+                memcpy(w, r->rows, r->n * sizeof *w);
+            r->rows = w;
+            r->cap = cap;
+        }
+        struct head_row *h = &r->rows[r->n++];
+        *h = (struct head_row){.log = {db_int(q, 0), db_int(q, 1)},
+                               .origin = arena_str(a, db_text(q, 2)),
+                               .size = db_int(q, 3),
+                               .note = arena_str(a, db_text(q, 5))};
+        if (db_bytes(q, 4).n == SHA256_LEN)
+            memcpy(h->root.b, db_bytes(q, 4).p, SHA256_LEN);
+    }
+    return e == ERR_END ? OK : e;
+}
+
+static void
+take_heads(struct verify *v, const struct reading *r)
+{
+    v->res->heads = arena_array(v->cx->arena, struct verify_head, r->n + 1);
+    for (size_t i = 0; i < r->n; i++) {
+        const struct head_row *h = &r->rows[i];
+        struct vlog *l = verify_log(v, h->log, true);
+        struct vmark m = {
+            .size = h->size, .root = h->root, .what = S("the published checkpoint"), .head = -1};
+        if (note_is_good(v, l, "the published checkpoint", h)) {
+            m.head = (int64_t)v->res->n_heads;
+            v->res->heads[v->res->n_heads++] =
+                (struct verify_head){.log = h->log,
+                                     .origin = arena_str(v->cx->arena, h->origin),
+                                     .note = arena_str(v->cx->arena, h->note),
+                                     .size = -1}; /* until the walk has seen its root */
+        }
+        verify_mark(v, l, m);
+    }
+}
+
+/* ---- what this server remembers ---- */
+
+static const struct head_row *
+find_row(const struct reading *r, struct log_id log)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->rows[i].log.tenant_id == log.tenant_id && r->rows[i].log.epoch == log.epoch)
+            return &r->rows[i];
+    return NULL;
+}
+
+static void
+take_remembered(struct verify *v, const struct reading *published, const struct head_row *h)
+{
+    struct vlog *l = verify_log(v, h->log, true);
+    const struct head_row *p = find_row(published, h->log);
+    struct str what = h->closed ? S("the last checkpoint that this server remembers of the epoch")
+                                : S("the checkpoint that this server remembers");
+    if (!note_is_good(v, l, "the checkpoint that this server remembers", h))
+        return;
+    if (p != NULL && p->size == h->size && memcmp(p->root.b, h->root.b, SHA256_LEN) != 0)
+        verify_tell(v, l, -1, verify_hex(v, &h->root), verify_hex(v, &p->root),
+                    "two checkpoints of the same size were signed, with different roots");
+    if (!v->au->pg && p != NULL && p->size > h->size)
+        verify_tell(v, l, -1, verify_int(v, p->size), verify_int(v, h->size),
+                    "the file of heads is older than the published checkpoint: it was put back");
+    verify_mark(
+        v, l,
+        (struct vmark){
+            .size = h->size, .root = h->root, .what = what, .optional = h->closed, .head = -1});
+}
+
+static enum err
+heads_file(struct verify *v, struct arena *a, struct db **own)
+{
+    struct str path = arena_fmt(a, "%.*s/heads.db", STR_ARG(v->au->options.dir)), why = STR_NULL;
+    if (access(path.p, F_OK) != 0)
+        return ERR_NOT_FOUND;
+    return db_open_file(a, path, v->au->options.vfs, true, 1, own, &why);
+}
+
+static void
+look_at_heads_file(struct verify *v, const struct reading *published)
+{
+    struct arena *a = arena_create("audit.verify.heads", HEAD_ARENA);
+    struct db *own = NULL;
+    struct head_row *rows = NULL;
+    size_t n = 0;
+    enum err e = v->au->heads != NULL ? OK : heads_file(v, a, &own);
+    if (e == OK)
+        e = heads_read(own != NULL ? own : v->au->heads->db, a, &rows, &n);
+    if (e == ERR_NOT_FOUND)
+        verify_note(v, "There is no heads.db beside the store: what this server signed is not "
+                       "compared.");
+    else if (e != OK)
+        verify_tell(v, NULL, -1, STR_NULL, db_last_error(), "the file of heads can not be read");
+    for (size_t i = 0; i < n && e == OK; i++)
+        take_remembered(v, published, &rows[i]);
+    if (own != NULL)
+        db_close(own);
+    arena_free(a);
+}
+
+enum err
+verify_heads(struct verify *v)
+{
+    struct arena *a = arena_create("audit.verify.heads", HEAD_ARENA);
+    struct reading r = {.v = v};
+    if (db_read(v->au->app->db, a, read_heads, &r) == OK)
+        take_heads(v, &r);
+    else
+        verify_tell(v, NULL, -1, STR_NULL, db_last_error(),
+                    "the published checkpoints can not be read");
+    look_at_heads_file(v, &r);
+    arena_free(a);
+    return OK;
+}
+
+/* ---- epochs ---- */
+
+struct epoch_row {
+    struct log_id log; /* the one begun */
+    int64_t known_size, store_size;
+    struct str note, reason;
+};
+
+struct epochs {
+    struct verify *v;
+    struct epoch_row *rows;
+    size_t n, cap;
+};
+
+static const struct sql get_epochs =
+    SQL_READ("SELECT tenant_id, epoch, known_size, store_size, note, reason FROM audit_epoch"
+             " ORDER BY tenant_id, epoch");
+
+static enum err
+read_epochs(struct db_tx *tx, void *arg)
+{
+    struct epochs *x = arg;
+    struct arena *a = x->v->a;
+    struct db_rows *q = NULL;
+    enum err e;
+    x->n = 0;
+    TRY(db_query(tx, &get_epochs, NO_ARGS, &q));
+    while ((e = db_next(q)) == OK) {
+        if (x->n == x->cap) {
+            size_t cap = x->cap ? x->cap * 2 : 16;
+            struct epoch_row *w = arena_array(a, struct epoch_row, cap);
+            if (x->n > 0)
+                memcpy(w, x->rows, x->n * sizeof *w);
+            x->rows = w;
+            x->cap = cap;
+        }
+        x->rows[x->n++] = (struct epoch_row){.log = {db_int(q, 0), db_int(q, 1)},
+                                             .known_size = db_int(q, 2),
+                                             .store_size = db_int(q, 3),
+                                             .note = arena_str(a, db_text(q, 4)),
+                                             .reason = arena_str(a, db_text(q, 5))};
+    }
+    return e == ERR_END ? OK : e;
+}
+
+static int64_t
+end_of(const struct vlog *l)
+{
+    return l->n > 0 ? l->months[l->n - 1].r.next : l->size;
+}
+
+struct first_record {
+    struct verify *v;
+    struct vlog *l, *before;
+    const struct epoch_row *row;
+};
+
+static struct str
+change(const struct audit_event *e, const char *field, bool after)
+{
+    for (size_t i = 0; i < e->n_changes; i++)
+        if (str_eq(e->changes[i].field, str_of(field)))
+            return after ? e->changes[i].after : e->changes[i].before;
+    return STR_NULL;
+}
+
+/* The first record of an epoch says what the one before was known to hold. */
+static enum err
+see_first(void *arg, const struct audit_event *e)
+{
+    struct first_record *f = arg;
+    struct verify *v = f->v;
+    struct str kept = arena_fmt(v->a, "%lld", (long long)f->row->store_size);
+    struct buf *root = buf_in(v->a, 64);
+    if (e->type != EV_EPOCH_BEGUN || !str_eq(change(e, "events kept", true), kept) ||
+        !str_eq(change(e, "last checkpoint", false), f->row->note) ||
+        !str_eq(change(e, "reason", true), f->row->reason)) {
+        verify_tell(v, f->l, 0, STR_NULL, e->type_name,
+                    "the first record of the epoch is not the one that the store notes of its "
+                    "beginning");
+        return OK;
+    }
+    if (hex_get(change(e, "root kept", true), root) != OK || root->n != SHA256_LEN) {
+        verify_tell(v, f->l, 0, STR_NULL, STR_NULL, "the first record of the epoch names no root");
+        return OK;
+    }
+    struct vmark m = {.size = f->row->store_size,
+                      .what = S("the first record of the epoch that follows"),
+                      .optional = true,
+                      .head = -1};
+    memcpy(m.root.b, root->p, SHA256_LEN);
+    if (m.size > 0)
+        verify_mark(v, f->before, m);
+    return OK;
+}
+
+static void
+check_epoch_note(struct verify *v, struct vlog *before, const struct epoch_row *row)
+{
+    struct head_row h = {.size = row->known_size, .note = row->note};
+    struct note note;
+    struct checkpoint c;
+    if (str_is_empty(row->note))
+        return;
+    if (note_parse(v->a, row->note, &note) != OK || checkpoint_parse(note.text, &c) != OK) {
+        verify_tell(v, before, -1, STR_NULL, STR_NULL, "the epoch's last checkpoint is none");
+        return;
+    }
+    h.origin = c.origin;
+    h.root = c.root;
+    if (note_is_good(v, before, "the epoch's last checkpoint", &h) && c.size <= end_of(before))
+        verify_mark(v, before,
+                    (struct vmark){.size = c.size,
+                                   .root = c.root,
+                                   .what = S("the last checkpoint of the epoch"),
+                                   .optional = true,
+                                   .head = -1});
+}
+
+static void
+check_epoch(struct verify *v, const struct epoch_row *row)
+{
+    struct vlog *l = verify_log(v, row->log, false);
+    struct vlog *before =
+        verify_log(v, (struct log_id){row->log.tenant_id, row->log.epoch - 1}, false);
+    if (l == NULL || before == NULL) {
+        verify_tell(v, l ? l : before, -1, STR_NULL, STR_NULL,
+                    "an epoch was begun, but its log or the one before it is missing");
+        return;
+    }
+    l->has_epoch = true;
+    if (end_of(before) != row->store_size)
+        verify_tell(v, before, -1, verify_int(v, row->store_size), verify_int(v, end_of(before)),
+                    "the epoch ended with another number of events");
+    check_epoch_note(v, before, row);
+    if (l->n == 0 || l->months[0].r.first > 0)
+        return; /* not moved yet, or expired */
+    struct first_record f = {v, l, before, row};
+    int64_t position = position_of(l->log.epoch, 0);
+    if (audit_walk_read(v->cx, l->log.tenant_id, &position, 1, see_first, &f) != OK)
+        verify_tell(v, l, 0, STR_NULL, STR_NULL, "the first record of the epoch can not be read");
+}
+
+void
+verify_epochs(struct verify *v)
+{
+    struct arena *a = arena_create("audit.verify.epochs", HEAD_ARENA);
+    struct epochs x = {.v = v};
+    if (db_read(v->au->app->db, a, read_epochs, &x) != OK)
+        verify_tell(v, NULL, -1, STR_NULL, db_last_error(), "the epochs can not be read");
+    for (size_t i = 0; i < x.n; i++)
+        check_epoch(v, &x.rows[i]);
+    for (size_t i = 0; i < v->n; i++)
+        if (v->logs[i].log.epoch > 0 && !v->logs[i].has_epoch)
+            verify_tell(v, &v->logs[i], -1, STR_NULL, STR_NULL,
+                        "nothing says why this epoch began");
+    arena_free(a);
+}
+
+/* ---- given from outside ---- */
+
+void
+verify_given(struct verify *v)
+{
+    for (size_t i = 0; i < v->o->n_saved; i++) {
+        const struct verify_saved *s = &v->o->saved[i];
+        struct vlog *l = NULL;
+        for (size_t k = 0; k < v->n && l == NULL; k++)
+            if (str_eq(v->logs[k].origin, s->origin))
+                l = &v->logs[k];
+        if (l == NULL)
+            verify_tell(v, NULL, -1, s->origin, STR_NULL,
+                        "%.*s is of a log that this store does not have", STR_ARG(s->name));
+        else
+            verify_mark(v, l,
+                        (struct vmark){.size = s->size,
+                                       .root = s->root,
+                                       .what = s->name,
+                                       .optional = s->optional,
+                                       .head = -1});
+    }
+}

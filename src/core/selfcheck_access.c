@@ -1,0 +1,89 @@
+/* Who has access, by the tables and by the log, for each workspace: differences as findings. */
+#include "core/access.h"
+#include "core/selfcheck.h"
+#include "run/app.h"
+
+#define COMPARE_ARENA ((size_t)512 << 20)
+
+static const struct sql get_tenants =
+    SQL_READ("SELECT t.tenant_id, t.cuid, coalesce((SELECT max(l.epoch) FROM audit_log l"
+             " WHERE l.tenant_id = t.tenant_id), 0) FROM tenant t WHERE CAST($1 AS BIGINT) < 0"
+             " OR t.tenant_id = $1 ORDER BY t.tenant_id");
+
+struct workspace {
+    struct tenant_ref tenant;
+    int64_t epoch;
+};
+
+struct workspaces {
+    int64_t one;
+    struct workspace *v;
+    size_t n, cap;
+};
+
+static enum err
+read_workspaces(struct cx *cx, void *arg)
+{
+    struct workspaces *l = arg;
+    struct db_rows *r = NULL;
+    enum err e;
+    l->n = 0;
+    TRY(db_query(cx->tx, &get_tenants, ARGS(V_INT(l->one)), &r));
+    while ((e = db_next(r)) == OK) {
+        if (l->n == l->cap) {
+            size_t cap = l->cap ? l->cap * 2 : 16;
+            struct workspace *v = arena_array(cx->arena, struct workspace, cap);
+            if (l->n > 0)
+                memcpy(v, l->v, l->n * sizeof *v);
+            l->v = v;
+            l->cap = cap;
+        }
+        l->v[l->n++] = (struct workspace){{true, db_int(r, 0), arena_str(cx->arena, db_text(r, 1))},
+                                          db_int(r, 2)};
+    }
+    return e == ERR_END ? OK : e;
+}
+
+static int64_t
+compare_one(struct cx *base, const struct workspace *w, const struct selfcheck_tell *t)
+{
+    struct cx cx = *base;
+    struct access_diff *d = NULL;
+    size_t n = 0;
+    cx.arena = arena_create("self-check access", COMPARE_ARENA);
+    cx.tenant = w->tenant;
+    struct verify_finding f = {.log = {w->tenant.id, w->epoch}, .index = -1};
+    f.origin = arena_fmt(cx.arena, "%.*s/%.*s/%lld", STR_ARG(cx.app->instance),
+                         STR_ARG(w->tenant.cuid), (long long)w->epoch);
+    enum err e = access_compare(&cx, &d, &n);
+    if (e == ERR_NOT_FOUND) {
+        t->note(t->arg, arena_fmt(cx.arena,
+                                  "The log of workspace %lld holds no baseline of its "
+                                  "access yet: nothing was compared.",
+                                  (long long)w->tenant.id));
+    } else if (e != OK) {
+        f.what = S("the workspace's access can not be compared with its log");
+        f.found = cx.failure.message;
+        t->tell(t->arg, &f);
+        n = 1;
+    }
+    for (size_t i = 0; i < n && e == OK; i++) {
+        f.what = arena_fmt(cx.arena, "unrecorded change of access: %.*s",
+                           STR_ARG(access_diff_text(cx.arena, &d[i])));
+        t->tell(t->arg, &f);
+    }
+    arena_free(cx.arena);
+    return (int64_t)n;
+}
+
+enum err
+selfcheck_access(struct cx *cx, int64_t tenant, const struct selfcheck_tell *t, int64_t *findings)
+{
+    struct workspaces all = {.one = tenant};
+    int64_t n = 0;
+    TRY(cx_read(cx, read_workspaces, &all));
+    for (size_t i = 0; i < all.n; i++)
+        n += compare_one(cx, &all.v[i], t);
+    *findings = n;
+    return OK;
+}
