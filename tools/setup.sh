@@ -16,7 +16,7 @@ packages='build-essential meson ninja-build pkg-config ca-certificates python3 w
   libzip-dev zlib1g-dev libcmocka-dev liboath-dev'
 if [ "$what" = check ]; then
     packages="$packages clang libclang-rt-dev llvm clang-tidy clang-format cppcheck
-      postgresql chromium openssl"
+      postgresql chromium openssl sqlite3"
 fi
 
 # failed SENTENCE…: the end of the log, then what it means.
