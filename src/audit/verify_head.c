@@ -163,10 +163,13 @@ take_remembered(struct verify *v, const struct reading *published, const struct 
     if (!v->au->pg && p != NULL && p->size > h->size)
         verify_tell(v, l, -1, verify_int(v, p->size), verify_int(v, h->size),
                     "the file of heads is older than the published checkpoint: it was put back");
-    verify_mark(
-        v, l,
-        (struct vmark){
-            .size = h->size, .root = h->root, .what = what, .optional = h->closed, .head = -1});
+    verify_mark(v, l,
+                (struct vmark){.size = h->size,
+                               .root = h->root,
+                               .what = what,
+                               .old_ok = true,
+                               .beyond_ok = h->closed,
+                               .head = -1});
 }
 
 static enum err
@@ -303,7 +306,7 @@ see_first(void *arg, const struct audit_event *e)
     }
     struct vmark m = {.size = f->row->store_size,
                       .what = S("the first record of the epoch that follows"),
-                      .optional = true,
+                      .old_ok = true,
                       .head = -1};
     memcpy(m.root.b, root->p, SHA256_LEN);
     if (m.size > 0)
@@ -330,7 +333,7 @@ check_epoch_note(struct verify *v, struct vlog *before, const struct epoch_row *
                     (struct vmark){.size = c.size,
                                    .root = c.root,
                                    .what = S("the last checkpoint of the epoch"),
-                                   .optional = true,
+                                   .old_ok = true,
                                    .head = -1});
 }
 
@@ -393,7 +396,7 @@ verify_given(struct verify *v)
                         (struct vmark){.size = s->size,
                                        .root = s->root,
                                        .what = s->name,
-                                       .optional = s->optional,
+                                       .old_ok = s->optional,
                                        .head = -1});
     }
 }

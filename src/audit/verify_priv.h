@@ -26,7 +26,8 @@ struct vmark {
     struct sha256 root;
     struct str edge; /* instead of a root; null: none */
     struct str what; /* "the published checkpoint" */
-    bool optional;   /* no finding when it is too old */
+    bool old_ok;     /* no finding when the events around it have expired */
+    bool beyond_ok;  /* nor when it is of more events than are left: its epoch has ended */
     int64_t head;    /* which of result->heads it proves; -1: none */
 };
 

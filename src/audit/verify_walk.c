@@ -66,7 +66,7 @@ marks_before(struct walk *w)
         enum err e = m->size < 0 ? ERR_INVALID : tree_root(&source, m->size, &root);
         if (e == OK)
             check_mark(w, m, &root, NULL);
-        else if (e != ERR_NOT_FOUND || !m->optional)
+        else if (e != ERR_NOT_FOUND || !m->old_ok)
             verify_tell(w->v, w->l, -1, STR_NULL, STR_NULL,
                         "%.*s of %lld events can not be compared: the events around it are gone",
                         STR_ARG(m->what), (long long)m->size);
@@ -84,10 +84,10 @@ marks_left(struct walk *w)
 {
     for (; w->mark < w->l->n_marks; w->mark++) {
         const struct vmark *m = &w->l->marks[w->mark];
-        if (m->size > w->at && !m->optional && str_is_null(m->edge))
+        if (m->size > w->at && !m->beyond_ok && str_is_null(m->edge))
             verify_tell(w->v, w->l, w->at, verify_int(w->v, m->size), verify_int(w->v, w->at),
                         "%.*s is of more events than the log holds", STR_ARG(m->what));
-        else if (m->size > w->at && m->optional)
+        else if (m->size > w->at && m->beyond_ok)
             verify_note(w->v, "%.*s of %.*s is of %lld events, %lld are kept.", STR_ARG(m->what),
                         STR_ARG(w->l->origin), (long long)m->size, (long long)w->at);
     }
