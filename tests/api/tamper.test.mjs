@@ -1,0 +1,287 @@
+/**
+ * Somebody with the store's files (or the database's superuser) changes the log. Each change is made on a copy of its own
+ * and must be named by `recount audit verify` with the exit status 1: fast where hashes tell, deep where the record's
+ * own bytes must be looked at. What needs hashes made again is in tests/unit/audit/test_verify.c.
+ */
+import { test, after, before } from "node:test";
+import { spawnSync } from "node:child_process";
+import { cpSync, readdirSync, writeFileSync, rmSync, truncateSync, statSync, renameSync } from "node:fs";
+import path from "node:path";
+import { serve, assert, recount, createUser, psql, STORE } from "./harness.mjs";
+
+const LITE = STORE === "sqlite";
+const OTHER = { email: "olga@example.net", first: "Olga", last: "Other", role: "ADMIN" };
+let s, store, months, copies = 0;
+
+/* ---- the store before anybody touched it ---- */
+
+before(async () => {
+  s = await serve({ args: ["--demo"], noAdmin: true });
+  store = s.store;
+  createUser(store, { ...OTHER, newTenant: true, tenantName: "Other" });
+  for (let i = 0; i < 12; i++) createUser(store, { email: `u${i}@example.net`, role: "STD_USER", tenant: 1 });
+  await s.stop({ drop: false });
+  months = monthsOf({ data: store.data, url: store.url });
+  assert.ok(months.length >= 3, "the demonstration spans months");
+});
+after(() => { store?.drop(); });
+
+function sqlite(file, sql) {
+  const r = spawnSync("sqlite3", ["-batch", file], { input: sql, encoding: "utf8", maxBuffer: 1 << 26 });
+  assert.equal(r.status, 0, `sqlite3 ${path.basename(file)}: ${r.stderr}\n${sql.slice(0, 300)}`);
+  return r.stdout.trim();
+}
+function monthsOf(c) {
+  if (LITE) return readdirSync(path.join(c.data, "audit")).filter((f) => /^\d{4}-\d\d\.db$/.test(f)).map((f) => f.slice(0, 7)).sort();
+  return psql("SELECT DISTINCT month FROM audit_range ORDER BY 1", c.url).split("\n").map((m) => `${Math.floor(m / 12)}-${String((m % 12) + 1).padStart(2, "0")}`);
+}
+
+/** A copy of the store, with the triggers that refuse changes out of the way. */
+function copy() {
+  const data = path.join(store.dir, `copy${++copies}`);
+  cpSync(store.data, data, { recursive: true });
+  const c = { data, flags: ["--data", data], url: undefined };
+  if (!LITE) {
+    const u = new URL(store.url), name = `${u.pathname.slice(1)}_c${copies}`;
+    psql(`CREATE DATABASE ${name} TEMPLATE ${u.pathname.slice(1)}`);
+    u.pathname = "/" + name;
+    c.url = u.href;
+    c.flags.push("--database", u.href);
+    c.drop = () => psql(`DROP DATABASE ${name} WITH (FORCE)`);
+  }
+  return c;
+}
+const file = (c, where) => path.join(c.data, where === "main" ? "recount.db" : where === "heads" ? "heads.db" : path.join("audit", where + ".db"));
+/** SQL on the main store, "heads", a month ("2026-09") or its text index ("2026-09.index"). */
+function sql(c, where, text) {
+  if (!LITE && where !== "heads") return psql(`SET session_replication_role = replica; ${text}`, c.url);
+  const triggers = sqlite(file(c, where), "SELECT 'DROP TRIGGER ' || name || ';' FROM sqlite_schema WHERE type = 'trigger';");
+  return sqlite(file(c, where), `${triggers}\n${text};`);
+}
+const hexOf = (c, where, expr, rest) => sql(c, where, LITE ? `SELECT hex(${expr}) FROM ${rest}` : `SELECT encode(${expr}, 'hex') FROM ${rest}`);
+const lit = (hex) => (LITE ? `X'${hex}'` : `'\\x${hex}'::bytea`);
+/** Flips one bit of a column's bytes. */
+function flip(c, where, table, col, cond, at) {
+  const b = Buffer.from(hexOf(c, where, col, `${table} WHERE ${cond}`), "hex");
+  assert.ok(b.length > 8, `${table}.${col} has bytes`);
+  b[at ?? Math.floor(b.length / 2)] ^= 1;
+  sql(c, where, `UPDATE ${table} SET ${col} = ${lit(b.toString("hex"))} WHERE ${cond}`);
+}
+const ordinal = (m) => Number(m.slice(0, 4)) * 12 + Number(m.slice(5)) - 1;
+const inMonth = (m) => (LITE ? "" : ` AND month = ${ordinal(m)}`);
+const ofTenant = (m, tenant = 0) => `tenant_id = ${tenant} AND epoch = 0${inMonth(m)}`;
+/** First index of the tenant's log in a month, and the one behind the last. */
+function range(c, m, tenant = 0) {
+  const [first, next] = sql(c, m, `SELECT first || ' ' || next FROM audit_range WHERE ${ofTenant(m, tenant)}`).split(" ").map(Number);
+  return { first, next };
+}
+let remembered = 0;
+/** Remembers in a file of its own unless told where, so that runs do not know of each other. */
+function verify(c, ...args) {
+  const where = args.includes("--remember") ? [] : ["--remember", path.join(store.dir, `remembered${++remembered}`)];
+  return recount(["audit", "verify", ...c.flags, ...where, ...args]);
+}
+
+/** Makes a copy, changes it, and expects the change to be named. */
+function attack(name, change, expected, { fast = false, args = [] } = {}) {
+  test(name, () => {
+    const c = copy();
+    try {
+      change(c);
+      const deep = verify(c, "--deep", ...args);
+      const told = deep.out + deep.err;
+      assert.equal(deep.signal, null, told);
+      assert.equal(deep.status, 1, `verify --deep found nothing: ${told}`);
+      for (const e of [expected].flat()) assert.match(told, e);
+      assert.match(deep.err, /^recount: /m, "and ends with a sentence");
+      if (fast) {
+        const f = verify(c, ...args);
+        assert.equal(f.status, 1, `fast: ${f.out}${f.err}`);
+        for (const e of [expected].flat()) assert.match(f.out + f.err, e);
+      }
+    } finally { c.drop?.(); rmSync(c.data, { recursive: true, force: true }); }
+  });
+}
+const old = () => months[1];
+const newest = () => months[months.length - 1];
+/** An event in the middle of an old month. */
+const middle = (c) => { const r = range(c, old()); return r.first + Math.floor((r.next - r.first) / 2); };
+const event = (c) => `${ofTenant(old())} AND idx = ${middle(c)}`;
+
+/* ---- the attacks ---- */
+
+test("untouched, it is sound, fast and deep", () => {
+  const c = copy();
+  for (const args of [[], ["--deep"], ["--json", "--deep"], ["--tenant", "1"], ["--instance"]]) {
+    const r = verify(c, ...args);
+    assert.equal(r.status, 0, `${args}: ${r.out}${r.err}`);
+  }
+  const j = JSON.parse(verify(c, "--json").out);
+  assert.equal(j.sound, true);
+  assert.deepEqual(j.findings, []);
+  assert.ok(j.checkpoints.length >= 3 && j.checkpoints.every((h) => h.fits));
+  c.drop?.();
+});
+
+attack("a bit of a public part", (c) => flip(c, old(), "audit_event", "public", event(c)), /event \d+: .*record is not the one/);
+attack("a bit of a personal part", (c) => flip(c, old(), "audit_personal", "personal", event(c)), /event \d+: .*record is not the one/);
+attack("a bit of a salt", (c) => flip(c, old(), "audit_personal", "salt", event(c)), /event \d+: .*record is not the one/);
+attack("a bit of a leaf entry", (c) => flip(c, old(), "audit_event", "leaf", event(c)), /hash stored of|another root than the events|ends with are not/, { fast: true });
+for (const [col, value] of [["cuid", "'cmwq1v3vv0000qlu84forged00'"], ["type", "type + 1"], ["outcome", "(outcome + 1) % 3"], ["client_id", "client_id + 1"]])
+  attack(`the column ${col} of an event`, (c) => sql(c, old(), `UPDATE audit_event SET ${col} = ${value} WHERE ${event(c)}`), new RegExp(`event \\d+: the column ${col} `));
+attack("the time of an event", (c) => sql(c, old(), `UPDATE audit_event SET at = at + 86400000000 WHERE ${event(c)}`), /column at does not|span between happening and logging/);
+attack("the logged time of an event", (c) => sql(c, old(), `UPDATE audit_event SET logged = logged - 3600000000 * 24 * 9 WHERE ${event(c)}`), /logged (before|in another month)|column logged/, { fast: false });
+attack("an event is deleted", (c) => sql(c, old(), `DELETE FROM audit_event WHERE ${event(c)}`), /event \d+: the event is missing/, { fast: true });
+attack("a personal part is deleted", (c) => sql(c, old(), `DELETE FROM audit_personal WHERE ${event(c)}`), /event \d+: the personal part of the event is missing/);
+attack("two events change places", (c) => {
+  const i = middle(c), all = ofTenant(old());
+  for (const t of ["audit_event", "audit_personal"])
+    for (const [from, to] of [[i, -7], [i + 1, i], [-7, i + 1]]) sql(c, old(), `UPDATE ${t} SET idx = ${to} WHERE ${all} AND idx = ${from}`);
+}, /event \d+: the record was placed elsewhere/);
+attack("events of two workspaces change places", (c) => {
+  const m = newest(), i = range(c, m, 0).next - 2, k = range(c, m, 1).next - 2;
+  for (const t of ["audit_event", "audit_personal"]) {
+    sql(c, m, `UPDATE ${t} SET tenant_id = 77 WHERE ${ofTenant(m, 0)} AND idx = ${i}`);
+    sql(c, m, `UPDATE ${t} SET tenant_id = 0, idx = ${i} WHERE ${ofTenant(m, 1)} AND idx = ${k}`);
+    sql(c, m, `UPDATE ${t} SET tenant_id = 1, idx = ${k} WHERE tenant_id = 77`);
+  }
+}, /another workspace's log/);
+attack("the end of a log is cut off", (c) => {
+  const m = newest(), { next } = range(c, m);
+  for (const t of ["audit_event", "audit_personal", "audit_party"]) sql(c, m, `DELETE FROM ${t} WHERE ${ofTenant(m)} AND idx >= ${next - 3}`);
+  sql(c, m, `UPDATE audit_range SET next = ${next - 3} WHERE ${ofTenant(m)}`);
+}, /at the end of the log are missing|of more events than the log holds|audit segment of .* cannot be read/, { fast: true });
+attack("a month says that it holds less", (c) => sql(c, old(), `UPDATE audit_range SET next = next - 1 WHERE ${ofTenant(old())}`), /lies outside|event is missing/, { fast: true });
+attack("a month says another span of times", (c) => sql(c, old(), `UPDATE audit_range SET min_lag = min_lag + 1000000000, max_lag = max_lag + 1000000000 WHERE ${ofTenant(old())}`), /span between happening and logging/, { fast: true });
+attack("an event is put into a log from nowhere", (c) => sql(c, old(), `INSERT INTO audit_event (${LITE ? "" : "month, "}tenant_id, epoch, idx, cuid, type, outcome, at, logged, client_id, public, leaf) SELECT ${LITE ? "" : "month, "}9, epoch, idx, 'cforged', type, outcome, at, logged, client_id, public, leaf FROM audit_event WHERE ${event(c)}`), /outside of what the month says/, { fast: true });
+attack("somebody is taken off an event's people", (c) => sql(c, old(), `DELETE FROM audit_party WHERE ${ofTenant(old())} AND idx = (SELECT min(idx) FROM audit_party WHERE ${ofTenant(old())})`), /event \d+: the event is not listed for somebody/);
+attack("somebody is listed for an event of others", (c) => sql(c, old(), `INSERT INTO audit_party (${LITE ? "" : "month, "}tenant_id, epoch, user_id, idx) VALUES (${LITE ? "" : ordinal(old()) + ", "}0, 0, 'cstranger', ${middle(c)})`), /event \d+: the event is listed for somebody it is not about/);
+attack("an event is taken out of the text index alone", (c) => {
+  const m = old();
+  const rows = sql(c, m + ".index", `SELECT gram FROM audit_gram WHERE ${ofTenant(m)} AND n = 1 ORDER BY gram LIMIT 5`).split("\n");
+  assert.ok(rows.length === 5);
+  sql(c, m + ".index", `DELETE FROM audit_gram WHERE ${ofTenant(m)} AND gram IN (${rows})`);
+}, /event \d+: the text index does not list the event/);
+attack("a part of the text index is missing", (c) => {
+  const m = old();
+  sql(c, m + ".index", `UPDATE audit_chunk SET lo = lo + 5 WHERE ${ofTenant(m)} AND lo = (SELECT min(lo) FROM audit_chunk WHERE ${ofTenant(m)})`);
+}, /are not in the text index/);
+attack("a stored hash of the tree", (c) => {
+  const m = months.find((x) => Number(sql(c, x, `SELECT count(*) FROM audit_node WHERE ${ofTenant(x)}`)) > 0);
+  flip(c, m, "audit_node", "hash", `${ofTenant(m)} AND level = 1`);
+}, /event \d+: the hash stored of the events/, { fast: true });
+attack("the hashes a month ends with", (c) => flip(c, old(), "audit_range", "edge", ofTenant(old())), /ends with are not those of its events/, { fast: true });
+attack("the log's own note of its tree", (c) => flip(c, "main", "audit_log", "edge", "tenant_id = 0 AND epoch = 0"), /the log's own note of its tree/, { fast: true });
+attack("the root of a published checkpoint", (c) => flip(c, "main", "audit_head", "root", "tenant_id = 0"), /published checkpoint says something else|another root/, { fast: true });
+attack("the signature of a published checkpoint", (c) => {
+  const note = sql(c, "main", "SELECT note FROM audit_head WHERE tenant_id = 0");
+  const at = note.lastIndexOf(" ") + 12;
+  const forged = note.slice(0, at) + (note[at] === "A" ? "B" : "A") + note.slice(at + 1);
+  sql(c, "main", `UPDATE audit_head SET note = '${forged}\n' WHERE tenant_id = 0`);
+}, /signature of the published checkpoint is wrong/, { fast: true });
+attack("a checkpoint this server remembers", (c) => sql(c, "heads", "UPDATE head SET size = size + 5 WHERE tenant_id = 0"), /remembers says something else/, { fast: true });
+attack("a checkpoint of another log in its place", (c) => {
+  sql(c, "heads", "UPDATE head SET note = (SELECT note FROM head WHERE tenant_id = -1), origin = (SELECT origin FROM head WHERE tenant_id = -1) WHERE tenant_id = 0");
+}, /is of another log/, { fast: true });
+attack("a user's role in the table", (c) => sql(c, "main", "DELETE FROM user_role WHERE tenant_id = 1 AND user_id = (SELECT min(user_id) FROM user_account WHERE tenant_id = 1)"), /unrecorded change of access: .*role/);
+attack("a permission of a role in the table", (c) => sql(c, "main", "DELETE FROM role_permission WHERE tenant_id = 0 AND permission = (SELECT min(permission) FROM role_permission WHERE tenant_id = 0)"), /unrecorded change of access: .*permission/);
+attack("a setting in the table", (c) => sql(c, "main", "INSERT INTO setting (tenant_id, name, value) VALUES (1, 'auth.lockout_failures', '99')"), /unrecorded change of access: .*auth.lockout_failures/);
+attack("the oldest month is gone", (c) => {
+  const m = months[0];
+  if (LITE) for (const f of readdirSync(path.join(c.data, "audit"))) { if (f.startsWith(m)) rmSync(path.join(c.data, "audit", f)); }
+  if (!LITE) for (const t of ["audit_event", "audit_personal", "audit_party", "audit_node", "audit_carry", "audit_range"]) sql(c, m, `DELETE FROM ${t} WHERE month = ${ordinal(m)}`);
+}, /are missing, and no record says that they expired/, { fast: true });
+attack("a month in the middle is gone", (c) => {
+  const m = old();
+  if (LITE) for (const f of readdirSync(path.join(c.data, "audit"))) { if (f.startsWith(m)) rmSync(path.join(c.data, "audit", f)); }
+  if (!LITE) for (const t of ["audit_event", "audit_personal", "audit_party", "audit_node", "audit_carry", "audit_range"]) sql(c, m, `DELETE FROM ${t} WHERE month = ${ordinal(m)}`);
+}, /the events \d+ to \d+ are missing/, { fast: true });
+
+/* ---- files ---- */
+
+if (LITE) {
+  attack("a month's file is cut short", (c) => truncateSync(file(c, old()), Math.floor(statSync(file(c, old())).size / 2 / 4096) * 4096), /can not be|damaged|missing/);
+  attack("a month's file is garbage", (c) => writeFileSync(file(c, old()), Buffer.alloc(65536, 0x5a)), /audit segment .* can ?not be used|can not be/);
+  attack("the main store is garbage", (c) => writeFileSync(file(c, "main"), Buffer.alloc(65536, 0x5a)), /recount: /);
+  attack("the text index is garbage", (c) => writeFileSync(file(c, old() + ".index"), Buffer.alloc(65536, 0x5a)), /can ?not be/);
+  attack("the file of heads is garbage", (c) => writeFileSync(file(c, "heads"), Buffer.alloc(65536, 0x5a)), /file of heads can not be read/);
+  attack("an index of the store leads elsewhere", (c) => sqlite(file(c, old()),
+    ".dbconfig defensive off\nPRAGMA writable_schema = 1;\nUPDATE sqlite_schema SET sql = replace(sql, 'outcome > 0', 'outcome > 1') WHERE name = 'audit_event_bad';\n"), /is damaged|can not be/);
+}
+
+/* ---- an older state is put back ---- */
+
+/** Events after yesterday's copy, made by a command; moved and signed by a server's start and stop. */
+async function today(c) {
+  const later = await serve({ store: { kind: store.kind, dir: store.dir, data: c.data, url: c.url, flags: c.url ? ["--database", c.url] : [], drop: () => {} } });
+  createUser({ data: c.data, flags: c.url ? ["--database", c.url] : [] }, { email: "late@example.net", role: "STD_USER", tenant: 1 });
+  await later.stop({ drop: false });
+}
+
+test("yesterday's store is put back", { skip: !LITE && "copies of a whole data folder" }, async () => {
+  const now = copy(), kept = path.join(now.data, "..", `kept${copies}`);
+  await today(now);
+  assert.equal(verify(now, "--remember", kept).status, 0);
+  const old = (without) => {
+    const c = copy(); // the store as it was before `today`
+    for (const f of without) { rmSync(path.join(c.data, f), { recursive: true, force: true }); cpSync(path.join(now.data, f), path.join(c.data, f), { recursive: true }); }
+    return c;
+  };
+  // Only the store: this server's own memory knows better.
+  const store1 = verify(old(["heads.db"]));
+  assert.equal(store1.status, 1, store1.out);
+  assert.match(store1.out, /of more events than the log holds/);
+  // Keys as well: no difference.
+  assert.equal(verify(old(["heads.db", "keys"])).status, 1);
+  // The whole folder with its memory: nothing inside can tell …
+  const all = old([]);
+  assert.equal(verify(all).status, 0);
+  // … but a checkpoint kept elsewhere does, and what the command remembers from its last run.
+  const notes = JSON.parse(verify(now, "--json").out).checkpoints.map((h) => h.checkpoint);
+  let found = 0;
+  for (const [i, n] of notes.entries()) {
+    const f = path.join(store.dir, `note${i}`);
+    writeFileSync(f, n);
+    const r = verify(all, "--checkpoint", f);
+    if (r.status === 1) { found++; assert.match(r.out, /the checkpoint in .*note\d+ is of more events than the log holds/); }
+    assert.equal(verify(now, "--checkpoint", f).status, 0);
+  }
+  assert.ok(found >= 2, "the logs that grew");
+  const again = recount(["audit", "verify", "--data", now.data, "--remember", kept]);
+  assert.equal(again.status, 0, again.out + again.err);
+  rmSync(now.data, { recursive: true });
+  renameSync(all.data, now.data); // the same place, as an attacker would
+  const back = recount(["audit", "verify", "--data", now.data, "--remember", kept]);
+  assert.equal(back.status, 1, back.out);
+  assert.match(back.out, /checkpoint remembered of .* is of more events than the log holds/);
+  assert.equal(recount(["audit", "verify", "--data", now.data, "--remember", kept, "--forget"]).status, 0);
+});
+
+/* ---- beside a running server ---- */
+
+test("beside a server that records meanwhile nothing is found", async () => {
+  const c = copy();
+  const run = await serve({ store: { kind: store.kind, dir: store.dir, data: c.data, url: c.url, flags: c.url ? ["--database", c.url] : [], drop: () => c.drop?.() } });
+  let stop = false;
+  const olga = await run.as(OTHER.email);
+  const busy = (async () => { for (let i = 0; !stop; i++) await olga.ok("POST", "/api/v1/tenant/1/tag", { name: `tag ${i}` }); })();
+  try {
+    for (let i = 0; i < 12; i++) {
+      const r = await new Promise((done) => setImmediate(() => done(verify(c, ...(i % 2 ? ["--deep"] : [])))));
+      assert.equal(r.status, 0, r.out + r.err);
+    }
+  } finally { stop = true; await busy.catch(() => {}); await run.stop(); }
+});
+
+/* ---- usage ---- */
+
+test("wrong usage is 2, what can not be opened is 1", () => {
+  const c = copy();
+  assert.equal(verify(c, "--tenant", "x").status, 2);
+  assert.equal(verify(c, "--what").status, 2);
+  assert.equal(verify(c, "--tenant", "0", "--instance").status, 2);
+  assert.equal(verify(c, "--tenant", "99").status, 1);
+  assert.equal(verify(c, "--checkpoint", path.join(store.dir, "nothing")).status, 1);
+  assert.equal(recount(["audit", "verify", "--data", path.join(store.dir, "nowhere")]).status, 1);
+  c.drop?.();
+});
