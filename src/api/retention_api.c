@@ -144,7 +144,7 @@ reload(struct cx *cx, void *arg)
 enum err
 retention_after(struct api_request *rq)
 {
-    struct retention r;
+    struct retention r = {0};
 
     TRY(cx_read(rq->cx, reload, &r));
     audit_set_months_kept(rq->cx->app, (int)r.months);

@@ -226,7 +226,7 @@ hashing_run(struct hashing *h, struct hash_job *j)
     }
     pthread_cond_init(&w.cond, NULL);
     j->done = wake;
-    j->arg = &w;
+    j->arg = &w; /* cppcheck-suppress autoVariables ; done() was called when this returns */
     j->result = HASH_BUSY;
     pthread_mutex_lock(&h->lock);
     if (h->holders < h->holders_max && queue(h, j)) {

@@ -419,7 +419,7 @@ export function raw(server, bytes, { quiet = 1500, host = "127.0.0.1", plain = f
  * tls: {key, cert} offers STARTTLS. auth: {user, password} wants them. reply(verb, line) may answer
  * instead: a line, or false to say nothing at all from then on (also for "HELLO", the greeting).
  */
-export async function smtpSink({ tls: pair, auth, reply } = {}) {
+export async function smtpSink(/** @type {{tls?: {key: any, cert: any}, auth?: {user: string, password: string}, reply?: (verb: string, line?: string) => any}} */ { tls: pair, auth, reply } = {}) {
   const mails = [], commands = [], sockets = new Set();
   const talk = (socket, secure, greet) => {
     let rest = "", inData = false, mail = { to: [] }, user = null, wanted = null;
@@ -471,8 +471,8 @@ export async function smtpSink({ tls: pair, auth, reply } = {}) {
     socket.on("error", () => {});
     talk(socket, false, true);
   });
-  await new Promise((r) => server.listen(0, "127.0.0.1", r));
-  return Object.assign(sink, { port: server.address().port });
+  await new Promise((r) => server.listen({ port: 0, host: "127.0.0.1" }, () => r(null)));
+  return Object.assign(sink, { port: /** @type {net.AddressInfo} */ (server.address()).port });
 }
 
 /** Text of a mail with its transfer encoding undone. */

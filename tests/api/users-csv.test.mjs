@@ -43,8 +43,8 @@ test("semicolons, as spreadsheets of many countries write them", async () => {
   assert.equal((await user("semi@example.org")).last, "Colon; Jr");
 });
 test("a bad line in the middle is named with its reason; the others are made, and it leaves nothing behind", async () => {
-  const bad = [["Bad,Mail,not an address,,,plextrac,", /address is not valid/], [",None,none@example.org,,,plextrac,", /name/], ["No,Provider,nopro@example.org,,,,", /provider is required/], ["Odd,Provider,odd@example.org,,,ldap,", /provider/],
-    ["Unknown,Role,role@example.org,Emperor,,plextrac,", /role/i], ["Unknown,Tier,tier@example.org,,Cosmic,plextrac,", /tier/i], ["Odd,Group,group@example.org,,,plextrac,perhaps", /default group/], ["Al,Ready,KNOWN@example.org,,,plextrac,", /exists already/], ["Tw,Ice,first@example.org,,,plextrac,", /line 2 already/]];
+  const bad = /** @type {[string, RegExp][]} */ ([["Bad,Mail,not an address,,,plextrac,", /address is not valid/], [",None,none@example.org,,,plextrac,", /name/], ["No,Provider,nopro@example.org,,,,", /provider is required/], ["Odd,Provider,odd@example.org,,,ldap,", /provider/],
+    ["Unknown,Role,role@example.org,Emperor,,plextrac,", /role/i], ["Unknown,Tier,tier@example.org,,Cosmic,plextrac,", /tier/i], ["Odd,Group,group@example.org,,,plextrac,perhaps", /default group/], ["Al,Ready,KNOWN@example.org,,,plextrac,", /exists already/], ["Tw,Ice,first@example.org,,,plextrac,", /line 2 already/]]);
   const r = await ok([HEAD, "Good,First,first@example.org,,,plextrac,", ...bad.map(([l]) => l), "Good,Last,last@example.org,,,plextrac,"].join("\n") + "\n");
   assert.equal(r.created, 2);
   assert.deepEqual(r.rejected.map((x) => x.line), bad.map((_, i) => i + 3));
