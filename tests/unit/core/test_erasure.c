@@ -1,0 +1,562 @@
+/* Erasing a person: which events, what stays of them, the text index, a fault after any step, the
+ * rules of who may, and the delay where nobody else could approve. The bytes of the store are looked
+ * through by tests/api/erasure.test.mjs. */
+#include "support.h"
+
+#include "core/erasure.h"
+#include "core/hold.h"
+#include "run/keys.h"
+
+static struct user ada, ben, eve, namesake;
+static struct keys keys;
+
+static void
+cover_job(struct cx *cx)
+{
+    audit_cover(cx, REASON_JOB_STEP);
+    audit_cover(cx, REASON_SEQUENCE);
+}
+
+static void
+equip(void)
+{
+    keys = (struct keys){.secret = S("01234567890123456789012345678901"),
+                         .blind = S("abcdefghijklmnopqrstuvwxyzabcdef")};
+    t.app.keys = &keys;
+    t.app.cover_job = cover_job;
+}
+
+static int
+with_people(enum db_kind kind)
+{
+    if (begin_core(kind) != 0)
+        return -1;
+    equip();
+    ada = new_user("ada@example.org", "Ada", "ADMIN");
+    ben = new_user("ben@example.org", "Ben", "ADMIN");
+    eve = new_user("eve.evans@example.org", "Eve", "ADMIN"); /* "Eve Example" */
+    return 0;
+}
+
+static int
+begin_sqlite_people(void **state)
+{
+    return with_people(DB_SQLITE);
+}
+
+static int
+begin_postgres_people(void **state)
+{
+    return with_people(DB_POSTGRES);
+}
+
+/* ---- what happened ---- */
+
+static enum err
+say_body(struct cx *cx, void *arg)
+{
+    return audit_record(cx, arg, NULL);
+}
+
+static void
+say(const struct user *who, const struct user *about, const char *text)
+{
+    struct cx cx = as_user(who, "ADMIN");
+    struct audit_entry e = {.event = EV_DISK_LOW, .text = str_of(text)};
+    if (about != NULL) {
+        e = user_entry(&cx, about, EV_LOGIN_FAIL, str_of(text));
+        e.event = EV_DISK_LOW;
+    }
+    RUN(&cx, say_body, &e, OK);
+}
+
+static enum err
+delete_body(struct cx *cx, void *arg)
+{
+    return user_delete(cx, arg);
+}
+
+static void
+delete_user(struct user *u)
+{
+    struct cx cx = as_user(&ada, "ADMIN");
+    RUN(&cx, delete_body, u, OK);
+}
+
+/* ---- asking ---- */
+
+struct asking {
+    const char *subject, *reason, *ground, *text;
+    struct erase_subject who;
+    struct erasure e;
+};
+
+static enum err
+request_body(struct cx *cx, void *arg)
+{
+    struct asking *a = arg;
+    return erasure_ask(cx, &a->who, str_of(a->reason), str_of(a->ground), &a->e);
+}
+
+static void
+ask_as(const struct user *by, struct asking *a, enum err want)
+{
+    struct cx cx = as_user(by, "ADMIN");
+    struct str text = a->text ? str_of(a->text) : STR_NULL;
+    move();
+    assert_int_equal(erasure_find(&cx, str_of(a->subject), &text, a->text != NULL, &a->who), OK);
+    RUN(&cx, request_body, a, want);
+}
+
+static enum err
+approve_body(struct cx *cx, void *arg)
+{
+    struct asking *a = arg;
+    return erasure_approve(cx, a->e.cuid, &a->e);
+}
+
+static enum err
+get_body(struct cx *cx, void *arg)
+{
+    struct asking *a = arg;
+    return erasure_get(cx, a->e.cuid, &a->e);
+}
+
+static void
+reload(struct asking *a)
+{
+    struct cx cx = as_process();
+    assert_int_equal(cx_read(&cx, get_body, a), OK);
+}
+
+static enum err
+run_once(struct asking *a, bool *more)
+{
+    struct cx cx = as_process();
+    return erasure_run(&cx, a->e.cuid, 60 * USEC_PER_SEC, more);
+}
+
+static void
+run_all(struct asking *a)
+{
+    bool more = false;
+    enum err e = run_once(a, &more);
+    if (e != OK)
+        fail_msg("erasure_run: %s: %.*s", err_name(e), STR_ARG(db_last_error()));
+    assert_false(more);
+    reload(a);
+    assert_true(str_eq(a->e.state, S("done")));
+}
+
+static const struct asking HER = {
+    .subject = "eve.evans@example.org", .reason = "She asked for it", .ground = "GDPR Art. 17"};
+
+static struct asking
+approved(void)
+{
+    struct asking a = HER;
+    struct cx cx;
+    ask_as(&ada, &a, OK);
+    assert_true(str_eq(a.e.state, S("asked")));
+    cx = as_user(&ben, "ADMIN");
+    RUN(&cx, approve_body, &a, OK);
+    return a;
+}
+
+/* ---- judging ---- */
+
+static bool
+names_her(const struct audit_event *e)
+{
+    struct buf *b = buf_in(t.a, (size_t)1 << 20);
+    struct json_writer w;
+    json_writer_init(&w, b);
+    audit_json(&w, e);
+    return str_contains(buf_view(b), S("eve.evans")) || str_contains(buf_view(b), S("Eve Example"));
+}
+
+static struct audit_page
+everything(void)
+{
+    struct audit_query q = query(tenant.id);
+    q.limit = 1000;
+    q.ascending = true;
+    return list(q);
+}
+
+static size_t
+hits(const char *text)
+{
+    struct audit_query q = query(tenant.id);
+    q.limit = 1000;
+    q.q = str_of(text);
+    return list(q).n;
+}
+
+struct leaf_check {
+    size_t n, erased;
+};
+
+static enum err
+check_leaves(struct db_tx *tx, void *arg)
+{
+    static const struct sql q = SQL_READ(
+        "SELECT e.public, e.leaf, p.salt, p.personal, (SELECT x.inner_hash FROM audit_erasure x"
+        " WHERE x.tenant_id = e.tenant_id AND x.epoch = e.epoch AND x.idx = e.idx LIMIT 1)"
+        " FROM audit_event e LEFT JOIN audit_personal p ON p.tenant_id = e.tenant_id"
+        " AND p.epoch = e.epoch AND p.idx = e.idx");
+    struct leaf_check *c = arg;
+    struct db_rows *r;
+    assert_int_equal(db_query(tx, &q, NO_ARGS, &r), OK);
+    while (db_next(r) == OK) {
+        struct sha256 leaf, inner = {{0}};
+        c->n++;
+        if (db_is_null(r, 3)) {
+            assert_int_equal(db_bytes(r, 4).n, SHA256_LEN);
+            memcpy(inner.b, db_bytes(r, 4).p, SHA256_LEN);
+            leaf = record_leaf_inner(db_bytes(r, 0), inner);
+            c->erased++;
+        } else {
+            leaf = record_leaf(db_bytes(r, 0), db_bytes(r, 2), db_bytes(r, 3));
+        }
+        assert_true(str_eq(sha256_str(&leaf), db_bytes(r, 1)));
+    }
+    return OK;
+}
+
+/* Every leaf of every month still follows from what is there. */
+static struct leaf_check
+leaves(void)
+{
+    struct leaf_check c = {0};
+    int32_t *months = NULL;
+    size_t n = 0;
+    if (t.kind == DB_POSTGRES) {
+        assert_int_equal(db_read(t.app.db, t.a, check_leaves, &c), OK);
+        return c;
+    }
+    assert_int_equal(segment_months(t.app.audit, t.a, &months, &n), OK);
+    for (size_t i = 0; i < n; i++) {
+        struct segment *s = segment_pin(t.app.audit, months[i]);
+        assert_int_equal(db_read(s->db, t.a, check_leaves, &c), OK);
+        segment_unpin(t.app.audit, s);
+    }
+    return c;
+}
+
+/* ---- tests ---- */
+
+static void
+her_events_go_and_nobody_elses(void **state)
+{
+    namesake = new_user("other@example.org", "Eve", "STD_USER"); /* also "Eve Example" */
+    say(&eve, NULL, "she acts");
+    say(&ada, &eve, "she is the target");
+    say(&ada, NULL, "a word about EVE.EVANS@EXAMPLE.ORG.");
+    say(&ada, NULL, "Eve Example was named");
+    say(&ada, NULL, "steve.evans@example.org is another one");
+    say(&ada, NULL, "eve.evans@example.org.uk as well");
+    say(&ada, NULL, "Steve Example, and Eve Examples");
+    say(&namesake, NULL, "the other Eve Example acts");
+    say(&ada, &namesake, "about the other one");
+    say(&ada, NULL, "her car is AB-CD 1234");
+    delete_user(&eve);
+    struct asking a = HER;
+    a.text = "ab-cd 1234";
+    ask_as(&ada, &a, OK);
+    struct cx cx = as_user(&ben, "ADMIN");
+    RUN(&cx, approve_body, &a, OK);
+    struct audit_page before = everything();
+    run_all(&a);
+    struct audit_page after = everything();
+    int erased = 0;
+    for (size_t i = 0; i < before.n; i++) {
+        const struct audit_event *b = &before.events[i], *e = &after.events[i];
+        bool gone = names_her(b) && !str_contains(b->text, S("Steve Example")) &&
+                    !str_contains(b->text, S("steve.evans")) && !str_contains(b->text, S(".uk")) &&
+                    !str_eq(b->actor_id, namesake.cuid) && !str_eq(b->target_id, namesake.cuid);
+        gone = gone || str_contains(b->text, S("AB-CD")) || str_contains(b->text, S("EVE."));
+        if (gone != e->erased)
+            fail_msg("%.*s: erased %d", STR_ARG(b->text), e->erased);
+        assert_true(str_eq(b->cuid, e->cuid) && b->index == e->index && b->at == e->at);
+        assert_true(str_eq(b->leaf_hex, e->leaf_hex));
+        assert_true(e->erased || str_eq(b->text, e->text));
+        erased += e->erased;
+    }
+    assert_int_equal(a.e.events, erased);
+    assert_int_equal(leaves().erased, erased);
+    assert_int_equal(hits("evans@example.org"), 2); /* the two others */
+    assert_int_equal(hits("\"she acts\""), 0);
+    struct audit_event told = newest(EV_PERSON_ERASED);
+    assert_false(names_her(&told));
+    assert_true(str_eq(told.target_id, a.e.person));
+    struct audit_query q = query(tenant.id);
+    q.user = eve.cuid;
+    struct audit_page hers = list(q);
+    assert_true(hers.n >= 4); /* still linked */
+    for (size_t i = 0; i < hers.n; i++) {
+        struct str label = erased_label(t.a, a.e.person);
+        assert_true(hers.events[i].erased);
+        assert_true(str_eq(hers.events[i].actor_name, label) ||
+                    str_eq(hers.events[i].target_name, label));
+    }
+    assert_int_equal(hits(arena_cstr(t.a, erased_label(t.a, a.e.person))), (size_t)erased + 3);
+}
+
+static void
+two_people_of_one_event(void **state)
+{
+    struct user finn = new_user("finn.fuchs@example.org", "Finn", "ADMIN");
+    say(&eve, &finn, "she did something to him");
+    delete_user(&eve);
+    delete_user(&finn);
+    struct asking a = approved();
+    run_all(&a);
+    struct asking f = {
+        .subject = "finn.fuchs@example.org", .reason = "He asked", .ground = "Art. 17"};
+    ask_as(&ada, &f, OK);
+    struct cx cx = as_user(&ben, "ADMIN");
+    RUN(&cx, approve_body, &f, OK);
+    run_all(&f);
+    assert_false(str_eq(a.e.person, f.e.person));
+    struct audit_query q = query(tenant.id);
+    q.user = eve.cuid;
+    bool both = false;
+    struct audit_page p = list(q);
+    for (size_t i = 0; i < p.n; i++)
+        both = both || (str_eq(p.events[i].actor_name, erased_label(t.a, a.e.person)) &&
+                        str_eq(p.events[i].target_name, erased_label(t.a, f.e.person)));
+    assert_true(both);
+    (void)leaves();
+}
+
+/* Chunks of both levels, in two months: search finds the same events as before, but hers. */
+static void
+the_text_index_forgets_her(void **state)
+{
+    int many = getenv("RECOUNT_LONG") ? 70000 : 9000;
+    for (int m = 0; m < 2; m++) {
+        t.app.simulated_now = month_start(DAY0, m) + USEC_PER_HOUR;
+        for (int i = 0; i < many; i++) {
+            struct cx cx = context(tenant.id);
+            cx.arena = arena_create("event", (size_t)8 << 20);
+            struct audit_entry e = {.event = EV_DISK_LOW, .text = S("an ordinary quagga")};
+            if (i % 1500 == 700)
+                e.text = S("a quagga of eve.evans@example.org");
+            assert_int_equal(cx_write(&cx, say_body, &e), OK);
+            arena_free(cx.arena);
+        }
+        move();
+    }
+    t.app.simulated_now = month_start(DAY0, 2) + USEC_PER_HOUR;
+    say(&ada, NULL, "the months are closed");
+    delete_user(&eve);
+    move(); /* closed months are indexed to their end, and merged */
+    struct asking a = approved();
+    size_t hers = hits("\"quagga of eve\"");
+    assert_int_equal(hers, 2 * (size_t)((many - 701) / 1500 + 1));
+    run_all(&a);
+    assert_int_equal(hits("\"quagga of eve\""), 0);
+    assert_int_equal(hits("evans@example"), 0);
+    struct audit_query q = query(tenant.id);
+    q.q = S("ordinary");
+    q.limit = 1000;
+    int found = 0;
+    for (bool more = true; more;) {
+        struct audit_page p = list(q);
+        found += (int)p.n;
+        q.after = p.next;
+        more = p.more;
+    }
+    assert_int_equal(found, 2 * many - (int)hers);
+    move(); /* the event that tells of it */
+    size_t labelled = hits(arena_cstr(t.a, erased_label(t.a, a.e.person)));
+    assert_true(labelled >= hers);
+    restart();
+    equip();
+    move();
+    assert_int_equal(hits("evans@example"), 0);
+    assert_int_equal(hits(arena_cstr(t.a, erased_label(t.a, a.e.person))), labelled);
+}
+
+static void
+a_fault_after_any_step_is_taken_up_again(void **state)
+{
+    bool failed = true;
+    int n = 1;
+    for (; failed; n++) {
+        if (n > 1) {
+            end(NULL);
+            with_people(t.kind);
+        }
+        for (int i = 0; i < 3; i++)
+            say(&eve, NULL, "she acts");
+        delete_user(&eve);
+        struct asking a = approved();
+        bool more = false;
+        atomic_store(&t.app.audit->fail_step, n);
+        enum err e = run_once(&a, &more);
+        failed = atomic_load(&t.app.audit->fail_step) == 0;
+        atomic_store(&t.app.audit->fail_step, 0);
+        assert_int_equal(e == OK, !failed);
+        if (n % 2) {
+            restart();
+            equip();
+        }
+        if (failed)
+            run_all(&a);
+        assert_int_equal(events(EV_PERSON_ERASED), 1);
+        assert_int_equal(hits("evans@example"), 0);
+        assert_true(leaves().erased >= 4);
+        assert_true(n < 100);
+    }
+    assert_true(n > 5);
+}
+
+static enum err
+disable_body(struct cx *cx, void *arg)
+{
+    return user_set_disabled(cx, arg, true);
+}
+
+static void
+who_may(void **state)
+{
+    struct asking a = HER, mine = HER;
+    struct cx cx;
+    say(&eve, NULL, "she acts");
+    ask_as(&ada, &a, ERR_CONFLICT); /* the account is there */
+    ask_as(&eve, &a, ERR_FORBIDDEN);
+    delete_user(&eve);
+    a.reason = "because eve.evans@example.org wants it";
+    ask_as(&ada, &a, ERR_INVALID);
+    a = HER;
+    ask_as(&ada, &a, OK);
+    ask_as(&ben, &mine, ERR_CONFLICT); /* asked for already */
+    cx = as_user(&ada, "ADMIN");
+    RUN(&cx, approve_body, &a, ERR_FORBIDDEN);
+    cx = as_user(&ben, "ADMIN");
+    RUN(&cx, approve_body, &a, OK);
+    RUN(&cx, approve_body, &a, ERR_CONFLICT);
+}
+
+static void
+tick(void)
+{
+    struct cx cx = as_process();
+    if (erasure_tick(&cx) != OK)
+        fail_msg("tick: %.*s / %.*s", STR_ARG(cx.failure.message), STR_ARG(db_last_error()));
+}
+
+static void
+alone_it_runs_after_seven_days(void **state)
+{
+    struct asking a = HER;
+    struct cx cx = as_user(&ada, "ADMIN");
+    RUN(&cx, disable_body, &ben, OK);
+    say(&eve, NULL, "she acts");
+    delete_user(&eve);
+    ask_as(&ada, &a, OK);
+    assert_true(str_eq(a.e.state, S("delayed")));
+    assert_int_equal(a.e.due_at, DAY0 + 7 * USEC_PER_DAY);
+    t.app.simulated_now = a.e.due_at - 1;
+    tick();
+    reload(&a);
+    assert_true(str_eq(a.e.state, S("delayed")));
+    t.app.simulated_now = a.e.due_at;
+    t.app.audit->hold_drops = true; /* the clock stepped: it may be no seven days */
+    tick();
+    reload(&a);
+    assert_true(str_eq(a.e.state, S("delayed")));
+    t.app.audit->hold_drops = false;
+    tick();
+    reload(&a);
+    assert_true(str_eq(a.e.state, S("running")));
+    assert_int_equal(newest(EV_ERASURE_APPROVED).actor_kind, ACTOR_SYSTEM);
+    run_all(&a);
+    assert_int_equal(hits("evans@example"), 0);
+}
+
+static void
+somebody_who_came_meanwhile_decides(void **state)
+{
+    struct asking a = HER;
+    struct cx cx = as_user(&ada, "ADMIN");
+    RUN(&cx, disable_body, &ben, OK);
+    delete_user(&eve);
+    ask_as(&ada, &a, OK);
+    struct user gil = new_user("gil@example.org", "Gil", "ADMIN");
+    t.app.simulated_now = a.e.due_at;
+    tick();
+    reload(&a);
+    assert_true(str_eq(a.e.state, S("asked")));
+    cx = as_user(&gil, "ADMIN");
+    RUN(&cx, approve_body, &a, OK);
+}
+
+static struct hold hold;
+
+static enum err
+hold_body(struct cx *cx, void *arg)
+{
+    return hold_place(cx, S("Case 1"), 0, &hold);
+}
+
+static enum err
+release_body(struct cx *cx, void *arg)
+{
+    return hold_release(cx, hold.cuid, S("over"));
+}
+
+static void
+a_hold_stops_what_has_not_begun(void **state)
+{
+    bool more = false;
+    struct cx cx;
+    say(&eve, NULL, "she acts");
+    delete_user(&eve);
+    struct asking a = approved();
+    cx = as_user(&ada, "ADMIN");
+    RUN(&cx, hold_body, NULL, OK);
+    assert_int_equal(run_once(&a, &more), ERR_CONFLICT);
+    assert_true(hits("evans@example") > 0);
+    cx = as_user(&ada, "ADMIN");
+    RUN(&cx, release_body, NULL, OK);
+    run_all(&a);
+    assert_int_equal(hits("evans@example"), 0);
+}
+
+/* A crash between two slices leaves a running request without a job. */
+static void
+a_lost_job_is_queued_again(void **state)
+{
+    delete_user(&eve);
+    struct asking a = approved();
+    char forget_jobs[] = "DELETE FROM job";
+    (void)a;
+    assert_int_equal(ask(t.app.db, "SELECT count(*) FROM job WHERE kind = 'erasure'"), 1);
+    tick();
+    assert_int_equal(ask(t.app.db, "SELECT count(*) FROM job WHERE kind = 'erasure'"), 1);
+    assert_int_equal(db_write(t.app.db, t.a, script, forget_jobs), OK);
+    tick();
+    assert_int_equal(ask(t.app.db, "SELECT count(*) FROM job WHERE kind = 'erasure'"), 1);
+}
+
+#define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_##kind##_people, end)
+#define ALL(kind)                                                                                  \
+    ON(kind, her_events_go_and_nobody_elses), ON(kind, two_people_of_one_event),                   \
+        ON(kind, the_text_index_forgets_her), ON(kind, a_fault_after_any_step_is_taken_up_again),  \
+        ON(kind, who_may), ON(kind, alone_it_runs_after_seven_days),                               \
+        ON(kind, somebody_who_came_meanwhile_decides), ON(kind, a_hold_stops_what_has_not_begun),  \
+        ON(kind, a_lost_job_is_queued_again)
+
+int
+main(void)
+{
+    const struct CMUnitTest sqlite[] = {ALL(sqlite)};
+    const struct CMUnitTest postgres[] = {ALL(postgres)};
+    int failed = cmocka_run_group_tests_name("erasure on sqlite", sqlite, NULL, NULL);
+    if (getenv("RECOUNT_TEST_PG") != NULL)
+        failed += cmocka_run_group_tests_name("erasure on postgres", postgres, NULL, NULL);
+    return failed;
+}
