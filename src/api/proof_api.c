@@ -95,10 +95,10 @@ checkpoint(struct api_request *rq, struct log_id log)
 static enum err
 vkey(struct api_request *rq, struct log_id log)
 {
-    struct str key;
+    struct str keys;
 
-    TRY(audit_vkey(rq->cx, log.tenant_id, log.epoch, &key));
-    plain(rq, TEXT, arena_fmt(rq->cx->arena, "%.*s\n", STR_ARG(key)));
+    TRY(audit_vkeys(rq->cx, log.tenant_id, log.epoch, &keys));
+    plain(rq, TEXT, keys);
     return OK;
 }
 
@@ -462,7 +462,7 @@ const struct route proof_routes[] = {
     MINE("/tile/{l}/{n1}/{n2}/{n3}/{n4}", TILE_TEXT, tile_apply),
     MINE("/tile/{l}/{n1}/{n2}/{n3}/{n4}/{n5}", TILE_TEXT, tile_apply),
     ANYONES("/checkpoint", "The newest signed checkpoint" PUBLIC_TEXT, public_checkpoint),
-    ANYONES("/vkey", "The key" PUBLIC_TEXT, public_vkey),
+    ANYONES("/vkey", "The keys, the newest first" PUBLIC_TEXT, public_vkey),
     ANYONES("/tile/{l}/{n1}", TILE_TEXT PUBLIC_TEXT, public_tile),
     ANYONES("/tile/{l}/{n1}/{n2}", TILE_TEXT PUBLIC_TEXT, public_tile),
     ANYONES("/tile/{l}/{n1}/{n2}/{n3}", TILE_TEXT PUBLIC_TEXT, public_tile),

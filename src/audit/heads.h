@@ -31,7 +31,9 @@ MUST_CHECK enum err heads_get(struct audit *au, struct arena *a, struct log_id l
 /* The epochs of the log up to this one have ended. */
 MUST_CHECK enum err heads_closed(struct audit *au, struct arena *a, struct log_id log);
 
-/* The text signed with the key of the log of that origin (sign.c). */
+/* ERR_FORBIDDEN: the store knows other keys than this process holds; it must sign nothing (sign.c). */
+MUST_CHECK enum err keys_current(struct audit *au, struct db_tx *tx);
+/* The text signed with the keys of the log of that origin (sign.c). */
 struct str sign_text(struct audit *au, struct arena *a, struct str origin, struct str text);
 
 #endif

@@ -36,15 +36,24 @@ MUST_CHECK enum err audit_heads_open(struct app *app, bool accept_older, struct 
  * head file durable → published. The server does it within a second of an event by itself. */
 MUST_CHECK enum err audit_sign_now(struct app *app);
 
-/* Whether signing has stopped because the log is not the one that this server has signed. */
+/* Whether signing has stopped because the log is not the one that this server has signed, or its keys are no longer
+ * those of the store. */
 bool audit_signing_stopped(struct app *app);
 
 /* The published head of the log's newest epoch (or of the epoch given, −1: newest). ERR_NOT_FOUND
  * before the first. `cx` may have a read open or none. */
 MUST_CHECK enum err audit_head_get(struct cx *cx, int64_t tenant_id, int64_t epoch,
                                    struct audit_head *out);
-/* The key that checks the log's notes. */
+/* The key that checks the log's published head: the newest of those that signed it. */
 MUST_CHECK enum err audit_vkey(struct cx *cx, int64_t tenant_id, int64_t epoch, struct str *out);
+/* All keys of ours that signed the published head, newest first, one a line. */
+MUST_CHECK enum err audit_vkeys(struct cx *cx, int64_t tenant_id, int64_t epoch, struct str *out);
+/* In a write, the keys' rotation begun (keys_rotate_begin): records it in every log, with a statement signed by the key
+ * of before, and binds the store to the next key. ERR_CONFLICT: the store is bound to other keys. */
+MUST_CHECK enum err audit_rotate_key(struct cx *cx, struct str reason);
+/* In a write: a store from before a rotation, put back on purpose, is bound to the keys of today; recorded in the
+ * installation's log. ERR_CONFLICT when the keys of today do not go back to its own. */
+MUST_CHECK enum err audit_rebind_keys(struct cx *cx);
 /* The log's signing key; for sealing manifests and the like (note text → signed note). */
 MUST_CHECK enum err audit_sign_text(struct cx *cx, int64_t tenant_id, int64_t epoch,
                                     struct str text, struct str *note);

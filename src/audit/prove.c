@@ -73,22 +73,85 @@ read_origin(struct db_tx *tx, void *arg)
     return log_origin(n->au, tx, n->log, &n->origin);
 }
 
+static bool
+has_signed(const struct note *n, const struct note_key *k)
+{
+    for (size_t i = 0; n != NULL && i < n->n_sigs; i++)
+        if (n->sigs[i].id == k->id && str_eq(n->sigs[i].name, k->name))
+            return true;
+    return false;
+}
+
+/* The keys that signed the log's published head, newest first; before the first head those that will. */
+static enum err
+head_keys(struct cx *cx, int64_t tenant_id, int64_t epoch, struct str *v, size_t *n)
+{
+    const struct keys *k = cx->app->keys;
+    struct naming named = {.au = cx->app->audit, .log = {tenant_id, epoch}};
+    struct audit_head h;
+    struct note note, *signed_head = NULL;
+    TRY(reading(cx, read_origin, &named));
+    enum err e = audit_head_get(cx, tenant_id, named.log.epoch, &h);
+    if (e == OK && note_parse(cx->arena, h.note, &note) == OK)
+        signed_head = &note;
+    else if (e != OK && e != ERR_NOT_FOUND)
+        return e;
+    *n = 0;
+    for (size_t i = 0; i <= k->n_old; i++) {
+        struct note_signer s =
+            note_signer_of(named.origin, NOTE_ED25519, i == 0 ? k->sign_seed : k->old[i - 1]);
+        sodium_memzero(s.secret, sizeof s.secret);
+        if (signed_head != NULL ? has_signed(signed_head, &s.key) : i < KEYS_SIGNERS)
+            v[(*n)++] = note_vkey(cx->arena, &s.key);
+        else if (i == 0)
+            v[0] =
+                note_vkey(cx->arena, &s.key); /* what there is to give when no key of ours signed */
+    }
+    if (*n == 0)
+        *n = 1;
+    return OK;
+}
+
 enum err
 audit_vkey(struct cx *cx, int64_t tenant_id, int64_t epoch, struct str *out)
 {
-    struct naming n = {.au = cx->app->audit, .log = {tenant_id, epoch}};
-    TRY(reading(cx, read_origin, &n));
-    struct note_signer s = note_signer_of(n.origin, NOTE_ED25519, cx->app->keys->sign_seed);
-    *out = note_vkey(cx->arena, &s.key);
-    sodium_memzero(s.secret, sizeof s.secret);
+    struct str v[KEYS_OLD_MAX + 1];
+    size_t n = 0;
+    TRY(head_keys(cx, tenant_id, epoch, v, &n));
+    *out = v[0];
     return OK;
+}
+
+enum err
+audit_vkeys(struct cx *cx, int64_t tenant_id, int64_t epoch, struct str *out)
+{
+    struct str v[KEYS_OLD_MAX + 1];
+    size_t n = 0;
+    TRY(head_keys(cx, tenant_id, epoch, v, &n));
+    *out = S("");
+    for (size_t i = 0; i < n; i++)
+        *out = arena_fmt(cx->arena, "%.*s%.*s\n", STR_ARG(*out), STR_ARG(v[i]));
+    return OK;
+}
+
+static enum err
+read_signing(struct db_tx *tx, void *arg)
+{
+    struct naming *n = arg;
+    TRY(keys_current(n->au, tx));
+    return read_origin(tx, arg);
 }
 
 enum err
 audit_sign_text(struct cx *cx, int64_t tenant_id, int64_t epoch, struct str text, struct str *note)
 {
     struct naming n = {.au = cx->app->audit, .log = {tenant_id, epoch}};
-    TRY(reading(cx, read_origin, &n));
+    enum err e = reading(cx, read_signing, &n);
+    if (e == ERR_FORBIDDEN)
+        return fail(cx, ERR_UNAVAILABLE,
+                    "The log's signing key was rotated: nothing is signed "
+                    "until this server starts with the new one");
+    TRY(e);
     *note = sign_text(n.au, cx->arena, n.origin, text);
     return OK;
 }

@@ -33,14 +33,40 @@ log_origin(struct audit *au, struct db_tx *tx, struct log_id log, struct str *ou
     return OK;
 }
 
-/* Signs with the log's key and forgets it. */
+/* Signs with the log's keys and forgets them: the one of today, and the one before it, so that who remembers that one
+ * sees the new one come. */
 struct str
 sign_text(struct audit *au, struct arena *a, struct str origin, struct str text)
 {
-    struct note_signer s = note_signer_of(origin, NOTE_ED25519, au->app->keys->sign_seed);
-    struct str note = note_sign(a, text, &s, 1);
-    sodium_memzero(s.secret, sizeof s.secret);
+    const struct keys *k = au->app->keys;
+    struct note_signer s[KEYS_SIGNERS];
+    size_t n = 0;
+    s[n++] = note_signer_of(origin, NOTE_ED25519, k->sign_seed);
+    if (k->n_old > 0)
+        s[n++] = note_signer_of(origin, NOTE_ED25519, k->old[0]);
+    struct str note = note_sign(a, text, s, n);
+    sodium_memzero(s, sizeof s);
     return note;
+}
+
+static const struct sql keys_of_store =
+    SQL_READ("SELECT value FROM setting WHERE tenant_id = -1 AND name = '" KEYS_SETTING "'");
+
+enum err
+keys_current(struct audit *au, struct db_tx *tx)
+{
+    struct db_rows *q = NULL;
+    enum err e = db_query_one(tx, &keys_of_store, NO_ARGS, &q);
+    if (e == ERR_NOT_FOUND) /* not yet bound: the first start */
+        return OK;
+    TRY(e);
+    bool same = str_eq(db_text(q, 0), au->app->keys->fingerprint);
+    db_rows_end(q);
+    if (!same && !atomic_exchange(&au->forked, true))
+        log_error("audit.keys_replaced",
+                  LOG_STR("detail", S("the signing key was rotated elsewhere; nothing is signed "
+                                      "until this server starts with the new keys")));
+    return same ? OK : ERR_FORBIDDEN;
 }
 
 /* ---- what grew ---- */
@@ -103,6 +129,7 @@ write_notes(struct db_tx *tx, void *arg)
     struct round *r = arg;
     struct str origin;
     r->n_rows = 0;
+    TRY(keys_current(r->au, tx));
     for (size_t i = 0; i < r->n; i++) {
         const struct grown *g = &r->v[i];
         enum err e = log_origin(r->au, tx, g->log, &origin);
@@ -136,6 +163,7 @@ publish(struct db_tx *tx, void *arg)
 {
     const struct round *r = arg;
     tail_own(tx);
+    TRY(keys_current(r->au, tx)); /* not rotated since */
     for (size_t i = 0; i < r->n_rows; i++) {
         const struct head_row *h = &r->rows[i];
         if (h->stale)
@@ -186,7 +214,7 @@ sign_some(struct audit *au, size_t *n)
     else if (e == ERR_CONFLICT)
         log_error("audit.fork", LOG_STR("detail", S("the log is not the one that was signed; "
                                                     "nothing is signed until this is mended")));
-    else
+    else if (e != ERR_FORBIDDEN) /* told once by keys_current() */
         log_warn("audit.sign_later", LOG_STR("store", db_last_error()));
     *n = e == OK ? r.n_rows : 0;
     arena_free(a);

@@ -19,6 +19,7 @@ static const struct command commands[] = {
      "access [--on D] [--check]",
      "read the audit log", cmd_audit},
     {"backup", "create FILE | restore FILE", "copy the store, or put a copy back", cmd_backup},
+    {"keys", "list | rotate --reason TEXT", "the signing key of the audit log", cmd_keys},
     {"doctor", "", "audit this installation", cmd_doctor},
     {"migrate", "", "bring the schema up to date", cmd_migrate},
     {"witness", "--data DIR --listen ADDR:PORT --logs FILE [--name NAME]",

@@ -19,6 +19,7 @@ int cmd_serve(struct arena *a, int argc, char **argv);
 int cmd_user(struct arena *a, int argc, char **argv);
 int cmd_audit(struct arena *a, int argc, char **argv);
 int cmd_backup(struct arena *a, int argc, char **argv);
+int cmd_keys(struct arena *a, int argc, char **argv);
 int cmd_doctor(struct arena *a, int argc, char **argv);
 int cmd_migrate(struct arena *a, int argc, char **argv);
 int cmd_openapi(struct arena *a, int argc, char **argv);

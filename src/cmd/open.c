@@ -16,7 +16,6 @@
 #include "run/keys.h"
 
 #define INSTANCE_SETTING "instance.cuid"
-#define KEYS_SETTING     "instance.keys"
 #define NO_TENANT        (-1) /* settings of the installation */
 
 static const struct sql GET_SETTING =
@@ -58,12 +57,41 @@ put_setting(struct cx *cx, const char *name, struct str value, const char *text)
                    NULL);
 }
 
-/* First start: the installation gets its name and remembers the keys it was made with. Later: the
- * keys must be the same, else tokens, secrets and signatures would silently change hands. */
+struct identity {
+    struct app *app;
+    bool accept_older;
+    bool next; /* out: the store is bound to the key of an unfinished rotation */
+};
+
+/* The keys must be the same as ever, else tokens, secrets and signatures would silently change hands. A rotation that
+ * was left half-way is decided by what the store says. */
+static enum err
+check_keys(struct cx *cx, struct identity *who)
+{
+    const struct keys *k = who->app->keys;
+    struct str found;
+
+    TRY(get_setting(cx, KEYS_SETTING, &found));
+    who->next = !str_is_null(k->next) && str_eq(found, k->next_fingerprint);
+    if (who->next || str_eq(found, k->fingerprint))
+        return OK;
+    if (who->accept_older)
+        return audit_rebind_keys(cx);
+    for (size_t i = 0; i < k->n_old; i++)
+        if (str_eq(found, keys_fingerprint(cx->arena, k, k->old[i])))
+            return fail(cx, ERR_CONFLICT,
+                        "the store is from before a rotation of the signing key: an older copy was "
+                        "put back");
+    return fail(cx, ERR_CONFLICT,
+                "the keys in the key directory are not those this store was made with");
+}
+
+/* First start: the installation gets its name and remembers the keys it was made with. */
 static enum err
 identify(struct cx *cx, void *arg)
 {
-    struct app *app = arg;
+    struct identity *who = arg;
+    struct app *app = who->app;
     struct str found;
     enum err e = get_setting(cx, INSTANCE_SETTING, &found);
 
@@ -75,11 +103,7 @@ identify(struct cx *cx, void *arg)
     } else {
         TRY(e);
         app->instance = arena_str(app->arena, found);
-        TRY(get_setting(cx, KEYS_SETTING, &found));
-        if (!str_eq(found, app->keys->fingerprint))
-            return fail(cx, ERR_CONFLICT,
-                        "the keys in the key directory are not those this store was made with");
-        return OK;
+        return check_keys(cx, who);
     }
     app->instance = arena_str(app->arena, found);
     return OK;
@@ -171,8 +195,11 @@ app_open(struct arena *a, const struct config *c, struct open_want want, struct 
     if (want.read_only && cx_read(&cx, recognize, app) != OK)
         return told(app, S("the store does not say which installation it is"));
     if (!want.read_only) {
-        if (cx_write(&cx, identify, app) != OK)
+        struct identity who = {.app = app, .accept_older = want.accept_older};
+        if (cx_write(&cx, identify, &who) != OK)
             return told(app, cx.failure.message);
+        if (!str_is_null(app->keys->next) && keys_rotate_end(a, app->keys, who.next) != OK)
+            return told(app, S("an unfinished rotation of the signing key can not be ended"));
         if (version[0] < version[1] && cx_write(&cx, record_migration, version) != OK)
             return told(app, cx.failure.message);
         if (audit_heads_open(app, want.accept_older, &why) != OK)
