@@ -17,8 +17,11 @@ verify_signature(struct cx *cx, const struct note_key *keys, size_t n, const str
                  struct str origin)
 {
     enum note_verdict found = NOTE_ABSENT;
-    if (cx->app->keys != NULL) {
-        struct note_signer s = note_signer_of(origin, NOTE_ED25519, cx->app->keys->sign_seed);
+    const struct keys *k = cx->app->keys;
+    /* What was signed before a rotation has the line of an old key only. */
+    for (size_t i = 0; k != NULL && i <= k->n_old && found == NOTE_ABSENT; i++) {
+        struct note_signer s =
+            note_signer_of(origin, NOTE_ED25519, i == 0 ? k->sign_seed : k->old[i - 1]);
         found = note_check(note, &s.key, NULL);
         sodium_memzero(s.secret, sizeof s.secret);
     }

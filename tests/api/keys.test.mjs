@@ -102,6 +102,18 @@ test("after a rotation both keys sign, and readers with either go on", async () 
   const x = keep("export.ndjson", (await admin.get(`${LOG}/export?format=ndjson&proofs=1`)).raw);
   for (const k of now) { const v = verifyPy("export", x, "--vkey", k); assert.equal(v.status, 0, v.out); }
 });
+test("recount audit verify knows what the old key has signed", () => {
+  const args = ["audit", "verify", "--checkpoint", path.join(dir, "old-checkpoint"), "--remember", path.join(dir, "remembered"), ...flags];
+  let r = recount(args);
+  assert.equal(r.status, 0, r.out + r.err);
+  renameSync(file("sign-old-1.key"), path.join(dir, "taken-away"));
+  r = recount(args);
+  assert.equal(r.status, 1, r.out);
+  assert.match(r.out, /not signed by a key that is trusted here/);
+  r = recount([...args, "--vkey", first]);
+  assert.equal(r.status, 0, r.out + r.err);
+  renameSync(path.join(dir, "taken-away"), file("sign-old-1.key"));
+});
 test("the event of each log holds a statement of the key before", async () => {
   const e = await admin.event("SigningKeyRotated"), [key, statement, reason] = e.changes;
   assert.equal((await admin.events({ event_type: "SigningKeyRotated" })).length, 1);
