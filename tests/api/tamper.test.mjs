@@ -33,7 +33,7 @@ function sqlite(file, sql) {
 }
 function monthsOf(c) {
   if (LITE) return readdirSync(path.join(c.data, "audit")).filter((f) => /^\d{4}-\d\d\.db$/.test(f)).map((f) => f.slice(0, 7)).sort();
-  return psql("SELECT DISTINCT month FROM audit_range ORDER BY 1", c.url).split("\n").map((m) => `${Math.floor(m / 12)}-${String((m % 12) + 1).padStart(2, "0")}`);
+  return psql("SELECT DISTINCT month FROM audit_range ORDER BY 1", c.url).split("\n").map(Number).map((m) => `${Math.floor(m / 12)}-${String((m % 12) + 1).padStart(2, "0")}`);
 }
 
 /** A copy of the store, with the triggers that refuse changes out of the way. */

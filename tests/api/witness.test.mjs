@@ -100,12 +100,12 @@ test("killed at any moment it is never older than what it answered", { timeout: 
 });
 test("a name, a key and a list are checked at the start", () => {
   const data = path.join(w.dir, "data"), logs = path.join(w.dir, "logs");
-  for (const [args, status, text] of [
+  for (const [args, status, text] of /** @type {[string[], number, RegExp][]} */ ([
     [["--data", data, "--logs", logs], 2, /usage/], [["--data", data, "--listen", "x", "--logs", logs], 1, /ADDRESS:PORT/],
     [["--data", data, "--listen", "127.0.0.1:0", "--logs", logs, "--name", "another"], 1, /another witness/],
     [["--data", data, "--listen", "127.0.0.1:0", "--logs", "/nowhere"], 1, /can not be read/],
     [["--data", data, "--listen", "127.0.0.1:0", "--logs", path.join(data, "witness.key")], 1, /line 1 of the logs/],
-  ]) {
+  ])) {
     const r = recount(["witness", ...args]);
     assert.equal(r.status, status, r.err);
     assert.match(r.err, text);

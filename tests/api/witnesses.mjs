@@ -15,8 +15,9 @@ export class Witness {
   name = "";
   vkey = "";
   base = "";
+  policy = "";
 
-  constructor(vkeys, { name } = {}) {
+  constructor(vkeys, /** @type {{name?: string}} */ { name } = {}) {
     this.dir = mkdtempSync(path.join(os.tmpdir(), "recount-witness-"));
     this.args = name ? ["--name", name] : [];
     this.watch(vkeys);
@@ -41,7 +42,7 @@ export class Witness {
     return this;
   }
 
-  async stop(signal = "SIGTERM") {
+  async stop(signal = /** @type {NodeJS.Signals} */ ("SIGTERM")) {
     this.child.kill(signal);
     await this.ended;
     if (signal === "SIGTERM") assert.deepEqual(this.exit, { code: 0, signal: null }, this.err);
