@@ -6,9 +6,9 @@ import { useParams } from "react-router";
 import { ApiError, get, post, put } from "../api";
 import { useSession } from "../session";
 import { stamp } from "../time";
-import { ADMIN, Badge, confirm, Failed, Notice, Page, Panel, Skeleton, toast } from "../ui/basics";
+import { ADMIN, Badge, Failed, Notice, Page, Panel, Skeleton, toast } from "../ui/basics";
 
-type Kind = "general" | "email" | "authentication" | "audit";
+type Kind = "general" | "email" | "authentication";
 type Value = string | number | boolean | null;
 type Values = Record<string, Value>;
 interface Field { key: string; label: string; type: "text" | "area" | "number" | "bool" | "choice" | "secret"; hint?: string; unit?: string; min?: number; max?: number; choices?: [string, string][]; wide?: boolean; when?: (v: Values) => boolean }
@@ -25,9 +25,8 @@ const PAGES: Record<Kind, { title: string; text?: string; groups: Group[] }> = {
   email: { title: "Email Settings", text: "Without a mail server nothing is sent; administrators copy set-password links instead.", groups: [
     { title: "Server", fields: [{ key: "host", label: "Host", type: "text" }, { key: "port", label: "Port", type: "number", min: 1, max: 65535 }, { key: "security", label: "Security", type: "choice", choices: [["starttls", "STARTTLS (587)"], ["tls", "TLS (465)"], ["plain", "None: not secure (25)"]] }, { key: "sender", label: "Sender address", type: "text" }] },
     { title: "Sign-in at the server", fields: [{ key: "username", label: "Username", type: "text" }, { key: "password", label: "Password", type: "secret" }] }] },
-  audit: { title: "Audit log retention", text: "The running month and the whole months before it, never under 120 days. A month leaves on the first, UTC.", groups: [{ title: "Retention", fields: [{ key: "months_kept", label: "Whole months kept", hint: "Can be made longer, never shorter", type: "number", unit: "months", min: 4, max: 120 }] }] },
 };
-const NEED: Record<Kind, string[]> = { general: ["ADMINISTRATION.GENERAL_SETTINGS"], authentication: ["SECURITY.AUTHENTICATION_SETTINGS"], email: ["ADMINISTRATION.EMAIL_SETTINGS"], audit: ["AUDIT_LOG.RETENTION"] };
+const NEED: Record<Kind, string[]> = { general: ["ADMINISTRATION.GENERAL_SETTINGS"], authentication: ["SECURITY.AUTHENTICATION_SETTINGS"], email: ["ADMINISTRATION.EMAIL_SETTINGS"] };
 
 export function SettingsPage({ kind }: { kind: Kind }) {
   useParams();
@@ -39,7 +38,6 @@ function Form({ kind, start }: { kind: Kind; start: Values }) {
   // What was typed lies over what the server says: a change of someone else, or typing on while it is saved, loses nothing.
   const [edits, setEdits] = useState<Values>({}), f = { ...start, ...edits }, dirty = Object.keys(edits).some((k) => edits[k] !== start[k]), set = (k: string, v: Value) => setEdits((o) => ({ ...o, [k]: v }));
   const save = useMutation({ mutationFn: async () => {
-    if (kind === "audit" && Number(f.months_kept) > Number(start.months_kept) && !(await confirm("Keep the log longer?", `From ${start.months_kept} to ${f.months_kept} whole months. This can not be made shorter again.`, "Keep longer", false))) return null;
     await put(`${s.base}/settings/${kind}`, Object.fromEntries(Object.entries(f).filter(([k, v]) => k !== "password_set" && !(k === "password" && (v === "" || v === null))))); return edits;
   }, onSuccess: (saved) => { if (saved) { toast("Settings saved"); cache.setQueryData<{ data: Values }>(["settings", kind], (o) => o && { data: { ...o.data, ...saved, ...("password" in saved && { password: undefined, password_set: true }) } as Values }); setEdits((o) => Object.fromEntries(Object.entries(o).filter(([k, v]) => v !== saved[k]))); void cache.invalidateQueries({ queryKey: ["settings", kind] }); if (kind === "general") void cache.invalidateQueries({ queryKey: ["session"] }); } } });
   const field = (d: Field) => {

@@ -1,0 +1,124 @@
+/** Retention, holds and erasure by hand: what is announced and cancelled, held and released, asked for and approved. */
+import { test, after, before } from "node:test";
+import { serve, assert, PASSWORD, ADMIN, until } from "../api/harness.mjs";
+import { browser, signIn, open, toast, axe, shot, tooWide, settled } from "./harness.mjs";
+
+let s, b, admin, page, other;
+before(async () => {
+  s = await serve({ users: [{ email: "bert@example.org", first: "Bert", last: "Bright", role: "ADMIN" }, { email: "vera@example.org", first: "Vera", last: "Vogel", role: "ADMIN" }] });
+  admin = await s.as();
+  const vera = await s.as("vera@example.org");
+  for (const name of ["Acme Corporation", "Borealis"]) await vera.ok("POST", "/api/v1/client/create", { name });
+  const id = (await admin.ok("GET", "/api/v2/tenants/0/users?limit=100")).data.find((u) => u.email === "vera@example.org").user_id;
+  await admin.ok("DELETE", `/api/v2/tenants/0/users/${id}`);
+  b = await browser(s);
+  page = await b.page();
+  other = await b.page();
+  await signIn(page, s, ADMIN.email, PASSWORD);
+  await signIn(other, s, "bert@example.org", PASSWORD);
+});
+after(async () => { await b?.close(); await s?.stop(); });
+const dialog = (name, p = page) => p.getByRole("dialog", { name });
+const panel = (name, p = page) => p.locator("section.panel").filter({ has: p.getByRole("heading", { name, exact: true }) });
+
+test("from the Admin Dashboard; empty at first", async () => {
+  await open(page, s, "/admin");
+  await page.getByRole("link", { name: "Retention, holds and erasure" }).click();
+  await page.getByRole("heading", { name: "Retention, holds and erasure", level: 1 }).waitFor();
+  await settled(page);
+  await page.getByRole("heading", { name: "No legal holds" }).waitFor();
+  await page.getByRole("heading", { name: "Nobody was erased" }).waitFor();
+  assert.match(await panel("Months").innerText(), new RegExp(new Date().toLocaleDateString("en-GB", { month: "long", year: "numeric", timeZone: "UTC" })));
+  await axe(page, "retention, empty");
+  await shot(page, "retention-empty");
+});
+test("longer at once, shorter announced, and cancelled", async () => {
+  const months = page.getByLabel("Whole months kept"), save = page.getByRole("button", { name: "Save", exact: true });
+  assert.ok(await save.isDisabled());
+  await months.fill("12");
+  await save.click();
+  await dialog("Keep the log longer?").getByRole("button", { name: "Keep longer" }).click();
+  await toast(page, "Saved");
+  await admin.event("SettingChanged", (e) => e.changes.some((c) => c.field === "audit.months_kept" && c.after === "12"));
+  await months.fill("6");
+  await save.click();
+  await dialog("Keep the log shorter?").getByRole("button", { name: "Announce" }).click();
+  await page.getByText(/kept for 6 whole months only/).waitFor();
+  await admin.event("AuditRetentionLoweringAnnounced");
+  await axe(page, "a shorter retention");
+  await shot(page, "retention-pending");
+  await page.getByRole("button", { name: "Cancel this" }).click();
+  await dialog("Cancel the shorter retention?").getByRole("button", { name: "Cancel it" }).click();
+  await until(async () => !(await page.getByText(/whole months only/).count()), "the notice to go");
+  await admin.event("AuditRetentionLoweringCancelled");
+});
+test("a hold is placed and released with reasons", async () => {
+  await page.getByRole("button", { name: "Place a hold" }).click();
+  const d = dialog("Place a legal hold");
+  await d.getByLabel("Reason").fill("Case 17/2026");
+  await d.getByLabel("Until").fill("2020-01-01");
+  await d.getByRole("button", { name: "Place the hold" }).click();
+  await d.getByText("must lie in the future").first().waitFor();
+  assert.equal(await d.getByLabel("Reason").inputValue(), "Case 17/2026");
+  await d.getByLabel("Until").fill("2190-03-31");
+  await axe(page, "place a hold");
+  await shot(page, "retention-hold");
+  await d.getByRole("button", { name: "Place the hold" }).click();
+  await toast(page, "The hold stands");
+  await page.getByText("Not while a legal hold stands").waitFor();
+  await page.getByRole("button", { name: "Release Case 17/2026" }).click();
+  await dialog("Release the legal hold").getByLabel("Reason").fill("The case is closed");
+  await dialog("Release the legal hold").getByRole("button", { name: "Release" }).click();
+  await panel("Legal holds").getByText("Released", { exact: true }).waitFor();
+  await admin.event("LegalHoldReleased");
+});
+test("one asks, another approves, both see what was erased and who may hold copies", async () => {
+  await page.getByRole("button", { name: "Ask for an erasure" }).click();
+  const d = dialog("Ask for the erasure of a person");
+  await d.getByLabel("Email address").fill("vera@example.org");
+  await d.getByLabel("Legal ground").fill("GDPR Art. 17(1)(b)");
+  await d.getByLabel("Reason").fill("vera@example.org asked for it");
+  await d.getByRole("button", { name: "Ask", exact: true }).click();
+  await d.getByText("must not name the person: it stays in the log").first().waitFor();
+  await axe(page, "ask for an erasure");
+  await shot(page, "erasure-ask");
+  await d.getByLabel("Reason").fill("Letter 4711");
+  await d.getByRole("button", { name: "Ask", exact: true }).click();
+  await toast(page, "Asked");
+  const mine = panel("Erasure of a person");
+  await mine.getByText("Waits for another administrator").waitFor();
+  await mine.getByText(/vera@example\.org, vera vogel/).waitFor();
+  assert.equal(await page.getByRole("button", { name: /Approve the erasure/ }).count(), 0, "who asked does not approve");
+  await axe(page, "an open request");
+  await shot(page, "erasure-open");
+  await open(other, s, "/admin/retention");
+  await other.getByRole("button", { name: /Approve the erasure/ }).click();
+  await dialog("Approve this erasure?", other).getByRole("button", { name: "Approve and erase" }).click();
+  await panel("Erasure of a person", other).getByText("Erased", { exact: true }).waitFor();
+  await other.getByRole("button", { name: "Details and copies" }).click();
+  const text = await panel("Erasure of a person", other).innerText();
+  assert.match(text, /Erased person [0-9A-F]{10}/);
+  assert.match(text, /No backup and no export/);
+  assert.ok(!/vera/i.test(text), text);
+  await axe(other, "what was erased");
+  await shot(other, "erasure-done");
+});
+test("the erased events in the log: linked, told apart, provable", async () => {
+  const [e] = await admin.events({ event_type: "ClientCreated" });
+  assert.ok(e.erased);
+  await open(page, s, `/admin/audit-log/${e.cuid}`);
+  await page.getByText(/Erased person [0-9A-F]{10}/).first().waitFor();
+  await axe(page, "an erased event");
+  await shot(page, "erased-event");
+});
+for (const [name, o] of [["dark", { scheme: "dark" }], ["narrow", { width: 400, height: 860 }]])
+  test(`${name}: nothing is cut off and axe is content`, async () => {
+    const p = await b.page(o);
+    await signIn(p, s, ADMIN.email, PASSWORD);
+    await open(p, s, "/admin/retention");
+    await p.getByRole("button", { name: "Details and copies" }).click();
+    assert.equal(await tooWide(p), 0);
+    await axe(p, name);
+    await shot(p, `retention-${name}`);
+  });
+test("nothing was complained about", () => assert.deepEqual(b.complaints, []));
