@@ -173,7 +173,7 @@ test("a reader who knows the first key follows every rotation to the key of toda
   assert.ok(r.out.trim().endsWith(now[0]));
   assert.equal(follow(files[1], "--vkey", second).status, 0);
   const client = keep("other.json", (await admin.get(`${LOG}/proof/${(await admin.events({ limit: "1" }))[0].cuid}`)).raw);
-  for (const [args, why] of [[[files[1], "--vkey", first], /not signed by the log's key/], [[files[0], "--vkey", now[0]], /not signed by/], [[...files, client, "--vkey", first], /DAMAGED/]]) {
+  for (const [args, why] of /** @type {[string[], RegExp][]} */ ([[[files[1], "--vkey", first], /not signed by the log's key/], [[files[0], "--vkey", now[0]], /not signed by/], [[...files, client, "--vkey", first], /DAMAGED/]])) {
     const bad = follow(...args);
     assert.equal(bad.status, 1, bad.out);
     assert.match(bad.out, why);
