@@ -26,6 +26,7 @@
     X(audit)                                                                                       \
     X(seal)                                                                                        \
     X(proof)                                                                                       \
+    X(witness)                                                                                     \
     X(uploads)
 /* clang-format on */
 

@@ -1,13 +1,15 @@
 /* GET /api/v2/auditlog/seal: whether the log can be trusted at this moment, in one word, and what
  * that rests on: the newest checkpoint, who cosigned it, what the server's check of itself found.
  *
- * red: damage was found, or signing stopped because the log is not the one that was signed.
+ * red: damage was found, signing stopped because the log is not the one that was signed, or a
+ * witness remembers another log.
  * amber: nothing is known to be wrong, but something that would show it is missing or old.
  * green: neither. */
 #include "api/api.h"
 #include "audit/proof.h"
 #include "base/text.h"
 #include "core/selfcheck.h"
+#include "out/cosign.h"
 
 #define SIGNED_WITHIN   USEC_PER_MIN /* a head follows its event within a second */
 #define CHECKED_WITHIN  (48 * USEC_PER_HOUR)
@@ -17,6 +19,7 @@ struct seal {
     struct audit_head head;
     bool has_head, behind; /* behind: events wait for a checkpoint longer than they should */
     struct selfcheck_state check;
+    struct cosign_status against; /* a witness that contradicts the log; no name: none does */
     struct str reason[8];
     size_t n;
     bool red;
@@ -38,6 +41,13 @@ read_seal(struct cx *cx, void *arg)
     if (e != OK && e != ERR_NOT_FOUND)
         return e;
     s->has_head = e == OK;
+    for (size_t i = 0; i < cosign_configured(cx->app) && s->against.name.n == 0; i++) {
+        struct cosign_status w;
+
+        TRY(cosign_status(cx, i, cx->tenant.id, &w));
+        if (w.contradicts)
+            s->against = w;
+    }
     return selfcheck_get(cx, false, &s->check);
 }
 
@@ -65,6 +75,10 @@ judge(struct cx *cx, struct seal *s)
         reason(s, true,
                S("The log is not the one this server has signed: nothing is signed until this is "
                  "mended."));
+    if (s->against.name.n > 0)
+        reason(s, true,
+               arena_fmt(cx->arena, "The witness %.*s contradicts the log: %.*s.",
+                         STR_ARG(s->against.name), STR_ARG(s->against.error)));
     if (!s->has_head)
         reason(s, false, S("The log has no signed checkpoint yet."));
     else if (s->behind)
@@ -102,8 +116,10 @@ kv_text(struct json_writer *w, const char *name, struct str s)
 }
 
 static void
-write_checkpoint(struct json_writer *w, struct arena *a, const struct seal *s)
+write_checkpoint(struct json_writer *w, struct cx *cx, const struct seal *s)
 {
+    struct arena *a = cx->arena;
+
     json_key(w, S("checkpoint"));
     if (!s->has_head) {
         json_null(w);
@@ -117,6 +133,7 @@ write_checkpoint(struct json_writer *w, struct arena *a, const struct seal *s)
     }
     json_key(w, S("witnesses"));
     json_begin_object(w);
+    json_kv_i64(w, "configured", (int64_t)cosign_configured(cx->app));
     kv_time(w, a, "cosigned_at", s->has_head ? s->head.cosigned_at : 0);
     json_end_object(w);
 }
@@ -179,7 +196,7 @@ seal_apply(struct api_request *rq)
     for (size_t i = 0; i < s.n; i++)
         json_str(w, s.reason[i]);
     json_end_array(w);
-    write_checkpoint(w, a, &s);
+    write_checkpoint(w, rq->cx, &s);
     write_check(w, a, &s.check);
     json_kv_bool(w, "signing_stopped", audit_signing_stopped(rq->cx->app));
     json_kv_bool(w, "clock_held", audit_drops_held(rq->cx->app));

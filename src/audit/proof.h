@@ -110,4 +110,33 @@ struct audit_opening {
 /* The newest opening of the log; ERR_NOT_FOUND: none yet. */
 MUST_CHECK enum err audit_opening_get(struct cx *cx, struct log_id log, struct audit_opening *out);
 
+/* ---- cosignatures of witnesses: what is stored of them; who asks for them is out/cosign.h ---- */
+
+/* A published head that a witness has not cosigned, or not since long. */
+struct audit_uncosigned {
+    struct audit_head head;
+    int64_t from; /* the size it last cosigned, as far as we know; 0: none */
+};
+/* Of the newest epochs of all logs, in the order of their tenants, those behind `after` (INT64_MIN: all):
+ * what the witness with this key has not cosigned at this size, or not since `since` (µs). At most max. */
+MUST_CHECK enum err audit_uncosigned(struct cx *cx, struct str witness, int64_t since,
+                                     int64_t after, size_t max, struct audit_uncosigned **out,
+                                     size_t *n);
+/* Stores the witness's signature line over the head, which the caller has checked, and adds it to the
+ * published checkpoint while that is still of the same size. at: µs, what the line says. A size smaller
+ * than one stored changes nothing. */
+MUST_CHECK enum err audit_cosigned_put(struct cx *cx, const struct audit_head *head,
+                                       const struct note_key *witness, struct str line, int64_t at);
+struct audit_cosigned {
+    int64_t size, at;
+    struct str note; /* the checkpoint of that size, signed by the log and this witness */
+};
+/* The newest epoch of the tenant's log that the witness cosigned; ERR_NOT_FOUND. */
+MUST_CHECK enum err audit_cosigned_get(struct cx *cx, int64_t tenant_id, struct str witness,
+                                       struct audit_cosigned *out);
+/* Whether this process is the one of all servers on the store that sends to the witnesses for the next
+ * AUDIT_TURN_US; asking again in time keeps it. last: gives it back. ERR_CONFLICT: another one is. */
+#define AUDIT_TURN_US (20 * USEC_PER_SEC)
+MUST_CHECK enum err audit_cosign_turn(struct cx *cx, struct str process, bool last);
+
 #endif

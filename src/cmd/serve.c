@@ -21,6 +21,7 @@
 #include "core/session.h"
 #include "core/settings.h"
 #include "core/signin.h"
+#include "out/cosign.h"
 #include "out/mail.h"
 #include "run/bus.h"
 #include "run/jobs.h"
@@ -89,7 +90,7 @@ record_start(struct cx *cx, void *arg)
 {
     struct app *app = arg;
     struct str host = host_name(cx->arena), digest = config_digest(cx->arena, &app->config);
-    struct audit_change change[2] = {{S("configuration"), STR_NULL, digest}};
+    struct audit_change change[3] = {{S("configuration"), STR_NULL, digest}};
     struct audit_entry e = {
         .event = EV_SERVER_STARTED, .instance = true, .changes = change, .n_changes = 1};
     struct str off = S("");
@@ -111,6 +112,9 @@ record_start(struct cx *cx, void *arg)
         off = arena_fmt(cx->arena, "; it was off for %lld s",
                         (long long)((cx->now - since) / USEC_PER_SEC));
     }
+    if (cosign_configured(app) > 0)
+        change[e.n_changes++] =
+            (struct audit_change){S("witnesses"), STR_NULL, cosign_names(app, cx->arena)};
     e.text = arena_fmt(cx->arena,
                        "Recount " RECOUNT_VERSION " started on %.*s, listening on %.*s:%d%.*s%s",
                        STR_ARG(host), STR_ARG(app->config.listen_host), server_port(), STR_ARG(off),
@@ -341,6 +345,7 @@ run_server(struct app *app, const sigset_t *set, const struct demo_people *demo)
         app->config.listen_port = server_port();
     own_event(app, "server", record_start, app);
     jobs_start(app->jobs);
+    cosign_start(app);
     if (pthread_create(&u.thread, NULL, upkeep_loop, &u) != 0)
         BUG("no thread for upkeep");
     if (pthread_create(&notices, NULL, notice_loop, app) != 0)
@@ -354,6 +359,7 @@ run_server(struct app *app, const sigset_t *set, const struct demo_people *demo)
     bus_stop(app->bus);
     server_stop(DRAIN_MS);
     jobs_stop(app->jobs);
+    cosign_stop(app);
     pthread_join(u.thread, NULL);
     pthread_join(notices, NULL);
     own_event(app, "server", record_stop, NULL);
@@ -373,7 +379,8 @@ int
 cmd_serve(struct arena *a, int argc, char **argv)
 {
     struct config c = {0};
-    struct str listen = STR_NULL, workers = STR_NULL, demo_days = STR_NULL;
+    struct str listen = STR_NULL, workers = STR_NULL, why = S("the policy can not be read"),
+               demo_days = STR_NULL;
     const struct option_def defs[] = {CONFIG_OPTIONS(&c),
                                       {"listen", &listen, NULL},
                                       {"tls-cert", &c.tls_cert, NULL},
@@ -420,6 +427,10 @@ cmd_serve(struct arena *a, int argc, char **argv)
         BUG("no thread for passwords");
     mail_register(app->jobs);
     erasure_register(app->jobs);
+    if (cosign_open(app, &why) != OK) {
+        app_close(app);
+        return refuse("%.*s", STR_ARG(why));
+    }
     if (c.demo && !demo_fill(app, (int)days, &people)) {
         app_close(app);
         return 1;

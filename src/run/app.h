@@ -16,6 +16,7 @@ struct keys;    /* run/keys.h */
 struct jobs;    /* run/jobs.h */
 struct limits;  /* core/limits.h: in-memory counters of authentication */
 struct hashing; /* core/hashing.h: the threads that hash passwords */
+struct cosign;  /* out/cosign.h */
 
 struct config {
     struct str data_dir;
@@ -40,6 +41,7 @@ struct app {
     struct jobs *jobs;
     struct limits *limits;   /* NULL: nobody signs in (commands) */
     struct hashing *hashing; /* NULL: hashed by whoever asks (commands) */
+    struct cosign *cosign;   /* NULL: no witness is asked (commands) */
     struct str instance;     /* cuid of the installation */
     int64_t started;
     atomic_bool stopping;

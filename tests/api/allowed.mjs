@@ -163,6 +163,7 @@ export const ALLOWED = {
   [`GET ${LOG}/export/manifest`]: ["auditor"],
   // proofs: the public ones answer 404 until the workspace opens them
   [`GET ${LOG}/seal`]: ["auditor"],
+  [`GET ${LOG}/witnesses`]: ["auditor"],
   [`GET ${LOG}/checkpoint`]: ["auditor"],
   [`GET ${LOG}/vkey`]: ["auditor"],
   [`GET ${LOG}/heads`]: ["auditor"],
