@@ -226,7 +226,7 @@ consistency_apply(struct api_request *rq)
 {
     struct json_writer *w = &rq->out;
     struct audit_head h;
-    struct log_id log;
+    struct log_id log = {0};
     struct tree_proof p;
     struct sha256 from_root, to_root;
     int64_t from = 0, to = 0;
@@ -298,7 +298,7 @@ opening_apply(struct api_request *rq)
 {
     struct audit_opening o;
     struct audit_head h;
-    struct log_id log;
+    struct log_id log = {0};
     enum err e;
 
     TRY(own_log(rq, &log));
@@ -374,7 +374,7 @@ heads_apply(struct api_request *rq)
 static enum err
 checkpoint_apply(struct api_request *rq)
 {
-    struct log_id log;
+    struct log_id log = {0};
 
     TRY(own_log(rq, &log));
     return checkpoint(rq, log);
@@ -383,7 +383,7 @@ checkpoint_apply(struct api_request *rq)
 static enum err
 vkey_apply(struct api_request *rq)
 {
-    struct log_id log;
+    struct log_id log = {0};
 
     TRY(own_log(rq, &log));
     return vkey(rq, log);
@@ -392,7 +392,7 @@ vkey_apply(struct api_request *rq)
 static enum err
 tile_apply(struct api_request *rq)
 {
-    struct log_id log;
+    struct log_id log = {0};
 
     TRY(own_log(rq, &log));
     return tile(rq, log, rq->param, ROUTE_PARAMS);
@@ -401,7 +401,7 @@ tile_apply(struct api_request *rq)
 static enum err
 public_checkpoint(struct api_request *rq)
 {
-    struct log_id log;
+    struct log_id log = {0};
 
     TRY(public_log(rq, &log));
     return checkpoint(rq, log);
@@ -410,7 +410,7 @@ public_checkpoint(struct api_request *rq)
 static enum err
 public_vkey(struct api_request *rq)
 {
-    struct log_id log;
+    struct log_id log = {0};
 
     TRY(public_log(rq, &log));
     return vkey(rq, log);
@@ -419,7 +419,7 @@ public_vkey(struct api_request *rq)
 static enum err
 public_tile(struct api_request *rq)
 {
-    struct log_id log;
+    struct log_id log = {0};
 
     TRY(public_log(rq, &log));
     return tile(rq, log, rq->param + 2, ROUTE_PARAMS - 2);

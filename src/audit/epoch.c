@@ -139,12 +139,12 @@ record_begin(struct cx *cx, const struct beginning *b, const struct old_log *l)
 {
     struct arena *a = cx->arena;
     int64_t lost = l->known_size > l->size ? l->known_size - l->size : 0;
+    int64_t last = l->known_size - 1, next = l->log.epoch + 1;
     struct str range =
-        lost > 0 ? arena_fmt(a, "%lld to %lld", (long long)l->size, (long long)(l->known_size - 1))
-                 : S("none");
+        lost > 0 ? arena_fmt(a, "%lld to %lld", (long long)l->size, (long long)last) : S("none");
     struct audit_change change[] = {
         {S("epoch"), arena_fmt(a, "%lld", (long long)l->log.epoch),
-         arena_fmt(a, "%lld", (long long)(l->log.epoch + 1))},
+         arena_fmt(a, "%lld", (long long)next)},
         {S("events kept"), STR_NULL, arena_fmt(a, "%lld", (long long)l->size)},
         {S("root kept"), STR_NULL, hex_in(a, sha256_str(&l->root))},
         {S("indices lost"), range, STR_NULL},
@@ -154,11 +154,10 @@ record_begin(struct cx *cx, const struct beginning *b, const struct old_log *l)
         .event = EV_EPOCH_BEGUN,
         .instance = l->log.tenant_id == AUDIT_INSTANCE,
         .target_kind = S("audit"),
-        .target_id = arena_fmt(a, "%lld", (long long)(l->log.epoch + 1)),
-        .text =
-            arena_fmt(a, "%.*s began epoch %lld of the log: %lld events are kept, %lld are lost.",
-                      STR_ARG(cx->actor.name), (long long)(l->log.epoch + 1), (long long)l->size,
-                      (long long)lost),
+        .target_id = arena_fmt(a, "%lld", (long long)next),
+        .text = arena_fmt(
+            a, "%.*s began epoch %lld of the log: %lld events are kept, %lld are lost.",
+            STR_ARG(cx->actor.name), (long long)next, (long long)l->size, (long long)lost),
         .changes = change,
         .n_changes = sizeof change / sizeof change[0]};
     TRY(take_tenant(cx, l->log.tenant_id));

@@ -377,7 +377,11 @@ merge_ready(struct build *b, struct db *text, int64_t lo, int64_t to, bool close
 static struct db *
 store_of(struct audit *au, struct segment *s, bool text)
 {
-    return au->pg ? au->app->db : text ? s->text : s->db;
+    if (au->pg)
+        return au->app->db;
+    if (s == NULL)
+        BUG("a region without its segment");
+    return text ? s->text : s->db;
 }
 
 static struct build *

@@ -105,11 +105,11 @@ check_parent(struct db_tx *tx, const struct keeping *k, int level, int64_t n,
         return e;
     }
     struct sha256 root = tree_edge_root(&edge);
-    int64_t span = INT64_C(1) << (8 * level);
+    int64_t span = INT64_C(1) << (8 * level), first = n * span, last = first + span - 1;
     if (edge.size != TILE_WIDTH || memcmp(root.b, parent->b, SHA256_LEN) != 0)
         verify_tell(k->v, k->l, n * span, verify_hex(k->v, &root), verify_hex(k->v, parent),
                     "the hashes left of the expired events %lld to %lld do not fit each other",
-                    (long long)(n * span), (long long)((n + 1) * span - 1));
+                    (long long)first, (long long)last);
     return OK;
 }
 

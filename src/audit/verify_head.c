@@ -188,12 +188,12 @@ static void
 look_at_heads_file(struct verify *v, const struct reading *published)
 {
     struct arena *a = arena_create("audit.verify.heads", HEAD_ARENA);
-    struct db *own = NULL;
+    struct db *own = NULL, *heads = v->au->heads != NULL ? v->au->heads->db : NULL;
     struct head_row *rows = NULL;
     size_t n = 0;
-    enum err e = v->au->heads != NULL ? OK : heads_file(v, a, &own);
+    enum err e = heads != NULL ? OK : heads_file(v, a, &own);
     if (e == OK)
-        e = heads_read(own != NULL ? own : v->au->heads->db, a, &rows, &n);
+        e = heads_read(own != NULL ? own : heads, a, &rows, &n);
     if (e == ERR_NOT_FOUND)
         verify_note(v, "There is no heads.db beside the store: what this server signed is not "
                        "compared.");

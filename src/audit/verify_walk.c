@@ -286,11 +286,11 @@ static const struct sql get_nodes =
 static void
 tell_node(struct walk *w, const struct node *x, bool missing)
 {
-    int64_t span = INT64_C(1) << (8 * x->level);
+    int64_t span = INT64_C(1) << (8 * x->level), first = x->n * span, last = first + span - 1;
     verify_tell(w->v, w->l, x->n * span, verify_hex(w->v, &x->hash), STR_NULL,
                 missing ? "the hash of the events %lld to %lld is missing"
                         : "the hash stored of the events %lld to %lld is not theirs",
-                (long long)(x->n * span), (long long)((x->n + 1) * span - 1));
+                (long long)first, (long long)last);
 }
 
 static enum err

@@ -446,7 +446,7 @@ erasure_cancel(struct cx *cx, struct str cuid, struct erasure *out)
         "audit_erasure_request",
         "UPDATE audit_erasure_request SET state = 'cancelled', subject = '', ended_by = $3,"
         " ended_at = $4 WHERE tenant_id = $1 AND cuid = $2 AND state IN ('asked', 'delayed')");
-    struct erasure e;
+    struct erasure e = {0};
 
     TRY(erasure_get(cx, cuid, &e));
     if (!is_open(&e))
