@@ -1,7 +1,7 @@
 /* Erasing a person from the log: the personal part and the salt of every event in which he acts, to
  * whom something is done, or that names him go; an erasure row keeps the inner hash, so that the leaf
  * and every proof still verify, and a pseudonym, so that his events stay linked. Who may ask for it
- * is core/erasure.h's business. doc/decisions/0006-erasure.md.
+ * is core/erasure.h's business. doc/decisions/0009-erasure.md.
  *
  * The work is cut into slices: each function goes on at *at, stops when its time is over, and leaves
  * *at where the next slice begins. A slice that is repeated after a crash does no harm. None may be

@@ -1,5 +1,5 @@
 /* What follows an erasure: the text index without what was erased, the sum of it, and the rewriting
- * of files or partitions, so that freed space holds no old bytes. doc/decisions/0006-erasure.md says
+ * of files or partitions, so that freed space holds no old bytes. doc/decisions/0009-erasure.md says
  * what is reached and what is not. */
 #include "audit/erase.h"
 

@@ -145,6 +145,11 @@ test("the erased text is found in no byte of the store", async () => {
   assert.deepEqual(found([...WORDS, "Vera.Vogelquist@Example.org"]), []);
 });
 
+test("the whole log still verifies, deeply", async () => {
+  const r = recount(["audit", "verify", "--deep", "--data", s.store.data, ...s.store.flags]);
+  assert.equal(r.status, 0, r.out + r.err);
+});
+
 test("a request that is cancelled erases nothing and forgets whom", async () => {
   await admin.ok("POST", "/api/v1/tenant/0/user/create/bulk", [{ email: "otto@example.org", role: "STD_USER", name: { first: "Otto", last: "Olm" } }]);
   await admin.ok("DELETE", `/api/v2/tenants/0/users/${await userId("otto@example.org")}`);

@@ -77,7 +77,7 @@ CREATE TABLE audit_personal (
     personal  bytea NOT NULL,
     PRIMARY KEY (tenant_id, epoch, idx, month)
 ) PARTITION BY LIST (month);
--- Whose personal part was erased: one row an event and person (doc/decisions/0006-erasure.md).
+-- Whose personal part was erased: one row an event and person (doc/decisions/0009-erasure.md).
 CREATE TABLE audit_erasure (
     month      bigint NOT NULL,
     tenant_id  bigint NOT NULL,
