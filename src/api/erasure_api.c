@@ -125,7 +125,7 @@ list_apply(struct api_request *rq)
 static enum err
 get_apply(struct api_request *rq)
 {
-    struct erasure e;
+    struct erasure e = {0};
 
     TRY(erasure_get(rq->cx, rq->param[0], &e));
     return answer(rq, &e);
@@ -209,7 +209,7 @@ static enum err
 ask_apply(struct api_request *rq)
 {
     struct ask *a = rq->state;
-    struct erasure e;
+    struct erasure e = {0};
 
     TRY(erasure_ask(rq->cx, &a->who, a->reason, a->legal_ground, &e));
     TRY(tell_asked(rq->cx, &e));
@@ -231,7 +231,7 @@ tell_decided(struct cx *cx, const struct erasure *e, const char *what)
 static enum err
 approve_apply(struct api_request *rq)
 {
-    struct erasure e;
+    struct erasure e = {0};
 
     TRY(erasure_approve(rq->cx, rq->param[0], &e));
     TRY(tell_decided(rq->cx, &e, "approved"));
@@ -241,7 +241,7 @@ approve_apply(struct api_request *rq)
 static enum err
 cancel_apply(struct api_request *rq)
 {
-    struct erasure e;
+    struct erasure e = {0};
 
     TRY(erasure_cancel(rq->cx, rq->param[0], &e));
     TRY(tell_decided(rq->cx, &e, "cancelled"));

@@ -416,7 +416,7 @@ erasure_approve(struct cx *cx, struct str cuid, struct erasure *out)
         "UPDATE audit_erasure_request SET state = 'running', approved_by = $3, approved_at = $4"
         " WHERE tenant_id = $1 AND cuid = $2 AND state IN ('asked', 'delayed')");
     struct erase_subject who;
-    struct erasure e;
+    struct erasure e = {0};
     bool process = cx_is_process(cx);
 
     TRY(erasure_get(cx, cuid, &e));
@@ -498,7 +498,7 @@ begin_due(struct cx *cx, void *arg)
         "audit_erasure_request", "UPDATE audit_erasure_request SET state = 'asked', due_at = NULL"
                                  " WHERE tenant_id = $1 AND cuid = $2 AND state = 'delayed'");
     struct due *d = arg;
-    struct erasure e;
+    struct erasure e = {0};
     int64_t others;
 
     TRY(approvers(cx, d->asked_by, &others));

@@ -79,11 +79,19 @@ is_clean(void)
     assert_int_equal(audit_newest(&t.app, 0, false), 7 * 3 + 2 - 1);
 }
 
+/* The month's lock is the database's: another test program on the same PostgreSQL may have it for a
+ * moment, and the month end then comes back later. */
 static void
 look(void)
 {
-    month_check(t.app.audit);
-    move();
+    bool armed = atomic_load(&t.app.audit->fail_step) > 0;
+    for (int i = 0; i < 500; i++) {
+        month_check(t.app.audit);
+        move();
+        if (months_there() == 5 || (armed && atomic_load(&t.app.audit->fail_step) == 0))
+            return;
+        usleep(10000);
+    }
 }
 
 static enum err
