@@ -1,5 +1,6 @@
 /* Settings of the workspace: pages of fields over core/settings.h, the mail test, mail templates. */
 #include "api/api.h"
+#include "api/checkpoint_mail.h"
 #include "api/mailer.h"
 #include "api/retention_api.h"
 
@@ -46,7 +47,10 @@ static const struct page pages[] = {
       {"sender", SET_EMAIL_SENDER}},
      6},
     {"audit", "audit log settings", {{"months_kept", SET_AUDIT_MONTHS}}, 1},
-    {"proofs", "settings of the audit log's proofs", {{"public", SET_PROOFS_PUBLIC}}, 1},
+    {"proofs",
+     "settings of the audit log's proofs",
+     {{"public", SET_PROOFS_PUBLIC}, {"checkpoint_mail", SET_CHECKPOINT_MAIL}},
+     2},
     {"tiers", "classification settings", {{"enabled", SET_TIERS_ENABLED}}, 1},
 };
 
@@ -222,6 +226,19 @@ put_email(struct api_request *rq)
     }
     TRY(keep_password_here(rq));
     return put_page(rq);
+}
+
+/* Whoever gets checkpoints gets the first at once. */
+static enum err
+put_proofs(struct api_request *rq)
+{
+    struct str addresses;
+
+    TRY(body_str(rq, rq->body, "checkpoint_mail", false, 1000, &addresses));
+    if (!str_is_null(addresses))
+        TRY(checkpoint_mail_check(rq->cx, addresses, S("/checkpoint_mail")));
+    TRY(put_page(rq));
+    return checkpoint_mail_due(rq->cx);
 }
 
 /* ---- the documented forms ---- */
@@ -433,14 +450,20 @@ const struct route settings_routes[] = {
     {.method = HTTP_GET,
      .path = SETTINGS "/proofs",
      READ(PERM_AUDIT_RETENTION),
-     .summary = "Whether checkpoints and tiles of the log are public",
+     .summary =
+         "Whether checkpoints and tiles of the log are public, and who gets a checkpoint by mail",
      .apply = get_page},
     {.method = HTTP_PUT,
      .path = SETTINGS "/proofs",
-     WRITE(PERM_AUDIT_RETENTION),
-     .fields = "public:boolean",
-     .summary = "Make checkpoints and tiles of the log public, or not",
-     .apply = put_page},
+     .who = WHO_PERMISSION,
+     .permission = PERM_AUDIT_RETENTION,
+     .tx = TX_WRITE,
+     .body = BODY_JSON,
+     .events = "SettingChanged AuditCheckpointMailed",
+     .fields = "public:boolean checkpoint_mail:string",
+     .summary =
+         "Make checkpoints and tiles of the log public, or not; who gets a checkpoint by mail each day",
+     .apply = put_proofs},
     {.method = HTTP_GET,
      .path = SETTINGS "/audit",
      READ(PERM_AUDIT_RETENTION),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "api/checkpoint_mail.h"
 #include "api/server.h"
 #include "audit/audit.h"
 #include "base/log.h"
@@ -227,6 +228,10 @@ upkeep_step(struct upkeep *u)
     cx.actor.name = S("Erasure");
     if (erasure_tick(&cx) != OK)
         log_warn("upkeep.erasure", LOG_STR("why", cx.failure.message));
+    fail_clear(&cx);
+    cx.actor.name = S("Checkpoints by mail");
+    if (checkpoint_mail_tick(&cx) != OK)
+        log_warn("upkeep.checkpoint_mail", LOG_STR("why", cx.failure.message));
     fail_clear(&cx);
     if (day != u->swept_day && cx_write(&cx, sweep_body, NULL) == OK)
         u->swept_day = day;
