@@ -22,7 +22,7 @@
 #define RANGES_BYTES 1900 /* of the index ranges in the event; the request keeps all */
 
 struct run {
-    struct erasure e = {0};
+    struct erasure e;
     struct erase_subject who;
     struct erase_place at;
     int64_t round, unit;
