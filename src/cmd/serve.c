@@ -28,7 +28,7 @@
 #include "run/jobs.h"
 
 #define MIN_WORKERS        16   /* most wait for a commit */
-#define HASH_HOLDERS_SHARE 16   /* one worker of so many may wait for a hash: changed passwords */
+#define HASH_HOLDERS_SHARE 8    /* one worker of so many may wait for a hash: changed passwords */
 #define DRAIN_MS           5000 /* how long running requests may take at the end */
 #define UPKEEP_S           20   /* period of locks, sweeps and disk alarms */
 #define DISK_WARN_PERCENT  75
