@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "api/server.h"
 #include "audit/audit.h"
+#include "core/selfcheck.h"
 
 static enum err
 root_apply(struct api_request *rq)
@@ -27,6 +28,7 @@ health_apply(struct api_request *rq)
     json_kv_bool(w, "inMaintenanceMode", !s.writable);
     json_kv_bool(w, "healthy", s.writable);
     json_kv_bool(w, "auditLogWritable", s.writable);
+    json_kv_bool(w, "auditLogSound", selfcheck_damaged(rq->cx->app) == 0);
     json_kv_str(w, "store", db_kind(rq->cx->app->db) == DB_SQLITE ? S("sqlite") : S("postgres"));
     json_kv_i64(w, "uptimeSeconds", (clock_now() - rq->cx->app->started) / USEC_PER_SEC);
     json_end_object(w);
@@ -66,6 +68,8 @@ metrics_apply(struct api_request *rq)
            s.indexed_lag);
     metric(b, "audit_folded_total", "counter", "Failures counted into folded events.", s.folded);
     metric(b, "audit_writable", "gauge", "1 when events can be recorded.", s.writable);
+    metric(b, "audit_damaged", "gauge", "Findings of the server's check of its log that stand.",
+           selfcheck_damaged(rq->cx->app));
     metric(b, "store_bytes", "gauge", "Bytes of the store on disk.", used);
     metric(b, "disk_free_bytes", "gauge", "Free bytes of its file system.", free_bytes);
     metric(b, "uptime_seconds", "gauge", "Seconds since start.",

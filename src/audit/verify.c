@@ -218,8 +218,10 @@ run(struct verify *v)
     verify_epochs(v);
     verify_given(v);
     walk_all(v);
-    if (v->o->deep && v->whole && !v->o->no_files && !v->res->stopped)
+    if (v->o->deep && !v->o->one && !v->res->stopped) {
+        verify_erasures(v);
         verify_files(v);
+    }
     return OK;
 }
 

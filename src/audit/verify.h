@@ -46,7 +46,7 @@ struct verify_options {
     size_t n_saved;
     const struct note_key *keys; /* trusted besides the installation's own */
     size_t n_keys;
-    bool no_files; /* leave the structure of SQLite's files alone */
+    int64_t file_max; /* SQLite: bytes of a file whose structure is still looked at; 0: any */
     void (*tell)(void *arg, const struct verify_finding *f);
     void (*note)(void *arg, struct str text); /* what could not be checked; may be NULL */
     /* After each batch, no read open; may sleep. False: stop. May be NULL. */

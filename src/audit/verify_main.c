@@ -208,6 +208,10 @@ check_file(struct db_tx *tx, void *arg)
 static void
 check_one(struct verify *v, struct db *db, struct str name)
 {
+    int64_t used = 0, left = 0, total = 0;
+    db_space(db, &used, &left, &total);
+    if (v->o->file_max > 0 && used > v->o->file_max)
+        return;
     struct arena *a = arena_create("audit.verify.file", LOOK_ARENA);
     struct filing f = {v, name};
     if (db_read(db, a, check_file, &f) != OK)

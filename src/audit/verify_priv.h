@@ -102,6 +102,9 @@ void verify_expired(struct verify *v, struct vlog *l);
 /* The hashes that are left of expired months fit each other. */
 void verify_kept(struct verify *v, const struct vlog *l);
 
+/* ---- verify_erasure.c: deep ---- */
+void verify_erasures(struct verify *v);
+
 /* ---- verify_walk.c ---- */
 struct vtext;
 struct vparties;
@@ -138,7 +141,8 @@ struct vrow {
     bool has_personal, has_erasure;
     struct str salt, personal, inner;
 };
-void verify_record(struct walk *w, const struct vrow *row);
+/* tx: of the events. Fails only when the store can not be read. */
+MUST_CHECK enum err verify_record(struct walk *w, struct db_tx *tx, const struct vrow *row);
 
 /* ---- verify_party.c: deep ---- */
 struct vparties *parties_begin(struct walk *w);

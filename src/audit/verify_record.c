@@ -18,6 +18,9 @@ check_leaf(struct walk *w, const struct vrow *r)
                     "erased");
         return;
     }
+    if (r->has_personal && r->has_erasure)
+        verify_tell(v, w->l, r->idx, STR_NULL, STR_NULL,
+                    "the event is marked as erased, but its personal part is there");
     if (r->has_personal) {
         leaf = record_leaf(r->pub, r->salt, r->personal);
     } else {
@@ -72,8 +75,8 @@ check_columns(struct walk *w, const struct vrow *row, const struct record *r)
         COLUMN(w, row, "client_id");
 }
 
-void
-verify_record(struct walk *w, const struct vrow *row)
+enum err
+verify_record(struct walk *w, struct db_tx *tx, const struct vrow *row)
 {
     struct record r = {0};
     arena_reset(w->row);
@@ -81,18 +84,21 @@ verify_record(struct walk *w, const struct vrow *row)
     if (record_get_public(row->pub, &r) != OK) {
         verify_tell(w->v, w->l, row->idx, STR_NULL, STR_NULL,
                     "the public part of the event can not be decoded");
-        return;
+        return OK;
     }
     check_place(w, row, &r);
     check_columns(w, row, &r);
     if (row->has_personal && record_get_personal(w->row, row->personal, &r) != OK) {
         verify_tell(w->v, w->l, row->idx, STR_NULL, STR_NULL,
                     "the personal part of the event can not be decoded");
-        return;
+        return OK;
     }
-    r.e.erased = !row->has_personal;
-    r.e.index = row->idx; /* where it lies, whatever it says */
+    r.e.epoch = w->l->log.epoch; /* where it lies, whatever it says */
+    r.e.index = row->idx;
     if (w->parties != NULL)
         parties_see(w, &r.e);
+    if (!row->has_personal)
+        TRY(erased_fill(tx, w->row, w->m->month, w->l->log.tenant_id, &r.e));
     text_see(w, &r);
+    return OK;
 }

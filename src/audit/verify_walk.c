@@ -170,8 +170,8 @@ static const struct sql personal_rows = SQL_READ2(PARTS(SEG_LITE), PARTS(SEG_PG)
 static const struct sql erasure_rows =
     SQL_READ2("SELECT idx, inner_hash FROM audit_erasure WHERE" SEG_LITE
               "AND tenant_id = $2 AND epoch = $3 AND idx >= $4 AND idx < $5 ORDER BY idx",
-              "SELECT idx, inner_hash FROM audit_erasure WHERE $1 IS NOT NULL"
-              " AND tenant_id = $2 AND epoch = $3 AND idx >= $4 AND idx < $5 ORDER BY idx");
+              "SELECT idx, inner_hash FROM audit_erasure WHERE" SEG_PG
+              "AND tenant_id = $2 AND epoch = $3 AND idx >= $4 AND idx < $5 ORDER BY idx");
 
 /* A second result set beside the events, in the same order. */
 struct beside {
@@ -200,7 +200,8 @@ beside_to(struct beside *b, int64_t idx, bool *here)
 }
 
 static enum err
-deep_row(struct walk *w, const struct db_rows *q, struct beside *personal, struct beside *erased)
+deep_row(struct walk *w, struct db_tx *tx, const struct db_rows *q, struct beside *personal,
+         struct beside *erased)
 {
     struct vrow r = {.idx = db_int(q, 0),
                      .at = db_int(q, 1),
@@ -219,8 +220,7 @@ deep_row(struct walk *w, const struct db_rows *q, struct beside *personal, struc
     }
     if (r.has_erasure)
         r.inner = db_bytes(erased->q, 1);
-    verify_record(w, &r);
-    return OK;
+    return verify_record(w, tx, &r);
 }
 
 static enum err
@@ -244,7 +244,7 @@ read_deep(struct db_tx *tx, struct walk *w, struct db_args args)
         see_gap(w, idx);
         see_times(w, idx, db_int(q, 1), db_int(q, 2));
         if (e == OK)
-            e = deep_row(w, q, &personal, &erased);
+            e = deep_row(w, tx, q, &personal, &erased);
         see_leaf(w, idx, db_bytes(q, 3));
     }
     if (e != ERR_END)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "api/checkpoint_mail.h"
+#include "api/mailer.h"
 #include "api/server.h"
 #include "audit/audit.h"
 #include "base/log.h"
@@ -19,6 +20,7 @@
 #include "core/limits.h"
 #include "core/link.h"
 #include "core/retention.h"
+#include "core/selfcheck.h"
 #include "core/session.h"
 #include "core/settings.h"
 #include "core/signin.h"
@@ -351,6 +353,9 @@ run_server(struct app *app, const sigset_t *set, const struct demo_people *demo)
     own_event(app, "server", record_start, app);
     jobs_start(app->jobs);
     cosign_start(app);
+    selfcheck_start(app,
+                    &(struct selfcheck_options){.pause_us = app->config.check_pause * USEC_PER_SEC,
+                                                .tell_administrators = mailer_tell_administrators});
     if (pthread_create(&u.thread, NULL, upkeep_loop, &u) != 0)
         BUG("no thread for upkeep");
     if (pthread_create(&notices, NULL, notice_loop, app) != 0)
@@ -363,6 +368,7 @@ run_server(struct app *app, const sigset_t *set, const struct demo_people *demo)
     atomic_store(&app->stopping, true);
     bus_stop(app->bus);
     server_stop(DRAIN_MS);
+    selfcheck_stop(app);
     jobs_stop(app->jobs);
     cosign_stop(app);
     pthread_join(u.thread, NULL);
@@ -385,7 +391,7 @@ cmd_serve(struct arena *a, int argc, char **argv)
 {
     struct config c = {0};
     struct str listen = STR_NULL, workers = STR_NULL, why = S("the policy can not be read"),
-               demo_days = STR_NULL;
+               check = STR_NULL, demo_days = STR_NULL;
     const struct option_def defs[] = {CONFIG_OPTIONS(&c),
                                       {"listen", &listen, NULL},
                                       {"tls-cert", &c.tls_cert, NULL},
@@ -393,6 +399,7 @@ cmd_serve(struct arena *a, int argc, char **argv)
                                       {"trusted-proxy", &c.trusted_proxies, NULL},
                                       {"public-url", &c.public_url, NULL},
                                       {"workers", &workers, NULL},
+                                      {"self-check", &check, NULL},
                                       {"demo", NULL, &c.demo},
                                       {"demo-days", &demo_days, NULL},
                                       {0}};
@@ -405,11 +412,16 @@ cmd_serve(struct arena *a, int argc, char **argv)
     if (!options_read(a, defs, &argc, argv) || argc != 0)
         return usage(
             "serve [--data DIR] [--keys DIR] [--listen ADDR:PORT] [--database sqlite|postgres://…]\n"
-            "                     [--tls-cert F --tls-key F] [--trusted-proxy CIDR] [--public-url URL] [--demo [--demo-days N]]");
+            "                     [--tls-cert F --tls-key F] [--trusted-proxy CIDR] [--public-url URL] [--self-check SECONDS]\n"
+            "                     [--demo [--demo-days N]]");
     if (!config_finish(a, &c, listen))
         return 1;
     if (!str_is_null(workers) && (str_int64(workers, &n) != OK || n < 6 || n > 256))
         return usage("serve: --workers wants a number from 6 to 256");
+    int64_t pause = SELFCHECK_PAUSE_S;
+    if (!str_is_null(check) && (str_int64(check, &pause) != OK || pause < 1 || pause > 86400))
+        return usage("serve: --self-check wants seconds from 1 to 86400");
+    c.check_pause = (int)pause;
     if (n == 0)
         n = sysconf(_SC_NPROCESSORS_ONLN) * 4;
     c.workers = (int)(str_is_null(workers) && n < MIN_WORKERS ? MIN_WORKERS : n);

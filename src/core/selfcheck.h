@@ -42,4 +42,18 @@ struct selfcheck_tell {
 MUST_CHECK enum err selfcheck_access(struct cx *cx, int64_t tenant, const struct selfcheck_tell *t,
                                      int64_t *findings);
 
+/* ---- the thread ---- */
+
+struct selfcheck_options {
+    int64_t pause_us; /* between two passes */
+    /* A notice and a mail to every administrator, inside cx->tx (mail lies above). May be NULL. */
+    enum err (*tell_administrators)(struct cx *cx, bool everywhere, struct str subject,
+                                    struct str text);
+};
+#define SELFCHECK_PAUSE_S 600 /* unless told otherwise */
+void selfcheck_start(struct app *app, const struct selfcheck_options *o);
+void selfcheck_stop(struct app *app);
+/* Findings that stand, as this server last heard; 0 where nothing checks. */
+int64_t selfcheck_damaged(const struct app *app);
+
 #endif

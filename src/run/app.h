@@ -18,6 +18,8 @@ struct limits;  /* core/limits.h: in-memory counters of authentication */
 struct hashing; /* core/hashing.h: the threads that hash passwords */
 struct cosign;  /* out/cosign.h */
 
+struct selfcheck; /* core/selfcheck.h */
+
 struct config {
     struct str data_dir;
     struct str keys_dir;
@@ -29,6 +31,7 @@ struct config {
     struct str trusted_proxies;   /* comma-separated CIDRs */
     bool demo;
     int workers;
+    int check_pause; /* seconds between two checks of the log by the server itself */
 };
 
 struct app {
@@ -43,6 +46,10 @@ struct app {
     struct hashing *hashing; /* NULL: hashed by whoever asks (commands) */
     struct cosign *cosign;   /* NULL: no witness is asked (commands) */
     struct str instance;     /* cuid of the installation */
+    struct limits *limits;
+    struct selfcheck *selfcheck; /* NULL: none runs */ /* NULL: nobody signs in (commands) */
+    struct hashing *hashing;                           /* NULL: hashed by whoever asks (commands) */
+    struct str instance;                               /* cuid of the installation */
     int64_t started;
     atomic_bool stopping;
     /* Set when the process is opened (cmd/open.c): covers the writes of the job runner, which needs no event (run may not

@@ -171,3 +171,8 @@ test("one administrator alone: seven days, told by mail, cancellable", async () 
   await until(() => sink.mails.some((m) => m.to[0] === ADMIN.email && /runs by itself/.test(mailText(m))), "the mail");
   assert.equal((await admin.ok("POST", `${E}/${r.id}/cancel`)).data.state, "cancelled");
 });
+
+test("and what is left verifies, to the last record and trigram", () => {
+  const r = recount(["audit", "verify", "--deep", "--data", s.store.data, ...s.store.flags, "--remember", path.join(s.store.dir, "remembered")]);
+  assert.equal(r.status, 0, r.out + r.err);
+});

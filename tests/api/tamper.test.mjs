@@ -5,6 +5,7 @@
  */
 import { test, after, before } from "node:test";
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { cpSync, readdirSync, writeFileSync, rmSync, truncateSync, statSync, renameSync } from "node:fs";
 import path from "node:path";
 import { serve, assert, recount, createUser, psql, STORE } from "./harness.mjs";
@@ -133,6 +134,11 @@ attack("the time of an event", (c) => sql(c, old(), `UPDATE audit_event SET at =
 attack("the logged time of an event", (c) => sql(c, old(), `UPDATE audit_event SET logged = logged - 3600000000 * 24 * 9 WHERE ${event(c)}`), /logged (before|in another month)|column logged/, { fast: false });
 attack("an event is deleted", (c) => sql(c, old(), `DELETE FROM audit_event WHERE ${event(c)}`), /event \d+: the event is missing/, { fast: true });
 attack("a personal part is deleted", (c) => sql(c, old(), `DELETE FROM audit_personal WHERE ${event(c)}`), /event \d+: the personal part of the event is missing/);
+attack("a personal part is erased by a request that nobody made", (c) => {
+  const cols = `${LITE ? "" : "month, "}tenant_id, epoch, idx`;
+  const inner = createHash("sha256").update(Buffer.from(hexOf(c, old(), "salt", `audit_personal WHERE ${event(c)}`), "hex")).update(Buffer.from(hexOf(c, old(), "personal", `audit_personal WHERE ${event(c)}`), "hex")).digest("hex");
+  sql(c, old(), `INSERT INTO audit_erasure (${cols}, person, part, request, inner_hash, at) SELECT ${cols}, '7F3A9C21B0', 1, 'cmadeup', ${lit(inner)}, 1 FROM audit_personal WHERE ${event(c)}; DELETE FROM audit_personal WHERE ${event(c)}`);
+}, /erased by a request that the log does not know/);
 attack("two events change places", (c) => {
   const i = middle(c), all = ofTenant(old());
   for (const t of ["audit_event", "audit_personal"])
