@@ -9,15 +9,14 @@
 #include "base/str.h"
 #include "db/db.h"
 
-struct audit;   /* audit/audit.h */
-struct cx;      /* run/cx.h */
-struct bus;     /* run/bus.h */
-struct keys;    /* run/keys.h */
-struct jobs;    /* run/jobs.h */
-struct limits;  /* core/limits.h: in-memory counters of authentication */
-struct hashing; /* core/hashing.h: the threads that hash passwords */
-struct cosign;  /* out/cosign.h */
-
+struct audit;     /* audit/audit.h */
+struct cx;        /* run/cx.h */
+struct bus;       /* run/bus.h */
+struct keys;      /* run/keys.h */
+struct jobs;      /* run/jobs.h */
+struct limits;    /* core/limits.h: in-memory counters of authentication */
+struct hashing;   /* core/hashing.h: the threads that hash passwords */
+struct cosign;    /* out/cosign.h */
 struct selfcheck; /* core/selfcheck.h */
 
 struct config {
@@ -42,14 +41,11 @@ struct app {
     struct bus *bus;
     struct keys *keys;
     struct jobs *jobs;
-    struct limits *limits;   /* NULL: nobody signs in (commands) */
-    struct hashing *hashing; /* NULL: hashed by whoever asks (commands) */
-    struct cosign *cosign;   /* NULL: no witness is asked (commands) */
-    struct str instance;     /* cuid of the installation */
-    struct limits *limits;
-    struct selfcheck *selfcheck; /* NULL: none runs */ /* NULL: nobody signs in (commands) */
-    struct hashing *hashing;                           /* NULL: hashed by whoever asks (commands) */
-    struct str instance;                               /* cuid of the installation */
+    struct limits *limits;       /* NULL: nobody signs in (commands) */
+    struct hashing *hashing;     /* NULL: hashed by whoever asks (commands) */
+    struct cosign *cosign;       /* NULL: no witness is asked (commands) */
+    struct selfcheck *selfcheck; /* NULL: none runs (commands) */
+    struct str instance;         /* cuid of the installation */
     int64_t started;
     atomic_bool stopping;
     /* Set when the process is opened (cmd/open.c): covers the writes of the job runner, which needs no event (run may not
