@@ -14,7 +14,8 @@
 #define SLICE_US     (2 * USEC_PER_SEC)
 #define PASS_US      (500 * USEC_PER_MS) /* of one pass between two notes */
 #define ROUNDS_MAX   4                   /* of learning names: each may bring up further accounts */
-#define AGAIN_US     (5 * USEC_PER_SEC)  /* after a failure, or while somebody is in the way */
+#define AGAIN_US     (5 * USEC_PER_SEC)  /* while a reader or another process is in the way */
+#define FAILED_US    USEC_PER_MIN        /* after a failure: the disk may be full */
 #define HELD_US      USEC_PER_HOUR       /* while a legal hold stands */
 #define COPIES_MAX   200
 #define NAMED_MAX    50
@@ -559,7 +560,10 @@ run_job(struct cx *cx, struct str args)
     if (e == ERR_NOT_FOUND || (e == OK && !more))
         return OK;
     fail_clear(cx);
-    next.at = app_now(cx->app) + (e == OK ? 0 : held ? HELD_US : AGAIN_US);
+    next.at = app_now(cx->app) + (e == OK             ? 0
+                                  : held              ? HELD_US
+                                  : e == ERR_CONFLICT ? AGAIN_US
+                                                      : FAILED_US);
     return cx_write(cx, queue_again, &next);
 }
 
