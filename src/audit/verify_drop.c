@@ -5,9 +5,8 @@
 #define DROP_ARENA ((size_t)256 << 20)
 
 struct searching {
-    struct verify *v;
-    int64_t last; /* index of the last event that must have expired */
-    bool found;
+    int64_t last;  /* index of the last event that must have expired */
+    int32_t month; /* that held it, by the record; -1: none speaks of it */
 };
 
 static int64_t
@@ -29,7 +28,7 @@ see(void *arg, const struct audit_event *e)
     if (number(e, "last index") != s->last || name.n != 7 ||
         str_int64(str_sub(name, 0, 4), &year) != OK || str_int64(str_sub(name, 5, 2), &month) != OK)
         return OK;
-    s->found = s->found || verify_month_dropped(s->v, (int32_t)(year * 12 + month - 1));
+    s->month = (int32_t)(year * 12 + month - 1);
     return OK;
 }
 
@@ -49,7 +48,7 @@ void
 verify_expired(struct verify *v, struct vlog *l)
 {
     int64_t first = l->n > 0 ? l->months[0].r.first : l->size;
-    struct searching s = {.v = v, .last = first - 1};
+    struct searching s = {.last = first - 1, .month = -1};
     if (first <= 0)
         return;
     struct cx cx = *v->cx;
@@ -58,7 +57,7 @@ verify_expired(struct verify *v, struct vlog *l)
     if (e != OK)
         verify_tell(v, l, -1, STR_NULL, db_last_error(),
                     "the records of expired months can not be read");
-    else if (!s.found)
+    else if (s.month < 0 || !verify_month_dropped(v, s.month))
         verify_tell(v, l, 0, STR_NULL, STR_NULL,
                     "the events 0 to %lld are missing, and no record says that they expired",
                     (long long)first - 1);

@@ -1,0 +1,327 @@
+/* Random bytes of a SQLite store are changed, one at a time, and a child process reads the log: lists,
+ * searches, export, proofs; and verifies it, deep. A change that alters anything that is read, or makes the store
+ * unreadable, must be found; a change that is not found must alter nothing. No change may crash or hang.
+ *
+ *   RECOUNT_LONG=1      10,000 changes, else 150
+ *   RECOUNT_CHANGES=N   so many
+ *   RECOUNT_SEED=N      other ones */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "verify_support.h"
+
+#define FEW       150
+#define MANY      10000
+#define EVENTS    420
+#define CHILD_MAX 60 /* seconds a child may take */
+
+/* ---- what is read ---- */
+
+struct reading {
+    struct sha256_run *sum;
+    struct arena *a;
+    bool failed;
+};
+
+static void
+put(struct reading *r, struct str s)
+{
+    char n[24];
+    int len = snprintf(n, sizeof n, "%zu:", s.n);
+    sha256_more(r->sum, str_mem(n, (size_t)len));
+    sha256_more(r->sum, s);
+}
+
+static void
+read_list(struct reading *r, struct audit_query q)
+{
+    struct cx cx = context(q.tenant_id);
+    cx.arena = r->a;
+    q.limit = 200;
+    for (int page = 0; page < 50; page++) {
+        struct audit_page p = {0};
+        if (audit_list(&cx, &q, &p) != OK) {
+            r->failed = true;
+            return;
+        }
+        for (size_t i = 0; i < p.n; i++) {
+            struct buf *line = buf_in(r->a, (size_t)8 << 20);
+            audit_format_line(r->a, line, AUDIT_NDJSON, &p.events[i]);
+            put(r, buf_view(line));
+            put(r, p.events[i].leaf_hex);
+        }
+        if (!p.more || p.n == 0)
+            return;
+        q.after = p.next;
+    }
+    r->failed = true; /* pages without an end */
+}
+
+static void
+read_proof(struct reading *r, int64_t tenant, struct str cuid)
+{
+    struct cx cx = context(tenant);
+    struct audit_proof p;
+    cx.arena = r->a;
+    enum err e = audit_prove(&cx, tenant, cuid, 0, &p);
+    if (e != OK) {
+        r->failed = true;
+        return;
+    }
+    put(r, p.public_part);
+    put(r, p.personal);
+    put(r, str_mem(p.inclusion.h, p.inclusion.n * SHA256_LEN));
+    put(r, p.head.note);
+}
+
+static struct str cuids[8]; /* of some events, from before */
+
+/* Everything the log is asked for, as one hash; null: something could not be read. */
+static struct str
+read_all(struct arena *a)
+{
+    struct reading r = {.sum = sha256_begin(a), .a = a};
+    static const char *const words[] = {"change 17", "workspace 3", "alice",
+                                        "9",         "\"of work\"", "zz"};
+    for (int i = 0; i < 3; i++) {
+        int64_t tenant = (int64_t[]){0, 3, 0}[i];
+        struct audit_query q = query(tenant);
+        q.instance = i == 2;
+        q.ascending = true;
+        read_list(&r, q);
+        q.ascending = false;
+        read_list(&r, q);
+        for (size_t k = 0; k < sizeof words / sizeof words[0]; k++) {
+            q.q = str_of(words[k]);
+            read_list(&r, q);
+        }
+        q.q = STR_NULL;
+        q.event = EV_LOGIN_FAIL;
+        read_list(&r, q);
+        q.event = EVENT_NONE;
+        q.outcome = OUTCOME_FAILURE;
+        read_list(&r, q);
+        q.outcome = -1;
+        q.client_id = 3;
+        read_list(&r, q);
+        q.client_id = 0;
+        q.user = S("cuser00000000000000000bob");
+        read_list(&r, q);
+        q.user = STR_NULL;
+        q.from = DAY0 + USEC_PER_DAY;
+        read_list(&r, q);
+    }
+    for (size_t i = 0; i < sizeof cuids / sizeof cuids[0]; i++)
+        read_proof(&r, i % 2 ? 3 : 0, cuids[i]);
+    return r.failed ? STR_NULL : sha256_end_hex(a, r.sum);
+}
+
+/* ---- the child ---- */
+
+static bool
+open_reading(void)
+{
+    struct str why = STR_NULL;
+    struct db_options o = {
+        .url = S("sqlite"), .dir = str_of(t.dir), .readers = 2, .writers = 1, .read_only = true};
+    struct audit_options ao = {.dir = str_of(t.dir), .readers = 2, .read_only = true};
+    t.app.db = NULL;
+    t.app.audit = NULL;
+    return db_open(t.a, &o, &t.app.db, &why) == OK && audit_open(&t.app, &ao, &why) == OK;
+}
+
+struct seen {
+    bool opened, readable;
+    char hash[65];
+    int64_t findings;
+    char first[400];
+};
+
+static void
+look(struct seen *out)
+{
+    struct verify_result res;
+    *out = (struct seen){.opened = open_reading()};
+    if (!out->opened)
+        return;
+    out->findings = verify_with((struct verify_options){.deep = true}, &res);
+    struct str lines = buf_view(told);
+    snprintf(out->first, sizeof out->first, "%.*s", (int)(lines.n < 390 ? lines.n : 390),
+             lines.p ? lines.p : "");
+    struct str hash = read_all(t.a);
+    out->readable = !str_is_null(hash);
+    if (out->readable)
+        memcpy(out->hash, hash.p, 64);
+    audit_close(&t.app);
+    db_close(t.app.db);
+}
+
+/* False: it crashed or hung. */
+static bool
+in_child(struct seen *out)
+{
+    int fd[2], status = 0;
+    *out = (struct seen){0};
+    assert_int_equal(pipe(fd), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        (void)dup2(null, 2);
+        (void)alarm(CHILD_MAX);
+        look(out);
+        _exit(write(fd[1], out, sizeof *out) == (ssize_t)sizeof *out ? 0 : 3);
+    }
+    close(fd[1]);
+    char *p = (char *)out;
+    size_t have = 0;
+    ssize_t n;
+    while (have < sizeof *out && (n = read(fd[0], p + have, sizeof *out - have)) > 0)
+        have += (size_t)n;
+    close(fd[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 && have == sizeof *out;
+}
+
+/* ---- the store ---- */
+
+static struct {
+    char path[400], wal[400], shm[400];
+    int64_t size;
+} files[16];
+static size_t n_files;
+static int64_t n_bytes;
+
+static void
+add_files(const char *dir)
+{
+    DIR *d = opendir(dir);
+    struct dirent *f;
+    struct stat st;
+    assert_non_null(d);
+    while ((f = readdir(d)) != NULL) {
+        struct str name = str_of(f->d_name);
+        if (!str_has_suffix(name, S(".db")) || n_files == sizeof files / sizeof files[0])
+            continue;
+        snprintf(files[n_files].path, sizeof files[0].path, "%s/%s", dir, f->d_name);
+        snprintf(files[n_files].wal, sizeof files[0].wal, "%s/%s-wal", dir, f->d_name);
+        snprintf(files[n_files].shm, sizeof files[0].shm, "%s/%s-shm", dir, f->d_name);
+        assert_int_equal(stat(files[n_files].path, &st), 0);
+        files[n_files].size = st.st_size;
+        n_bytes += st.st_size;
+        n_files++;
+    }
+    closedir(d);
+}
+
+/* What a reader leaves beside a file that it may not write. */
+static void
+remove_rests(void)
+{
+    for (size_t i = 0; i < n_files; i++) {
+        (void)unlink(files[i].wal);
+        (void)unlink(files[i].shm);
+    }
+}
+
+static uint8_t
+change_byte(size_t file, int64_t at, uint8_t bits)
+{
+    uint8_t b = 0;
+    int fd = open(files[file].path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &b, 1, at), 1);
+    b ^= bits;
+    assert_int_equal(pwrite(fd, &b, 1, at), 1);
+    close(fd);
+    return b;
+}
+
+static uint64_t state;
+
+static uint64_t
+next_random(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state * UINT64_C(0x2545f4914f6cdd1d);
+}
+
+static void
+one_change(const struct seen *sound, int64_t *found, int64_t *harmless)
+{
+    int64_t at = (int64_t)(next_random() % (uint64_t)n_bytes);
+    uint8_t bits = (uint8_t)(next_random() % 255 + 1);
+    struct seen o;
+    size_t file = 0;
+    for (; at >= files[file].size; file++)
+        at -= files[file].size;
+    change_byte(file, at, bits);
+    bool ended = in_child(&o);
+    change_byte(file, at, bits);
+    remove_rests();
+    const char *name = strrchr(files[file].path, '/') + 1;
+    if (!ended)
+        fail_msg("%s, byte %lld ^ %02x: the reader crashed or hung", name, (long long)at, bits);
+    bool altered = o.opened && (!o.readable || memcmp(o.hash, sound->hash, 64) != 0);
+    if (altered && o.findings == 0)
+        fail_msg("%s, byte %lld ^ %02x: %s, and verify says that the log is sound", name,
+                 (long long)at, bits, o.readable ? "other events are read" : "it can not be read");
+    *(o.opened && o.findings == 0 ? harmless : found) += 1;
+}
+
+static void
+every_change_is_found_or_harmless(void **unused)
+{
+    struct seen sound;
+    char dir[128];
+    int64_t found = 0, harmless = 0, n = getenv("RECOUNT_LONG") ? MANY : FEW;
+    const char *seed = getenv("RECOUNT_SEED"), *changes = getenv("RECOUNT_CHANGES");
+    (void)unused;
+    n = changes ? strtoll(changes, NULL, 10) : n;
+    state = seed ? strtoull(seed, NULL, 10) | 1 : UINT64_C(20261125);
+    two_months(EVENTS);
+    for (size_t i = 0; i < sizeof cuids / sizeof cuids[0]; i++) {
+        struct audit_query q = query(i % 2 ? 3 : 0);
+        q.offset = (int64_t)i * 17;
+        q.limit = 1;
+        cuids[i] = arena_str(t.a, list(q).events[0].cuid);
+    }
+    audit_close(&t.app);
+    db_close(t.app.db);
+    snprintf(dir, sizeof dir, "%s/audit", t.dir);
+    add_files(t.dir);
+    add_files(dir);
+    assert_int_equal(n_files, 6);
+    assert_true(in_child(&sound));
+    remove_rests();
+    if (!sound.opened || !sound.readable || sound.findings != 0)
+        fail_msg("untouched: opened %d, readable %d, %s", sound.opened, sound.readable,
+                 sound.first);
+    for (int64_t i = 0; i < n; i++)
+        one_change(&sound, &found, &harmless);
+    print_message(
+        "%lld changes of %lld bytes in %zu files: %lld found, %lld changed nothing that is read\n",
+        (long long)n, (long long)n_bytes, n_files, (long long)found, (long long)harmless);
+    assert_true(found > n / 20); /* it is the log that was hit */
+    open_store();
+    open_log();
+}
+
+static int
+end_all(void **unused)
+{
+    remove_dir(keys_dir);
+    return end(unused);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(every_change_is_found_or_harmless, begin_sqlite, end_all)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

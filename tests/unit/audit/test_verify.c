@@ -1,0 +1,347 @@
+/* The verifier on both stores: what is sound stays sound whatever happened lawfully to it; and a row
+ * that somebody rewrote together with every hash and signature is found by a checkpoint kept elsewhere
+ * alone. Simpler attacks are tests/api/tamper.test.mjs, random ones test_tamper.c. */
+#include "verify_support.h"
+
+/* ---- sound ---- */
+
+static void
+a_log_of_months_is_sound(void **state)
+{
+    struct verify_result res;
+    (void)state;
+    two_months(700);
+    assert_sound();
+    verify_with((struct verify_options){.deep = true}, &res);
+    assert_int_equal(res.events, 700 + 233 + 140 + 350);
+    assert_int_equal(res.logs, 2);
+    assert_int_equal(res.n_heads, 2);
+}
+
+static void
+expired_months_are_sound_and_their_hashes_checked(void **state)
+{
+    (void)state;
+    two_months(700);
+    for (int i = 0; i < 6; i++) {
+        months_on(1);
+        fill(0, 10);
+    }
+    month_check(t.app.audit);
+    move();
+    int64_t least = 0;
+    struct cx cx = context(0);
+    assert_int_equal(audit_minimum_index(&cx, (struct log_id){0, 0}, &least), OK);
+    assert_true(least >= 1050);
+    assert_sound();
+    behind(text("UPDATE audit_node_kept SET hash = %s WHERE tenant_id = 0 AND level = 1 AND n = 1",
+                bytes(S("01234567890123456789012345678901"))));
+    assert_true(verify(false) > 0);
+}
+
+static void
+months_that_left_without_a_record_are_missed(void **state)
+{
+    (void)state;
+    two_months(300);
+    for (int i = 0; i < 6; i++) {
+        months_on(1);
+        fill(0, 10);
+    }
+    month_check(t.app.audit);
+    move();
+    assert_sound();
+    behind("DELETE FROM audit_drop");
+    assert_true(verify(false) > 0);
+    assert_told("no record says that they expired");
+}
+
+static void
+epochs_are_sound_and_held_against_their_records(void **state)
+{
+    struct str why = STR_NULL;
+    (void)state;
+    two_months(300);
+    restart();
+    assert_int_equal(audit_heads_open(&t.app, true, &why), OK);
+    struct cx cx = context(0);
+    assert_int_equal(audit_begin_epochs(&cx, S("an older copy was put back")), OK);
+    move();
+    fill(0, 20);
+    assert_sound();
+    behind("UPDATE audit_epoch SET store_size = store_size - 1 WHERE tenant_id = 0");
+    assert_true(verify(false) > 0);
+    assert_told("ended with another number of events");
+    behind(
+        "UPDATE audit_epoch SET store_size = store_size + 1, reason = 'nothing' WHERE tenant_id = 0");
+    assert_true(verify(false) > 0);
+    assert_told("first record of the epoch");
+    behind("DELETE FROM audit_epoch WHERE tenant_id = 0");
+    assert_true(verify(false) > 0);
+    assert_told("nothing says why this epoch began");
+}
+
+static void
+a_walk_goes_on_where_it_stopped(void **state)
+{
+    struct verify_result res;
+    (void)state;
+    two_months(700);
+    struct verify_options o = {.deep = true, .resume = true, .from = {{0, 0}, 512}};
+    assert_int_equal(verify_with(o, &res), 0);
+    assert_int_equal(res.events, 1050 - 512 + 373);
+    o.from = (struct verify_place){{3, 0}, 0};
+    assert_int_equal(verify_with(o, &res), 0);
+    assert_int_equal(res.events, 373);
+    o = (struct verify_options){.one = true, .tenant_id = 3};
+    assert_int_equal(verify_with(o, &res), 0);
+    assert_int_equal(res.events, 373);
+}
+
+static bool
+pace_stops(void *arg, const struct verify_place *at, int64_t events)
+{
+    (void)at;
+    return ++*(int *)arg < 2 && events > 0;
+}
+
+static void
+a_walk_stops_when_told(void **state)
+{
+    struct cx cx = context(0);
+    struct verify_result res;
+    int calls = 0;
+    (void)state;
+    two_months(700);
+    struct verify_options o = {.deep = true, .tell = tell, .pace = pace_stops, .arg = &calls};
+    told = buf_in(t.a, 65536);
+    assert_int_equal(audit_verify(&cx, &o, &res), OK);
+    assert_true(res.stopped);
+    assert_int_equal(calls, 2);
+}
+
+/* ---- everything rewritten ---- */
+
+struct rewriting {
+    struct tree_edge edge;
+    struct buf *sql; /* nodes */
+};
+
+static enum err
+put_node_again(void *arg, int level, int64_t n, const struct sha256 *h)
+{
+    struct rewriting *r = arg;
+    buf_fmt(r->sql,
+            "UPDATE audit_node SET hash = %s WHERE tenant_id = 0 AND level = %d AND n = %lld;",
+            bytes(sha256_str(h)), level, (long long)n);
+    return OK;
+}
+
+/* All leaf entries of workspace 0's log, one of them exchanged. */
+static void
+make_again(struct rewriting *r, int64_t size, int64_t index, const struct sha256 *leaf)
+{
+    struct cx cx = context(0);
+    struct str *v = NULL;
+    r->sql = buf_in(t.a, (size_t)4 << 20);
+    assert_int_equal(audit_entries(&cx, (struct log_id){0, 0}, 0, (int)size, &v), OK);
+    for (int64_t i = 0; i < size; i++) {
+        struct str entry = i == index ? sha256_str(leaf) : v[i];
+        struct sha256 h = tree_leaf_hash(entry);
+        assert_int_equal(tree_edge_push(&r->edge, &h, put_node_again, r), OK);
+    }
+}
+
+struct parts {
+    int64_t index;
+    struct str pub, salt, personal;
+};
+
+static const struct sql get_parts =
+    SQL_READ("SELECT e.public, p.salt, p.personal FROM audit_event e JOIN audit_personal p"
+             " ON p.tenant_id = e.tenant_id AND p.epoch = e.epoch AND p.idx = e.idx"
+             " WHERE e.tenant_id = 0 AND e.idx = $1");
+
+static enum err
+read_parts(struct db_tx *tx, void *arg)
+{
+    struct parts *p = arg;
+    struct db_rows *q = NULL;
+    TRY(db_query_one(tx, &get_parts, ARGS(V_INT(p->index)), &q));
+    p->pub = db_bytes_keep(q, 0);
+    p->salt = db_bytes_keep(q, 1);
+    p->personal = db_bytes_keep(q, 2);
+    db_rows_end(q);
+    return OK;
+}
+
+/* Somebody who has store and keys rewrites an event of the newest month and everything that follows
+ * from it; signs too, if he can. */
+static void
+rewrite(int64_t index, bool sign)
+{
+    struct cx cx = context(0);
+    struct audit_head h;
+    struct parts p = {.index = index};
+    struct record rec = {0};
+    struct rewriting r = {0};
+    struct buf *personal = buf_in(t.a, 65536);
+    assert_int_equal(audit_head_get(&cx, 0, 0, &h), OK);
+    int32_t month = month_ordinal(t.app.simulated_now);
+    struct segment *s = t.kind == DB_SQLITE ? segment_pin(t.app.audit, month) : NULL;
+    assert_int_equal(db_read(s ? s->db : t.app.db, t.a, read_parts, &p), OK);
+    segment_unpin(t.app.audit, s);
+    assert_int_equal(record_get_personal(t.a, p.personal, &rec), OK);
+    rec.e.text = S("nothing to see here");
+    record_put_personal(personal, &rec);
+    struct sha256 leaf = record_leaf(p.pub, p.salt, buf_view(personal));
+    make_again(&r, h.size, index, &leaf);
+    const char *edge = bytes(tree_edge_bytes(t.a, &r.edge));
+    behind_month(0,
+                 text("UPDATE audit_personal SET personal = %s WHERE tenant_id = 0 AND idx = %lld;"
+                      "UPDATE audit_event SET leaf = %s WHERE tenant_id = 0 AND idx = %lld;"
+                      "UPDATE audit_range SET edge = %s WHERE tenant_id = 0 AND next = %lld",
+                      bytes(buf_view(personal)), (long long)index, bytes(sha256_str(&leaf)),
+                      (long long)index, edge, (long long)h.size));
+    for (int back = 0; back < 2; back++)
+        if (r.sql->n > 0)
+            behind_month(back, arena_cstr(t.a, buf_view(r.sql)));
+    behind(text("UPDATE audit_log SET edge = %s WHERE tenant_id = 0 AND epoch = 0", edge));
+    if (!sign)
+        return;
+    struct sha256 root = tree_edge_root(&r.edge);
+    struct str note =
+        sign_text(t.app.audit, t.a, h.origin, checkpoint_text(t.a, h.origin, h.size, &root));
+    behind(text("UPDATE audit_head SET root = %s, note = '%.*s' WHERE tenant_id = 0",
+                bytes(sha256_str(&root)), STR_ARG(note)));
+    enum db_kind kind = t.kind;
+    t.kind = DB_SQLITE; /* the file of heads is one on both */
+    run_on(t.app.audit->heads->db,
+           text("UPDATE head SET root = %s, note = '%.*s' WHERE tenant_id = 0",
+                bytes(sha256_str(&root)), STR_ARG(note)));
+    t.kind = kind;
+}
+
+static struct verify_saved
+saved_head(void)
+{
+    struct cx cx = context(0);
+    struct audit_head h;
+    assert_int_equal(audit_head_get(&cx, 0, 0, &h), OK);
+    return (struct verify_saved){.name = S("the checkpoint on paper"),
+                                 .origin = arena_str(t.a, h.origin),
+                                 .size = h.size,
+                                 .root = h.root};
+}
+
+static void
+rewritten_up_to_the_edge_the_heads_tell(void **state)
+{
+    (void)state;
+    two_months(700);
+    rewrite(900, false);
+    restart();
+    assert_true(verify(false) > 0);
+    assert_told("the published checkpoint of 1050 events has another root");
+    assert_told("that this server remembers");
+    assert_true(verify(true) > 0);
+}
+
+/* The attack is whole: nothing inside can tell. What was written down before can. */
+static void
+signed_again_a_kept_checkpoint_tells(void **state)
+{
+    struct verify_result res;
+    (void)state;
+    two_months(700);
+    struct verify_saved saved = saved_head();
+    struct verify_options o = {.saved = &saved, .n_saved = 1};
+    assert_int_equal(verify_with(o, &res), 0);
+    rewrite(900, true);
+    restart();
+    assert_sound();
+    assert_true(verify_with(o, &res) > 0);
+    assert_told("the checkpoint on paper of 1050 events has another root");
+}
+
+static void
+cut_off_and_signed_again_a_kept_checkpoint_tells(void **state)
+{
+    struct verify_result res;
+    struct rewriting r = {0};
+    struct cx cx = context(0);
+    struct audit_head before;
+    (void)state;
+    two_months(700);
+    assert_int_equal(audit_head_get(&cx, 0, 0, &before), OK);
+    fill(0, 5);
+    struct verify_saved saved = saved_head();
+    struct verify_options o = {.saved = &saved, .n_saved = 1};
+    assert_int_equal(verify_with(o, &res), 0);
+    make_again(&r, before.size, -1, NULL);
+    long long n = (long long)before.size;
+    const char *edge = bytes(tree_edge_bytes(t.a, &r.edge));
+    behind_month(
+        0, text("DELETE FROM audit_event WHERE tenant_id = 0 AND idx >= %lld;"
+                "DELETE FROM audit_personal WHERE tenant_id = 0 AND idx >= %lld;"
+                "DELETE FROM audit_party WHERE tenant_id = 0 AND idx >= %lld;"
+                "UPDATE audit_range SET next = %lld, edge = %s WHERE tenant_id = 0 AND next > %lld",
+                n, n, n, n, edge, n));
+    behind(text("UPDATE audit_log SET size = %lld, edge = %s WHERE tenant_id = 0;"
+                "UPDATE audit_head SET size = %lld, root = %s, note = '%.*s' WHERE tenant_id = 0",
+                n, edge, n, bytes(sha256_str(&before.root)), STR_ARG(before.note)));
+    enum db_kind kind = t.kind;
+    t.kind = DB_SQLITE;
+    run_on(t.app.audit->heads->db,
+           text("UPDATE head SET size = %lld, root = %s, note = '%.*s' WHERE tenant_id = 0", n,
+                bytes(sha256_str(&before.root)), STR_ARG(before.note)));
+    t.kind = kind;
+    restart();
+    assert_sound();
+    assert_true(verify_with(o, &res) > 0);
+    assert_told("the checkpoint on paper is of more events than the log holds");
+}
+
+/* The stolen key signs for another store's log: of a checkpoint that never was, nothing is found. */
+static void
+a_checkpoint_of_another_log_is_told(void **state)
+{
+    struct verify_result res;
+    (void)state;
+    two_months(100);
+    struct verify_saved saved = saved_head();
+    saved.origin = S("celsewhere000000000000000/ctenant00000000000000000a/0");
+    struct verify_options o = {.saved = &saved, .n_saved = 1};
+    assert_int_equal(verify_with(o, &res), 1);
+    assert_told("is of a log that this store does not have");
+}
+
+static int
+end_all(void **state)
+{
+    remove_dir(keys_dir);
+    return end(state);
+}
+
+#define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_##kind, end_all)
+#define ALL(kind)                                                                                  \
+    ON(kind, a_log_of_months_is_sound),                                                            \
+        ON(kind, expired_months_are_sound_and_their_hashes_checked),                               \
+        ON(kind, months_that_left_without_a_record_are_missed),                                    \
+        ON(kind, epochs_are_sound_and_held_against_their_records),                                 \
+        ON(kind, a_walk_goes_on_where_it_stopped), ON(kind, a_walk_stops_when_told),               \
+        ON(kind, rewritten_up_to_the_edge_the_heads_tell),                                         \
+        ON(kind, signed_again_a_kept_checkpoint_tells),                                            \
+        ON(kind, cut_off_and_signed_again_a_kept_checkpoint_tells),                                \
+        ON(kind, a_checkpoint_of_another_log_is_told)
+
+int
+main(void)
+{
+    const struct CMUnitTest lite[] = {ALL(sqlite)};
+    const struct CMUnitTest pg[] = {ALL(postgres)};
+    int failed = cmocka_run_group_tests_name("sqlite", lite, NULL, NULL);
+    if (getenv("RECOUNT_TEST_PG") != NULL)
+        failed += cmocka_run_group_tests_name("postgres", pg, NULL, NULL);
+    return failed;
+}
