@@ -14,7 +14,7 @@
 
 /* ---- telling ---- */
 
-static struct str
+__attribute__((format(printf, 2, 0))) static struct str
 say(struct arena *a, const char *fmt, va_list ap)
 {
     va_list again;
