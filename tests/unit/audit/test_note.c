@@ -85,8 +85,8 @@ test_names(void **state)
                                       "a\x0b",
                                       "a\x0c",
                                       "\x01",
-                                      "a\xc2\xa0"
-                                      "b",            /* no-break space */
+                                      ("a\xc2\xa0"
+                                       "b"),          /* no-break space */
                                       "a\xc2\x85",    /* next line */
                                       "\xe1\x9a\x80", /* ogham space mark */
                                       "\xe2\x80\x80", /* en quad … */
@@ -126,8 +126,8 @@ test_published_keys(void **state)
         /* a type nobody has given out, of whatever form */
         "example.com/foo+00000000+++++++++++++++++++++++++++++++++++++++++++++",
         /* ECDSA: the id is made in another way */
-        "rekor.sigstore.dev+c0d23d6a+AjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNhtmPtrWm3U1eQXBogSMdGvXwBc"
-        "K5AW5i0hrZLOC96l+smGNM7nwZ4QvFK/4sueRoVj//QP22Ni4Qt9DPfkWLc="};
+        ("rekor.sigstore.dev+c0d23d6a+AjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNhtmPtrWm3U1eQXBogSMdGvXwB"
+         "cK5AW5i0hrZLOC96l+smGNM7nwZ4QvFK/4sueRoVj//QP22Ni4Qt9DPfkWLc=")};
     struct note_key k;
 
     for (size_t i = 0; i < sizeof(published) / sizeof(published[0]); i++) {

@@ -187,7 +187,7 @@ behind_month(int back, const char *text)
     segment_unpin(t.app.audit, s);
 }
 
-__attribute__((unused)) static const char *
+__attribute__((unused, format(printf, 1, 2))) static const char *
 text(const char *fmt, ...)
 {
     char buf[65536];
