@@ -3,7 +3,7 @@
 # and ends with a table of the goals. Nothing here fails because a figure is low.
 #
 #     BENCH_FULL=1     the sizes of doc/performance.md: a million events, 1,000 sign-ins, 60 s idle
-#     BENCH_ONLY=...   some of: record search proof month http
+#     BENCH_ONLY=...   some of: record search proof verify month http
 #     BENCH_PG=no      without PostgreSQL
 #     BENCH_DIR=DIR    where the stores are made (default: the build folder, so not on a tmpfs)
 #     BENCH_SEED=N     seed of the search queries (default: a new one, printed)
@@ -32,18 +32,20 @@ export TMPDIR="$dir" # the stores of the HTTP part
 if [ -n "${BENCH_FULL:-}" ]; then
     record="--rounds 15 --ms 1000 --pg-seconds 8"
     search="--events 1000000 --queries 1000 --compare 60"
+    verify="--events 1000000 --rounds 5"
     proof="--proofs 20000 --appends 20000000"
     month="--events 10000000 --seconds 10"
     http="--seconds 8 --rounds 5 --signins 1000 --idle 60 --tries 1000"
 else
     record="--rounds 5 --ms 400 --pg-seconds 2"
     search="--events 100000 --queries 400 --compare 40"
+    verify="--events 150000 --rounds 2"
     proof="--proofs 2000 --appends 2000000"
     month="--events 100000 --seconds 3"
     http="--seconds 3 --rounds 3 --signins 200 --idle 10 --tries 200"
 fi
 [ -z "${BENCH_SEED:-}" ] || search="$search --seed $BENCH_SEED"
-only=" ${BENCH_ONLY:-record search proof month http} "
+only=" ${BENCH_ONLY:-record search proof verify month http} "
 
 say() {
     printf '\n== %s\n' "$*"
@@ -63,6 +65,7 @@ echo "machine: $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 
 measure record "recording" "$programs/bench_record" --dir "$dir" $record
 measure search "listing and searching" "$programs/bench_search" --dir "$dir" $search
 measure proof "trees and proofs" "$programs/bench_proof" $proof
+measure verify "verifying the log" "$programs/bench_verify" --dir "$dir" $verify
 measure month "a month leaves the log" "$programs/bench_month" --dir "$dir" $month
 command -v wrk >/dev/null || say "no wrk here (Debian package wrk): no requests a second"
 measure http "over HTTP" node tests/bench/bench_http.mjs $http

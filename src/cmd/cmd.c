@@ -16,7 +16,8 @@ static const struct command commands[] = {
      "manage users on the machine itself", cmd_user},
     {"audit",
      "list [--query Q] [--from D] [--to D] [--limit N] [--instance] | tail | export --format ndjson|csv|ocsf | "
-     "access [--on D] [--check]",
+     "access [--on D] [--check] |\n"
+     "               verify [--deep] [--checkpoint FILE…] [--policy FILE] [--vkey KEY] [--json] | new-epoch --reason TEXT",
      "read the audit log", cmd_audit},
     {"backup", "create FILE | restore FILE", "copy the store, or put a copy back", cmd_backup},
     {"keys", "list | rotate --reason TEXT", "the signing key of the audit log", cmd_keys},
