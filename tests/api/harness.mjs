@@ -207,12 +207,12 @@ export class Server {
     const bad = /(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:|BUG)[^]*/.exec(this.err);
     assert.equal(bad?.[0]?.slice(0, 6000) ?? null, null, "the server complained");
     assert.deepEqual(this.exit, { code: 0, signal: null }, this.err.slice(-2000));
-    if (check) assert.equal(check.status, 0, `the tables are not as the log says: ${check.out}${check.err}`);
+    if (check) assert.equal(check.status, 0, `the log is damaged, or the tables are not as it says: ${check.out}${check.err}`);
   }
 
-  /** Whatever a scenario did: what the log implies must be what the tables hold. */
+  /** Whatever a scenario did: the log verifies to the last record, and what it implies is what the tables hold. */
   check() {
-    return recount(["audit", "access", "--check", "--data", this.store.data, ...this.store.flags]);
+    return recount(["audit", "verify", "--deep", "--data", this.store.data, "--remember", path.join(this.store.dir, "remembered"), ...this.store.flags]);
   }
 
   /** Ends at once, in the middle of whatever it does. */

@@ -8,11 +8,12 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, readdirSync, writeFileSync, rmSync, truncateSync, statSync, renameSync } from "node:fs";
 import path from "node:path";
-import { serve, assert, recount, createUser, psql, STORE } from "./harness.mjs";
+import { serve, assert, recount, createUser, psql, until, STORE } from "./harness.mjs";
 
 const LITE = STORE === "sqlite";
 const OTHER = { email: "olga@example.net", first: "Olga", last: "Other", role: "ADMIN" };
 let s, store, months, copies = 0;
+const kept = {}; // what a reader of workspace 1 has kept
 
 /* ---- the store before anybody touched it ---- */
 
@@ -21,6 +22,12 @@ before(async () => {
   store = s.store;
   createUser(store, { ...OTHER, newTenant: true, tenantName: "Other" });
   for (let i = 0; i < 12; i++) createUser(store, { email: `u${i}@example.net`, role: "STD_USER", tenant: 1 });
+  const olga = await s.as(OTHER.email), LOG = "/api/v2/auditlog";
+  const events = await olga.events({ limit: 20 });
+  kept.vkey = (await olga.get(`${LOG}/vkey`)).text.trim();
+  kept.checkpoint = (await until(async () => { const r = await olga.get(`${LOG}/checkpoint`); return r.status === 200 && r; }, "a checkpoint")).text;
+  kept.json = (await olga.get(`${LOG}/proof/${events[3].cuid}`)).text;
+  kept.proof = (await olga.get(`${LOG}/proof/${events[3].cuid}?format=tlog-proof`)).text;
   await s.stop({ drop: false });
   months = monthsOf({ data: store.data, url: store.url });
   assert.ok(months.length >= 3, "the demonstration spans months");
@@ -277,6 +284,62 @@ test("beside a server that records meanwhile nothing is found", async () => {
       assert.equal(r.status, 0, r.out + r.err);
     }
   } finally { stop = true; await busy.catch(() => {}); await run.stop(); }
+});
+
+/* ---- keys and checkpoints from outside ---- */
+
+const note = (name, text) => { const f = path.join(store.dir, name); writeFileSync(f, text); return f; };
+
+test("a checkpoint is taken in each form it is given out in, and must be signed by the log's key", () => {
+  const c = copy();
+  const files = [note("c.txt", kept.checkpoint), note("p.json", kept.json), note("p.tlog-proof", kept.proof)];
+  for (const f of files) { const r = verify(c, "--checkpoint", f); assert.equal(r.status, 0, `${f}: ${r.out}${r.err}`); }
+  const all = verify(c, "--checkpoint", ...files);
+  assert.equal(all.status, 0, all.out + all.err);
+  const [origin, size, ...rest] = kept.checkpoint.split("\n");
+  const other = verify(c, "--checkpoint", note("forged.txt", [origin, Number(size) - 1, ...rest].join("\n")));
+  assert.equal(other.status, 1);
+  assert.match(other.out, /the signature of the checkpoint in .*forged\.txt is wrong/);
+  const unsigned = verify(c, "--checkpoint", note("unsigned.txt", kept.checkpoint.replace(/^— .*$/m, `— ${origin} AAAAAGZvcmdlZA==`)));
+  assert.equal(unsigned.status, 1);
+  assert.match(unsigned.out + unsigned.err, /not signed by a key that is trusted here|holds no checkpoint/);
+  assert.equal(verify(c, "--checkpoint", note("no.txt", "nothing")).status, 1);
+  c.drop?.();
+});
+
+test("without the key directory, by the key a reader was given", () => {
+  const c = copy();
+  rmSync(path.join(c.data, "keys"), { recursive: true });
+  assert.equal(verify(c).status, 1);
+  for (const key of [kept.vkey, note("vkey.txt", kept.vkey + "\n")]) {
+    const r = verify(c, "--deep", "--vkey", key, "--tenant", "1", "--checkpoint", note("c.txt", kept.checkpoint));
+    assert.equal(r.status, 0, r.out + r.err);
+    assert.match(r.out, /note: Access was not compared/);
+  }
+  const [name, id] = kept.vkey.split("+");
+  const foreign = `${name}+${id}+${Buffer.concat([Buffer.from([1]), Buffer.alloc(32, 7)]).toString("base64")}`;
+  assert.equal(verify(c, "--vkey", foreign, "--tenant", "1").status, 1, "a key whose id does not fit is none");
+  c.drop?.();
+});
+
+test("a policy asks for its quorum", () => {
+  const c = copy();
+  const pair = (name) => { // C2SP: id = SHA-256(name, newline, type, key)
+    const key = Buffer.alloc(32, 9), type = Buffer.from([4]);
+    const id = createHash("sha256").update(name + "\n").update(type).update(key).digest().subarray(0, 4).toString("hex");
+    return `${name}+${id}+${Buffer.concat([type, key]).toString("base64")}`;
+  };
+  const alone = note("alone.policy", `log ${kept.vkey}\nquorum none\n`);
+  const want = note("witness.policy", `log ${kept.vkey}\nwitness w ${pair("witness.example.org")}\nquorum w\n`);
+  const r = verify(c, "--policy", alone);
+  assert.equal(r.status, 0, r.out + r.err);
+  const w = verify(c, "--policy", want);
+  assert.equal(w.status, 1);
+  assert.match(w.out, /the published checkpoint does not satisfy the policy/);
+  const g = verify(c, "--policy", want, "--checkpoint", note("c.txt", kept.checkpoint));
+  assert.match(g.out, /the checkpoint in .* does not satisfy the policy/);
+  assert.equal(verify(c, "--policy", note("bad.policy", "quorum nobody\n")).status, 1);
+  c.drop?.();
 });
 
 /* ---- usage ---- */
