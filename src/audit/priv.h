@@ -144,7 +144,7 @@ struct audit {
 static inline int64_t
 position_of(int64_t epoch, int64_t index)
 {
-    return epoch << EPOCH_SHIFT | index;
+    return (int64_t)((uint64_t)epoch << EPOCH_SHIFT | (uint64_t)index);
 }
 static inline int64_t
 position_epoch(int64_t position)

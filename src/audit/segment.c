@@ -206,6 +206,10 @@ load_segment(struct db_tx *tx, void *arg)
         struct range *r = ranges_add(&l->found, db_int(q, 0), db_int(q, 1));
         *r = (struct range){db_int(q, 0), db_int(q, 1), db_int(q, 2), db_int(q, 3),
                             db_int(q, 4), db_int(q, 5), db_int(q, 6), 0};
+        if (r->first < 0 || r->next < r->first || r->epoch < 0) {
+            db_rows_end(q);
+            return ERR_INVALID;
+        }
         l->edges = grow(l->edges, l->found.n - 1, &l->cap, sizeof *l->edges);
         TRY(tree_edge_read(db_bytes(q, 7), r->next, &l->edges[l->found.n - 1]));
     }

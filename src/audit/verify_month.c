@@ -47,6 +47,18 @@ add_month(struct verify *v, int32_t month, const struct range *g, struct str edg
     l->months[l->n++] = (struct vmonth){.month = month, .r = *g, .edge = arena_str(v->a, edge)};
 }
 
+#define MONTH_EVENTS_MAX                                                                           \
+    (INT64_C(1) << 32) /* of one log: bounds what damaged numbers can make us hold */
+
+/* Numbers of a damaged row are not to be computed with. */
+static bool
+is_possible(const struct range *g)
+{
+    return g->tenant_id >= INSTANCE_LOG && g->epoch >= 0 && g->epoch < INT64_C(1) << 13 &&
+           g->first >= 0 && g->next >= g->first && g->next < INT64_C(1) << EPOCH_SHIFT &&
+           g->next - g->first <= MONTH_EVENTS_MAX;
+}
+
 static enum err
 read_ranges(struct reading *r, struct db_tx *tx)
 {
@@ -62,9 +74,17 @@ read_ranges(struct reading *r, struct db_tx *tx)
             r->v_ranges = w;
             r->cap = cap;
         }
-        struct range *g = &r->v_ranges[r->n++];
+        struct range *g = &r->v_ranges[r->n];
         *g = (struct range){db_int(q, 0), db_int(q, 1), db_int(q, 2), db_int(q, 3),
                             db_int(q, 4), db_int(q, 5), db_int(q, 6), 0};
+        if (!is_possible(g)) {
+            verify_tell(r->v, NULL, -1, STR_NULL, STR_NULL,
+                        "%.*s says of a log that it holds the events %lld to %lld",
+                        STR_ARG(verify_month_name(r->v, r->month)), (long long)g->first,
+                        (long long)g->next);
+            continue;
+        }
+        r->n++;
         add_month(r->v, r->month, g, db_bytes(q, 7));
     }
     return e == ERR_END ? OK : e;

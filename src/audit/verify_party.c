@@ -278,7 +278,14 @@ parties_end(struct walk *w)
         look_closer(w, lo, lo + RUN < p->next ? lo + RUN : p->next);
         looked++;
     }
-    free(p->events);
-    free(p->rows);
+}
+
+void
+parties_free(struct walk *w)
+{
+    if (w->parties == NULL)
+        return;
+    free(w->parties->events);
+    free(w->parties->rows);
     w->parties = NULL;
 }

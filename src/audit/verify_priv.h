@@ -148,6 +148,7 @@ MUST_CHECK enum err verify_record(struct walk *w, struct db_tx *tx, const struct
 struct vparties *parties_begin(struct walk *w);
 void parties_see(struct walk *w, const struct audit_event *e);
 void parties_end(struct walk *w);
+void parties_free(struct walk *w); /* nothing when there are none */
 uint64_t verify_sum(const struct verify *v, struct str s, uint64_t n);
 
 /* ---- verify_text.c: deep ---- */

@@ -498,6 +498,7 @@ walk_month(struct walk *w, const struct vmonth *m)
         if (w->parties != NULL)
             parties_end(w);
     }
+    parties_free(w);
     segment_unpin(w->v->au, w->s);
     arena_reset(w->a);
     return go_on;

@@ -307,8 +307,7 @@ proofs_outlive_a_month(void **state)
     t.app.simulated_now = month_start(DAY0, 5) + 5;
     fill(0, 20);
     struct str kept = list(q).events[0].cuid;
-    month_check(t.app.audit);
-    move();
+    month_end();
     struct cx cx = context(0);
     struct audit_proof p;
     int64_t min = 0;

@@ -463,8 +463,7 @@ an_expired_month_is_recorded_and_dropped(void **state)
     assert_int_equal(segment_months(t.app.audit, t.a, &months, &n), OK);
     assert_int_equal(n, 6);
     set_hold(false);
-    month_check(t.app.audit);
-    move();
+    month_end();
     assert_int_equal(segment_months(t.app.audit, t.a, &months, &n), OK);
     assert_int_equal(n, 5);
     struct audit_page p = list(query(0));
@@ -486,10 +485,9 @@ an_idle_log_keeps_its_size(void **state)
         record(&cx, entry(EV_USER_UPDATED, "x"));
     move();
     t.app.simulated_now = month_start(DAY0, 7);
-    month_check(t.app.audit);
-    move();
+    month_end();
     t.app.simulated_now = month_start(DAY0, 14);
-    month_check(t.app.audit);
+    month_end();
     restart();
     move();
     cx = context(0);

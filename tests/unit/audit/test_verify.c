@@ -27,8 +27,7 @@ expired_months_are_sound_and_their_hashes_checked(void **state)
         months_on(1);
         fill(0, 10);
     }
-    month_check(t.app.audit);
-    move();
+    month_end();
     int64_t least = 0;
     struct cx cx = context(0);
     assert_int_equal(audit_minimum_index(&cx, (struct log_id){0, 0}, &least), OK);
@@ -48,8 +47,7 @@ months_that_left_without_a_record_are_missed(void **state)
         months_on(1);
         fill(0, 10);
     }
-    month_check(t.app.audit);
-    move();
+    month_end();
     assert_sound();
     behind("DELETE FROM audit_drop");
     assert_true(verify(false) > 0);
