@@ -93,10 +93,13 @@ batch_log(struct batch *b, const struct log_state *known, int64_t tenant_id)
         if (b->logs[i].tenant_id == tenant_id)
             return i;
     size_t i = b->n_logs++;
+    struct tree_edge *edge = arena_new(b->a, struct tree_edge);
+    pthread_mutex_lock(&b->au->lock); /* the signer notes what it has signed there */
     b->logs[i] = known ? *known : (struct log_state){.tenant_id = tenant_id};
-    b->logs[i].edge = arena_new(b->a, struct tree_edge);
     if (known != NULL)
-        *b->logs[i].edge = *known->edge;
+        *edge = *known->edge;
+    pthread_mutex_unlock(&b->au->lock);
+    b->logs[i].edge = edge;
     b->carries[i] = (struct carry){0};
     b->ranges[i] = (struct range){.tenant_id = tenant_id,
                                   .epoch = b->logs[i].epoch,
