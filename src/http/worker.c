@@ -80,7 +80,6 @@ http_continue(struct http_request *pub)
     struct rq *r = (struct rq *)((char *)pub - offsetof(struct rq, pub));
     struct queue *q = &r->server->queue;
     struct lane *l = lane_of(r);
-    bool wake;
 
     pthread_mutex_lock(&q->mu);
     q->later--;
@@ -89,10 +88,10 @@ http_continue(struct http_request *pub)
     if (l->first == NULL)
         l->last = &r->next;
     l->first = r;
-    wake = q->idle > 0 && has_work(q);
-    pthread_mutex_unlock(&q->mu);
-    if (wake)
+    if (q->idle > 0 &&
+        has_work(q)) /* under the lock: the caller is no thread that a stop waits for */
         pthread_cond_signal(&q->cond);
+    pthread_mutex_unlock(&q->mu);
 }
 
 /* NULL when the pool stops and nothing waits. `yielded`: the caller comes from a request of those
