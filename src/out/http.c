@@ -34,7 +34,7 @@ out_http_close(struct out_http *h)
 bool
 out_http_url_is_valid(struct str url)
 {
-    struct str rest = url;
+    struct str rest;
 
     if (str_has_prefix(url, S("http://")))
         rest = str_sub(url, 7, SIZE_MAX);
