@@ -205,7 +205,9 @@ pg_utility(struct db *base, const char *text)
 static enum err
 pg_try_lock(struct db_tx *tx, int64_t lock)
 {
-    static const struct sql q = SQL_READ("SELECT pg_try_advisory_xact_lock($1)");
+    /* Advisory locks are the database's, an installation is its schema: those beside it have locks of their own. */
+    static const struct sql q = SQL_READ(
+        "SELECT pg_try_advisory_xact_lock($1 # hashtextextended(current_schema()::text, 0))");
     int64_t got = 0;
     TRY(db_query_int(tx, &q, ARGS(V_INT(lock)), &got));
     return got ? OK : ERR_CONFLICT;
