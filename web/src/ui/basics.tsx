@@ -82,11 +82,11 @@ interface Question { title: string; text: ReactNode; yes: string; danger?: boole
 let put: ((q: Question) => void) | null = null;
 export const confirm = (title: string, text: ReactNode, yes: string, danger = true) => new Promise<boolean>((done) => (put ? put({ title, text, yes, danger, done }) : done(false)));
 export function Confirm() {
-  const [q, setQ] = useState<Question | null>(null);
-  useEffect(() => { put = setQ; return () => { put = null; }; }, []);
-  const close = (v: boolean) => { q?.done(v); setQ(null); };
+  const [q, setQ] = useState<Question | null>(null), [open, setOpen] = useState(false);
+  useEffect(() => { put = (next) => { setQ(next); setOpen(true); }; return () => { put = null; }; }, []);
+  const close = (v: boolean) => { q?.done(v); setOpen(false); }; // its words stay while it closes
   return (
-    <Modal opened={!!q} onClose={() => close(false)} title={q?.title} size="sm" centered zIndex={350}>
+    <Modal opened={open} onClose={() => close(false)} title={q?.title} size="sm" centered zIndex={350}>
       <div className="stack"><div className="dim">{q?.text}</div>
         <Group justify="flex-end" gap="xs"><Button variant="default" onClick={() => close(false)}>Cancel</Button><Button color={q?.danger ? "red.8" : undefined} onClick={() => close(true)} data-autofocus>{q?.yes}</Button></Group>
       </div>
