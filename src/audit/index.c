@@ -131,15 +131,15 @@ static const struct sql put_chunk =
                "INSERT INTO audit_chunk (month, tenant_id, epoch, level, chunk, lo, hi, bigrams)"
                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
 
+/* A copy of the list waits in the transaction's arena. */
 static enum err
-write_gram(struct db_tx *tx, const struct build *b, uint32_t gram, int64_t n,
-           const struct buf *list)
+add_gram(struct db_many *m, struct db_tx *tx, const struct build *b, uint32_t gram, int64_t n,
+         const struct buf *list)
 {
-    return db_exec(tx, &put_gram,
-                   ARGS(V_INT(b->g.month), V_INT(b->g.r.tenant_id), V_INT(b->g.r.epoch),
-                        V_INT(b->c.level), V_INT(b->c.chunk), V_INT(gram), V_INT(n),
-                        V_BYTES(buf_view(list))),
-                   NULL);
+    struct str kept = arena_str(db_tx_arena(tx), buf_view(list));
+    return db_many_add(m, ARGS(V_INT(b->g.month), V_INT(b->g.r.tenant_id), V_INT(b->g.r.epoch),
+                               V_INT(b->c.level), V_INT(b->c.chunk), V_INT(gram), V_INT(n),
+                               V_BYTES(kept)));
 }
 
 static enum err
@@ -156,6 +156,7 @@ static enum err
 write_grams(struct db_tx *tx, struct build *b)
 {
     struct buf *list = buf_in(db_tx_arena(tx), (size_t)1 << 20);
+    struct db_many *grams = db_many_begin(tx, &put_gram, 8);
     for (size_t i = 0; i < b->n;) {
         uint32_t gram = (uint32_t)(b->pairs[i] >> 24);
         uint32_t last = 0;
@@ -169,9 +170,9 @@ write_grams(struct db_tx *tx, struct build *b)
             last = at;
             n++;
         }
-        TRY(write_gram(tx, b, gram, n, list));
+        TRY(add_gram(grams, tx, b, gram, n, list));
     }
-    return OK;
+    return db_many_end(grams, NULL);
 }
 
 static enum err
@@ -215,6 +216,7 @@ static const struct sql drop_chunks =
 
 struct merge {
     struct build *b;
+    struct db_many *grams;
     uint32_t gram;
     int64_t n, last;
     struct buf *list;
@@ -224,7 +226,7 @@ static enum err
 merge_flush(struct db_tx *tx, struct merge *m)
 {
     if (m->n > 0)
-        TRY(write_gram(tx, m->b, m->gram, m->n, m->list));
+        TRY(add_gram(m->grams, tx, m->b, m->gram, m->n, m->list));
     m->n = m->last = 0;
     buf_clear(m->list);
     return OK;
@@ -270,7 +272,9 @@ static enum err
 write_merge(struct db_tx *tx, void *arg)
 {
     struct build *b = arg;
-    struct merge m = {.b = b, .list = buf_in(db_tx_arena(tx), (size_t)4 << 20)};
+    struct merge m = {.b = b,
+                      .grams = db_many_begin(tx, &put_gram, 8),
+                      .list = buf_in(db_tx_arena(tx), (size_t)4 << 20)};
     int64_t first = b->c.chunk * PER_MERGE;
     struct db_val v[] = {V_INT(b->g.month), V_INT(b->g.r.tenant_id), V_INT(b->g.r.epoch),
                          V_INT(first), V_INT(first + PER_MERGE)};
@@ -292,6 +296,7 @@ write_merge(struct db_tx *tx, void *arg)
     if (e != ERR_END)
         return e;
     TRY(merge_flush(tx, &m));
+    TRY(db_many_end(m.grams, NULL));
     TRY(db_exec(tx, &drop_grams, which, NULL));
     TRY(db_exec(tx, &drop_chunks, which, NULL));
     return write_chunk_row(tx, b);

@@ -202,46 +202,47 @@ static const struct sql put_state =
     SQL_WRITE("audit_state", "UPDATE audit_state SET moved_to = $1 WHERE id = 1");
 
 static enum err
-put_parties(struct db_tx *tx, int32_t month, const struct item *i)
+put_parties(struct db_many *m, int32_t month, const struct item *i)
 {
     const struct audit_event *e = &i->r.e;
     bool user = str_eq(e->target_kind, S("user"));
     if (e->actor_id.n)
-        TRY(db_exec(tx, &put_party,
-                    ARGS(V_INT(month), V_INT(i->tenant_id), V_INT(e->epoch), V_STR(e->actor_id),
-                         V_INT(e->index)),
-                    NULL));
+        TRY(db_many_add(m, ARGS(V_INT(month), V_INT(i->tenant_id), V_INT(e->epoch),
+                                V_STR(e->actor_id), V_INT(e->index))));
     if (user && e->target_id.n && !str_eq(e->target_id, e->actor_id))
-        TRY(db_exec(tx, &put_party,
-                    ARGS(V_INT(month), V_INT(i->tenant_id), V_INT(e->epoch), V_STR(e->target_id),
-                         V_INT(e->index)),
-                    NULL));
+        TRY(db_many_add(m, ARGS(V_INT(month), V_INT(i->tenant_id), V_INT(e->epoch),
+                                V_STR(e->target_id), V_INT(e->index))));
     return OK;
 }
 
 static enum err
-put_item(struct db_tx *tx, int32_t month, const struct item *i)
+put_items(struct db_tx *tx, const struct batch *b)
 {
-    const struct audit_event *e = &i->r.e;
-    struct str cuid = e->cuid.n ? e->cuid : S("");
-    TRY(db_exec(tx, &put_event,
-                ARGS(V_INT(month), V_INT(i->tenant_id), V_INT(e->epoch), V_INT(e->index),
-                     V_STR(cuid), V_INT(e->type), V_INT(e->outcome), V_INT(e->at), V_INT(e->logged),
-                     V_INT(e->client_id), V_BYTES(i->pub), V_BYTES(sha256_str(&i->leaf))),
-                NULL));
-    struct str personal = i->personal.n ? i->personal : S("");
-    TRY(db_exec(tx, &put_personal,
-                ARGS(V_INT(month), V_INT(i->tenant_id), V_INT(e->epoch), V_INT(e->index),
-                     V_BYTES(i->salt), V_BYTES(personal)),
-                NULL));
-    return put_parties(tx, month, i);
+    struct db_many *events = db_many_begin(tx, &put_event, 12);
+    struct db_many *personal = db_many_begin(tx, &put_personal, 6);
+    struct db_many *parties = db_many_begin(tx, &put_party, 5);
+    for (size_t k = 0; k < b->n; k++) {
+        const struct item *i = &b->v[k];
+        const struct audit_event *e = &i->r.e;
+        struct str cuid = e->cuid.n ? e->cuid : S(""), body = i->personal.n ? i->personal : S("");
+        TRY(db_many_add(events,
+                        ARGS(V_INT(b->month), V_INT(i->tenant_id), V_INT(e->epoch), V_INT(e->index),
+                             V_STR(cuid), V_INT(e->type), V_INT(e->outcome), V_INT(e->at),
+                             V_INT(e->logged), V_INT(e->client_id), V_BYTES(i->pub),
+                             V_BYTES(sha256_str(&i->leaf)))));
+        TRY(db_many_add(personal, ARGS(V_INT(b->month), V_INT(i->tenant_id), V_INT(e->epoch),
+                                       V_INT(e->index), V_BYTES(i->salt), V_BYTES(body))));
+        TRY(put_parties(parties, b->month, i));
+    }
+    TRY(db_many_end(events, NULL));
+    TRY(db_many_end(personal, NULL));
+    return db_many_end(parties, NULL);
 }
 
 static enum err
 put_batch(struct db_tx *tx, const struct batch *b)
 {
-    for (size_t i = 0; i < b->n; i++)
-        TRY(put_item(tx, b->month, &b->v[i]));
+    TRY(put_items(tx, b));
     for (size_t i = 0; i < b->n_logs; i++) {
         const struct range *g = &b->ranges[i];
         TRY(db_exec(tx, &put_range,

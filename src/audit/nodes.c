@@ -23,12 +23,11 @@ static const struct sql put_carry =
 enum err
 nodes_put(struct db_tx *tx, int32_t month, const struct node *first)
 {
+    struct db_many *nodes = db_many_begin(tx, &put_node, 6);
     for (const struct node *x = first; x != NULL; x = x->next)
-        TRY(db_exec(tx, &put_node,
-                    ARGS(V_INT(month), V_INT(x->log.tenant_id), V_INT(x->log.epoch),
-                         V_INT(x->level), V_INT(x->n), V_BYTES(sha256_str(&x->hash))),
-                    NULL));
-    return OK;
+        TRY(db_many_add(nodes, ARGS(V_INT(month), V_INT(x->log.tenant_id), V_INT(x->log.epoch),
+                                    V_INT(x->level), V_INT(x->n), V_BYTES(sha256_str(&x->hash)))));
+    return db_many_end(nodes, NULL);
 }
 
 enum err

@@ -137,6 +137,59 @@ db_exec(struct db_tx *tx, const struct sql *q, struct db_args args, int64_t *cha
     return OK;
 }
 
+struct db_many {
+    struct db_tx *tx;
+    const struct sql *q;
+    size_t width, n;
+    int64_t changed;
+    struct db_val *v; /* DB_MANY lists of width */
+};
+
+struct db_many *
+db_many_begin(struct db_tx *tx, const struct sql *q, size_t n_args)
+{
+    if (!q->table)
+        BUG("many runs of a statement that writes no table");
+    struct db_many *m = arena_new(tx->arena, struct db_many);
+    *m = (struct db_many){.tx = tx, .q = q, .width = n_args};
+    m->v = arena_array(tx->arena, struct db_val, DB_MANY * n_args);
+    return m;
+}
+
+static enum err
+many_send(struct db_many *m)
+{
+    int64_t rows = 0;
+    if (m->n == 0)
+        return OK;
+    TRY(m->tx->db->ops->exec_many(m->tx, m->q, m->v, m->width, m->n, &rows));
+    touch(m->tx, m->q, rows);
+    m->changed += rows;
+    m->n = 0;
+    return OK;
+}
+
+enum err
+db_many_add(struct db_many *m, struct db_args args)
+{
+    if (args.n != m->width)
+        BUG("%zu arguments where %zu were announced", args.n, m->width);
+    TRY(before_statement(m->tx, m->q, args));
+    if (m->n == DB_MANY)
+        TRY(many_send(m));
+    memcpy(m->v + m->n++ * m->width, args.v, args.n * sizeof(*args.v));
+    return OK;
+}
+
+enum err
+db_many_end(struct db_many *m, int64_t *changed)
+{
+    TRY(many_send(m));
+    if (changed)
+        *changed = m->changed;
+    return OK;
+}
+
 enum err
 db_query(struct db_tx *tx, const struct sql *q, struct db_args args, struct db_rows **out)
 {

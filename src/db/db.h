@@ -106,6 +106,17 @@ struct db_args {
 MUST_CHECK enum err db_exec(struct db_tx *tx, const struct sql *q, struct db_args args,
                             int64_t *changed);
 
+/* Many runs of one writing statement, gathered and sent together: on PostgreSQL they cost a round trip for
+ * DB_MANY of them, not one each. Values are views, which must live and keep still until db_many_end().
+ * Lives in the transaction's arena. The first failure is returned as db_exec() would return it, by
+ * whichever call sends that run; the body then returns it. */
+#define DB_MANY 128
+struct db_many;
+struct db_many *db_many_begin(struct db_tx *tx, const struct sql *q, size_t n_args);
+MUST_CHECK enum err db_many_add(struct db_many *m, struct db_args args);
+/* Sends what is left. *changed (may be NULL): rows changed by all runs. */
+MUST_CHECK enum err db_many_end(struct db_many *m, int64_t *changed);
+
 /* A result set; at most one open per transaction and statement; closed by db_rows_end() or by reading to ERR_END.
  * Nested queries of different statements are allowed on both stores. */
 struct db_rows;

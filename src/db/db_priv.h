@@ -49,6 +49,9 @@ struct db_ops {
     enum err (*read)(struct db *db, struct arena *a, db_body body, void *arg);
     enum err (*snapshot)(struct db *db, struct arena *a, db_body body, void *arg);
     enum err (*exec)(struct db_tx *tx, const struct sql *q, struct db_args args, int64_t *changed);
+    /* Runs a writing statement for n argument lists of `width` values, one behind the other; at most DB_MANY. */
+    enum err (*exec_many)(struct db_tx *tx, const struct sql *q, const struct db_val *v,
+                          size_t width, size_t n, int64_t *changed);
     enum err (*query)(struct db_rows *r, struct db_args args);
     enum err (*next)(struct db_rows *r);
     /* Closes; returns the number of rows a writing statement changed. */

@@ -320,6 +320,7 @@ static const struct db_ops pg_ops = {
     .read = pg_read,
     .snapshot = pg_snapshot,
     .exec = pg_exec,
+    .exec_many = pg_exec_many,
     .query = pg_query,
     .next = pg_next,
     .end = pg_end,

@@ -39,6 +39,8 @@ enum err pg_error(struct pg_conn *c, struct db_tx *tx, const PGresult *res, cons
 enum err pg_run(struct pg_conn *c, struct db_tx *tx, const char *text);
 void pg_cache_forget(struct pg_conn *c);
 enum err pg_exec(struct db_tx *tx, const struct sql *q, struct db_args args, int64_t *changed);
+enum err pg_exec_many(struct db_tx *tx, const struct sql *q, const struct db_val *v, size_t width,
+                      size_t n, int64_t *changed);
 enum err pg_query(struct db_rows *r, struct db_args args);
 enum err pg_next(struct db_rows *r);
 int64_t pg_end(struct db_rows *r);

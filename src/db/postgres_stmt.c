@@ -247,6 +247,91 @@ pg_exec(struct db_tx *tx, const struct sql *q, struct db_args args, int64_t *cha
     return OK;
 }
 
+/* ---- many in one go: a pipeline of libpq ---- */
+
+/* Every statement is prepared before the pipeline is entered, where nothing may wait for an answer. Emptying
+ * the cache meanwhile would take names away that were looked up already, hence the room. */
+static enum err
+many_prepare(struct db_tx *tx, const char *text, const struct db_val *v, size_t width, size_t n,
+             unsigned *ids)
+{
+    struct pg_conn *c = tx->conn;
+    struct pg_stmt *s = NULL;
+    if (c->n + n >= DB_CACHE_MAX) {
+        TRY(pg_run(c, tx, "DEALLOCATE ALL"));
+        pg_cache_forget(c);
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct db_args args = {v + i * width, width};
+        if (s == NULL || !stmt_fits(s, text, args))
+            TRY(stmt_get(tx, text, args, &s));
+        ids[i] = s->id;
+    }
+    return OK;
+}
+
+/* The answers to DB_MANY statements without rows fit the buffers between us and the server, so that neither
+ * waits for the other while both send. */
+static bool
+many_send(struct db_tx *tx, const struct db_val *v, size_t width, size_t n, const unsigned *ids)
+{
+    struct pg_conn *c = tx->conn;
+    struct params p;
+    char name[16];
+    for (size_t i = 0; i < n; i++) {
+        params_fill(&p, (struct db_args){v + i * width, width}, tx->arena);
+        snprintf(name, sizeof(name), "s%u", ids[i]);
+        if (!PQsendQueryPrepared(c->c, name, (int)width, p.value, p.length, p.format, 1))
+            return false;
+    }
+    return PQpipelineSync(c->c) == 1;
+}
+
+/* Reads up to and with the answer to the sync. What follows a failed statement is not run by the server. */
+static enum err
+many_read(struct db_tx *tx, const char *text, int64_t *changed)
+{
+    struct pg_conn *c = tx->conn;
+    enum err e = OK;
+    for (int nothing = 0;
+         nothing < 2;) { /* NULL ends one statement's results; twice: there is no more */
+        PGresult *res = PQgetResult(c->c);
+        if (res == NULL) {
+            nothing++;
+            continue;
+        }
+        nothing = 0;
+        ExecStatusType s = PQresultStatus(res);
+        if (s == PGRES_PIPELINE_SYNC) {
+            PQclear(res);
+            return e;
+        }
+        if (s == PGRES_COMMAND_OK)
+            *changed += rows_changed(res);
+        else if (e == OK && s != PGRES_PIPELINE_ABORTED)
+            e = pg_error(c, tx, res, text);
+        PQclear(res);
+    }
+    return e != OK ? e : pg_error(c, tx, NULL, "the answers of a pipeline ended early");
+}
+
+enum err
+pg_exec_many(struct db_tx *tx, const struct sql *q, const struct db_val *v, size_t width, size_t n,
+             int64_t *changed)
+{
+    struct pg_conn *c = tx->conn;
+    unsigned ids[DB_MANY];
+    TRY(many_prepare(tx, text_of(q), v, width, n, ids));
+    if (PQenterPipelineMode(c->c) != 1)
+        return pg_error(c, tx, NULL, PQerrorMessage(c->c));
+    enum err e = many_send(tx, v, width, n, ids) ? OK : pg_error(c, tx, NULL, PQerrorMessage(c->c));
+    if (e == OK)
+        e = many_read(tx, text_of(q), changed);
+    if (PQexitPipelineMode(c->c) != 1)
+        c->stale = true; /* something is unread: opened anew before its next use */
+    return e;
+}
+
 enum err
 pg_query(struct db_rows *r, struct db_args args)
 {

@@ -207,6 +207,7 @@ static const struct db_ops lite_ops = {
     .read = lite_read,
     .snapshot = lite_read,
     .exec = lite_exec,
+    .exec_many = lite_exec_many,
     .query = lite_query,
     .next = lite_next,
     .end = lite_end,

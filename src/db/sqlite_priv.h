@@ -74,6 +74,8 @@ enum err lite_run(struct lite_conn *c, const char *text); /* a constant text wit
 enum err lite_run_alone(struct lite_conn *c, const char *text);
 void lite_conn_close(struct lite_conn *c);
 enum err lite_exec(struct db_tx *tx, const struct sql *q, struct db_args args, int64_t *changed);
+enum err lite_exec_many(struct db_tx *tx, const struct sql *q, const struct db_val *v, size_t width,
+                        size_t n, int64_t *changed);
 enum err lite_query(struct db_rows *r, struct db_args args);
 enum err lite_next(struct db_rows *r);
 int64_t lite_end(struct db_rows *r);

@@ -225,6 +225,32 @@ lite_exec(struct db_tx *tx, const struct sql *q, struct db_args args, int64_t *c
     return e;
 }
 
+/* One statement, bound again and again. */
+enum err
+lite_exec_many(struct db_tx *tx, const struct sql *q, const struct db_val *v, size_t width,
+               size_t n, int64_t *changed)
+{
+    struct lite_conn *c = tx->conn;
+    struct lite_stmt *s = NULL;
+    TRY(start(tx, q, (struct db_args){v, width}, SQLITE_STATIC, &s));
+    enum err e = OK;
+    for (size_t i = 0; i < n && e == OK; i++) {
+        if (i > 0) {
+            sqlite3_reset(s->st);
+            e = bind_all(c, s, (struct db_args){v + i * width, width}, SQLITE_STATIC);
+        }
+        int rc = SQLITE_ROW;
+        while (e == OK && rc == SQLITE_ROW)
+            rc = sqlite3_step(s->st);
+        if (e == OK && rc != SQLITE_DONE)
+            e = lite_error(c, rc, q->sqlite);
+        if (e == OK)
+            *changed += sqlite3_changes64(c->h);
+    }
+    stmt_done(s);
+    return e;
+}
+
 enum err
 lite_query(struct db_rows *r, struct db_args args)
 {

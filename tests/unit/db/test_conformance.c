@@ -187,6 +187,71 @@ test_rollback(void **state)
     assert_int_equal(count_now(t.db, &count_items), 0);
 }
 
+/* ---- many runs in one go ---- */
+
+#define MANY_ROWS (2 * DB_MANY + 44) /* two whole parts and a rest */
+
+struct many_case {
+    int64_t twice;  /* this row's id is that of the first one, too; 0: none */
+    int64_t nul_at; /* this row's name holds U+0000; 0: none */
+};
+
+/* Every third row without a name, every fifth without bytes: one statement, several types. */
+static enum err
+many_body(struct db_tx *tx, void *arg)
+{
+    const struct many_case *c = arg;
+    const struct db_touch *touched = NULL;
+    int64_t changed = -1;
+    struct db_many *m = db_many_begin(tx, &insert_item, 5);
+    for (int64_t i = 1; i <= MANY_ROWS; i++) {
+        struct str name =
+            i == c->nul_at ? str_mem("a\0b", 3) : arena_fmt(tx->arena, "name %lld", (long long)i);
+        struct str data = arena_fmt(tx->arena, "%0*d", (int)(i * 13 % 700) + 1, 7);
+        TRY(db_many_add(
+            m, ARGS(V_INT(i == c->twice ? 1 : i), V_STR(i % 3 || i == c->nul_at ? name : STR_NULL),
+                    i % 5 ? V_BYTES(data) : V_NULL, V_DOUBLE((double)i / 8), V_INT(i % 2))));
+    }
+    TRY(db_many_end(m, &changed));
+    assert_int_equal(changed, MANY_ROWS);
+    assert_int_equal(db_tx_touched(tx, &touched), 1);
+    assert_int_equal(touched[0].rows, MANY_ROWS);
+    m = db_many_begin(tx, &insert_item, 5); /* nothing at all, and statements behind it */
+    TRY(db_many_end(m, &changed));
+    assert_int_equal(changed, 0);
+    return add_item(tx, MANY_ROWS + 1);
+}
+
+static void
+test_many(void **state)
+{
+    static const struct sql odd =
+        SQL_READ("SELECT count(*) FROM item WHERE id <= 300 AND (name IS NULL) = (id % 3 = 0)"
+                 " AND (data IS NULL) = (id % 5 = 0) AND num = id / 8.0 AND flag = id % 2"
+                 " AND (data IS NULL OR length(data) = id * 13 % 700 + 1)");
+    (void)state;
+    struct many_case plain = {0};
+    assert_int_equal(db_write(t.db, t.a, many_body, &plain), OK);
+    assert_int_equal(count_now(t.db, &count_items), MANY_ROWS + 1);
+    assert_int_equal(count_now(t.db, &odd), MANY_ROWS);
+}
+
+static void
+test_many_refused(void **state)
+{
+    (void)state;
+    const int64_t at[] = {2, DB_MANY, DB_MANY + 1, MANY_ROWS};
+    for (size_t i = 0; i < sizeof(at) / sizeof(*at); i++) {
+        struct many_case twice = {.twice = at[i]}, nul = {.nul_at = at[i]};
+        assert_int_equal(db_write(t.db, t.a, many_body, &twice), ERR_CONFLICT);
+        assert_false(str_is_empty(db_last_error()));
+        assert_int_equal(db_write(t.db, t.a, many_body, &nul), ERR_INVALID);
+        assert_int_equal(count_now(t.db, &count_items), 0);
+    }
+    struct many_case plain = {0};
+    assert_int_equal(db_write(t.db, t.a, many_body, &plain), OK);
+}
+
 /* ---- result sets ---- */
 
 static enum err
@@ -387,6 +452,20 @@ unnamed_table(struct db_tx *tx, void *arg)
     return db_exec(tx, &q, NO_ARGS, NULL);
 }
 
+static enum err
+many_reads(struct db_tx *tx, void *arg)
+{
+    (void)arg;
+    return db_many_end(db_many_begin(tx, &count_items, 0), NULL);
+}
+
+static enum err
+many_of_another_width(struct db_tx *tx, void *arg)
+{
+    (void)arg;
+    return db_many_add(db_many_begin(tx, &insert_item, 5), ARGS(V_INT(1)));
+}
+
 static bool
 aborts(enum err (*run)(struct db *, struct arena *, db_body, void *), db_body body)
 {
@@ -413,6 +492,8 @@ test_bugs(void **state)
     assert_true(aborts(db_write, nested_write));
     assert_true(aborts(db_read, nested_write));
     assert_true(aborts(db_read, write_in_read));
+    assert_true(aborts(db_write, many_reads));
+    assert_true(aborts(db_write, many_of_another_width));
     if (t.kind == DB_SQLITE) /* PostgreSQL does not say whether a statement writes */
         assert_true(aborts(db_write, unnamed_table));
 }
@@ -432,6 +513,7 @@ test_counter(void **state)
     {                                                                                              \
         CASE(test_types, store), CASE(test_expressions, store), CASE(test_null_first, store),      \
             CASE(test_nul_refused, store), CASE(test_refusals, store), CASE(test_rollback, store), \
+            CASE(test_many, store), CASE(test_many_refused, store),                                \
             CASE(test_nested_queries, store), CASE(test_touch, store),                             \
             CASE(test_commit_check, store), CASE(test_read_only, store),                           \
             CASE(test_sequence, store), CASE(test_copy, store), CASE(test_bugs, store),            \
