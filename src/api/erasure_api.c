@@ -2,8 +2,9 @@
  * from the log. JSON ⇄ core/erasure.h, and the mails that go with it. No answer but the one to those
  * who decide an open request names the person. */
 #include "api/api.h"
+#include "api/erasure_api.h"
 #include "api/mailer.h"
-#include "core/erasure.h"
+#include "core/trail.h"
 
 /* ---- answers ---- */
 
@@ -32,11 +33,11 @@ static void
 put_subject(struct cx *cx, struct json_writer *w, const struct erasure *e)
 {
     struct erase_subject who;
-    bool open = str_eq(e->state, S("asked")) || str_eq(e->state, S("delayed"));
     struct failure kept = cx->failure;
 
     json_key(w, S("subject"));
-    if (!open || erasure_subject(cx, e, &who) != OK) {
+    if (!erasure_is_open(e) || cx->actor.kind == ACTOR_COMMAND ||
+        erasure_subject(cx, e, &who) != OK) {
         cx->failure = kept;
         json_null(w);
         return;
@@ -60,22 +61,22 @@ step_word(const struct erasure *e)
     return e->step >= 0 && e->step <= ERASURE_FINISHED ? words[e->step] : "";
 }
 
-static void
-put_erasure(struct api_request *rq, const struct erasure *e)
+void
+erasure_json(struct cx *cx, struct json_writer *w, const struct erasure *e)
 {
-    struct json_writer *w = &rq->out;
-    struct arena *a = rq->cx->arena;
+    struct arena *a = cx->arena;
 
     json_begin_object(w);
     json_kv_str(w, "id", e->cuid);
     json_kv_str(w, "state", e->state);
     json_kv_str(w, "person", e->person);
     json_kv_str(w, "label", erased_label(a, e->person));
-    put_subject(rq->cx, w, e);
+    put_subject(cx, w, e);
     json_kv_str(w, "reason", e->reason);
     json_kv_str(w, "legal_ground", e->legal_ground);
     json_kv_str(w, "asked_by", e->asked_by_name);
-    json_kv_bool(w, "asked_by_me", e->asked_by == rq->cx->actor.user_id);
+    json_kv_bool(w, "asked_by_me", e->asked_by == cx->actor.user_id);
+    json_kv_bool(w, "asked_by_operator", e->asked_by == OPERATOR);
     put_time(w, a, "asked_at", e->asked_at);
     put_time(w, a, "due_at", e->due_at);
     json_kv_str(w, "approved_by", e->approved_by_name);
@@ -100,7 +101,7 @@ answer(struct api_request *rq, const struct erasure *e)
     json_begin_object(&rq->out);
     json_kv_str(&rq->out, "status", S("success"));
     json_key(&rq->out, S("data"));
-    put_erasure(rq, e);
+    erasure_json(rq->cx, &rq->out, e);
     json_end_object(&rq->out);
     return OK;
 }
@@ -116,7 +117,7 @@ list_apply(struct api_request *rq)
     json_key(&rq->out, S("data"));
     json_begin_array(&rq->out);
     for (size_t i = 0; i < all.n; i++)
-        put_erasure(rq, &all.v[i]);
+        erasure_json(rq->cx, &rq->out, &all.v[i]);
     json_end_array(&rq->out);
     json_end_object(&rq->out);
     return OK;
@@ -184,8 +185,8 @@ ask_prepare(struct api_request *rq)
     return OK;
 }
 
-static enum err
-tell_asked(struct cx *cx, const struct erasure *e)
+enum err
+erasure_tell_asked(struct cx *cx, const struct erasure *e)
 {
     struct str label = erased_label(cx->arena, e->person);
     struct str then =
@@ -193,16 +194,18 @@ tell_asked(struct cx *cx, const struct erasure *e)
                               "Nobody else could approve it, so it runs by itself on %.*s unless "
                               "it is cancelled until then.",
                               STR_ARG(time_iso(cx->arena, e->due_at)))
-                  : S("Another administrator has to approve it.");
+        : cx->actor.kind == ACTOR_COMMAND
+            ? S("An administrator has to take it on, and another one to approve it.")
+            : S("Another administrator has to approve it.");
 
     return mailer_tell_administrators(
         cx, false, S("Recount: a person is to be erased from the audit log"),
         arena_fmt(cx->arena,
-                  "%.*s (%.*s) asked that a person be erased from the audit log (%.*s).\n\n"
+                  "%.*s asked that a person be erased from the audit log (%.*s).\n\n"
                   "Reason: %.*s\nLegal ground: %.*s\n\n%.*s\n\nAdmin Dashboard, Retention, holds "
                   "and erasure, shows about whom.\n",
-                  STR_ARG(cx->actor.name), STR_ARG(cx->actor.email), STR_ARG(label),
-                  STR_ARG(e->reason), STR_ARG(e->legal_ground), STR_ARG(then)));
+                  STR_ARG(trail_actor(cx)), STR_ARG(label), STR_ARG(e->reason),
+                  STR_ARG(e->legal_ground), STR_ARG(then)));
 }
 
 static enum err
@@ -212,20 +215,19 @@ ask_apply(struct api_request *rq)
     struct erasure e = {0};
 
     TRY(erasure_ask(rq->cx, &a->who, a->reason, a->legal_ground, &e));
-    TRY(tell_asked(rq->cx, &e));
+    TRY(erasure_tell_asked(rq->cx, &e));
     return answer(rq, &e);
 }
 
 /* ---- deciding ---- */
 
-static enum err
-tell_decided(struct cx *cx, const struct erasure *e, const char *what)
+enum err
+erasure_tell_decided(struct cx *cx, const struct erasure *e, const char *what)
 {
     return mailer_tell_administrators(
         cx, false, arena_fmt(cx->arena, "Recount: an erasure from the audit log was %s", what),
-        arena_fmt(cx->arena, "%.*s (%.*s) %s the erasure of a person from the audit log (%.*s).\n",
-                  STR_ARG(cx->actor.name), STR_ARG(cx->actor.email), what,
-                  STR_ARG(erased_label(cx->arena, e->person))));
+        arena_fmt(cx->arena, "%.*s %s the erasure of a person from the audit log (%.*s).\n",
+                  STR_ARG(trail_actor(cx)), what, STR_ARG(erased_label(cx->arena, e->person))));
 }
 
 static enum err
@@ -234,7 +236,8 @@ approve_apply(struct api_request *rq)
     struct erasure e = {0};
 
     TRY(erasure_approve(rq->cx, rq->param[0], &e));
-    TRY(tell_decided(rq->cx, &e, "approved"));
+    TRY(erasure_is_open(&e) ? erasure_tell_asked(rq->cx, &e)
+                            : erasure_tell_decided(rq->cx, &e, "approved"));
     return answer(rq, &e);
 }
 
@@ -244,7 +247,7 @@ cancel_apply(struct api_request *rq)
     struct erasure e = {0};
 
     TRY(erasure_cancel(rq->cx, rq->param[0], &e));
-    TRY(tell_decided(rq->cx, &e, "cancelled"));
+    TRY(erasure_tell_decided(rq->cx, &e, "cancelled"));
     return answer(rq, &e);
 }
 
@@ -280,8 +283,8 @@ const struct route erasure_routes[] = {
      MAY,
      .tx = TX_WRITE,
      .body = BODY_OPTIONAL,
-     .events = "ErasureApproved",
-     .summary = "Approve the erasure another administrator asked for",
+     .events = "ErasureApproved ErasureRequested",
+     .summary = "Approve what another administrator asked for, or take on what the operator did",
      .apply = approve_apply},
     {.method = HTTP_POST,
      .path = BASE "/{erasureId}/cancel",

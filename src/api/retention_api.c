@@ -168,16 +168,13 @@ cancel_apply(struct api_request *rq)
 
 /* ---- holds ---- */
 
-static void
-write_hold(struct json_writer *w, struct arena *a, const struct hold *h)
+void
+hold_json(struct json_writer *w, struct arena *a, const struct hold *h)
 {
     json_begin_object(w);
     json_kv_str(w, "id", h->cuid);
     json_kv_str(w, "reason", h->reason);
-    json_kv_str(w, "state",
-                h->ended_at == 0 ? S("standing")
-                : h->ended_by    ? S("released")
-                                 : S("expired"));
+    json_kv_str(w, "state", str_of(hold_state(h)));
     write_time(w, a, "until", h->until);
     write_time(w, a, "kept_from", h->kept_from);
     write_time(w, a, "placed_at", h->placed_at);
@@ -200,7 +197,7 @@ holds_apply(struct api_request *rq)
     json_key(w, S("data"));
     json_begin_array(w);
     for (size_t i = 0; i < all.n; i++)
-        write_hold(w, rq->cx->arena, &all.v[i]);
+        hold_json(w, rq->cx->arena, &all.v[i]);
     json_end_array(w);
     json_end_object(w);
     return OK;
@@ -224,7 +221,7 @@ place_apply(struct api_request *rq)
     json_begin_object(&rq->out);
     json_kv_str(&rq->out, "status", S("success"));
     json_key(&rq->out, S("data"));
-    write_hold(&rq->out, cx->arena, &h);
+    hold_json(&rq->out, cx->arena, &h);
     json_end_object(&rq->out);
     return OK;
 }

@@ -163,6 +163,7 @@ read_log(struct arena *a, int argc, char **argv)
         return usage(
             "audit list|tail|export [--query Q] [--from D] [--to D] [--limit N] [--instance]\n"
             "                     audit access [--on D] [--format csv|ndjson] [--user U] [--check]\n"
+            "                     audit verify|holds|erasures …\n"
             "                     audit new-epoch --reason TEXT");
     if (!str_is_null(u.limit) && (str_int64(u.limit, &limit) != OK || limit < 1))
         return usage("audit: --limit wants a number");
@@ -205,6 +206,8 @@ static const struct {
 } others[] = {
     {"new-epoch", audit_new_epoch},
     {"verify", audit_verify_command},
+    {"holds", audit_holds_command},
+    {"erasures", audit_erasures_command},
 };
 
 int

@@ -17,8 +17,10 @@ static const struct command commands[] = {
     {"audit",
      "list [--query Q] [--from D] [--to D] [--limit N] [--instance] | tail | export --format ndjson|csv|ocsf | "
      "access [--on D] [--check] |\n"
-     "               verify [--deep] [--checkpoint FILE…] [--policy FILE] [--vkey KEY] [--json] | new-epoch --reason TEXT",
-     "read the audit log", cmd_audit},
+     "               verify [--deep] [--checkpoint FILE…] [--policy FILE] [--vkey KEY] [--json] | new-epoch --reason TEXT |\n"
+     "               holds list | place --reason TEXT [--until DATE] | release ID --reason TEXT |\n"
+     "               erasures list | request --subject EMAIL|ID --reason TEXT --legal-ground TEXT [--text T…] | cancel ID",
+     "the audit log: read and verify it, hold it, ask that a person is erased from it", cmd_audit},
     {"backup", "create FILE | restore FILE", "copy the store, or put a copy back", cmd_backup},
     {"keys", "list | rotate --reason TEXT", "the signing key of the audit log", cmd_keys},
     {"doctor", "", "audit this installation", cmd_doctor},

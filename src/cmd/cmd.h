@@ -28,6 +28,8 @@ int cmd_witness(struct arena *a, int argc, char **argv);
 /* "recount audit WORD": what has a file of its own. argv begins behind the word. */
 int audit_new_epoch(struct arena *a, int argc, char **argv);
 int audit_verify_command(struct arena *a, int argc, char **argv);
+int audit_holds_command(struct arena *a, int argc, char **argv);
+int audit_erasures_command(struct arena *a, int argc, char **argv);
 
 /* ---- options (options.c) ---- */
 

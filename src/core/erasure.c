@@ -237,8 +237,10 @@ approvers(struct cx *cx, int64_t but, int64_t *n)
     " WHERE e.tenant_id = $1 "
 
 static struct str
-name_at(struct cx *cx, const struct db_rows *r, int col)
+name_at(struct cx *cx, const struct db_rows *r, int user, int col)
 {
+    if (!db_is_null(r, user) && db_int(r, user) == OPERATOR)
+        return S(OPERATOR_NAME);
     return db_is_null(r, col) ? STR_NULL
                               : user_full_name(cx->arena, db_text(r, col), db_text(r, col + 1));
 }
@@ -268,9 +270,9 @@ read_erasure(struct cx *cx, const struct db_rows *r, struct erasure *e)
         .events = db_int(r, 16),
         .cursor = arena_str(a, db_text(r, 17)),
         .result = arena_str(a, db_text(r, 18)),
-        .asked_by_name = name_at(cx, r, 19),
-        .approved_by_name = name_at(cx, r, 21),
-        .ended_by_name = name_at(cx, r, 23),
+        .asked_by_name = name_at(cx, r, 6, 19),
+        .approved_by_name = name_at(cx, r, 9, 21),
+        .ended_by_name = name_at(cx, r, 11, 23),
     };
 }
 
@@ -379,6 +381,7 @@ erasure_ask(struct cx *cx, struct erase_subject *who, struct str reason, struct 
                         .legal_ground = str_trim(legal_ground),
                         .asked_by = cx->actor.user_id,
                         .asked_at = cx->now};
+    bool operated = cx->actor.kind == ACTOR_COMMAND;
     int64_t others;
     enum err bad = check_text(cx, who, e.reason, "/reason");
 
@@ -390,7 +393,12 @@ erasure_ask(struct cx *cx, struct erase_subject *who, struct str reason, struct 
     TRY(account_is_gone(cx, who));
     TRY(no_hold(cx));
     TRY(none_open(cx, e.person));
-    TRY(approvers(cx, cx->actor.user_id, &others));
+    TRY(approvers(cx, e.asked_by, &others));
+    if (operated && others == 0)
+        return fail(cx, ERR_CONFLICT,
+                    "Nobody in this workspace may decide on an erasure: give somebody the "
+                    "permission %s first",
+                    permission_info(PERM_AUDIT_ERASE)->key);
     e.state = others > 0 ? S("asked") : S("delayed");
     e.due_at = others > 0 ? 0 : cx->now + ERASURE_DELAY_US;
     who->request = e.cuid;
@@ -402,10 +410,32 @@ erasure_ask(struct cx *cx, struct erase_subject *who, struct str reason, struct 
 
 /* ---- deciding ---- */
 
-static bool
-is_open(const struct erasure *e)
+bool
+erasure_is_open(const struct erasure *e)
 {
     return str_eq(e->state, S("asked")) || str_eq(e->state, S("delayed"));
+}
+
+/* Whoever has a shell may be an administrator, too, so the operator is not one of the two who decide. */
+static enum err
+take_on(struct cx *cx, struct erasure *e, struct erasure *out)
+{
+    static const struct sql q = SQL_WRITE(
+        "audit_erasure_request",
+        "UPDATE audit_erasure_request SET state = $3, due_at = $4, asked_by = $5, asked_at = $6"
+        " WHERE tenant_id = $1 AND cuid = $2 AND state = 'asked' AND asked_by = $7");
+    int64_t others;
+
+    TRY(approvers(cx, cx->actor.user_id, &others));
+    e->state = others > 0 ? S("asked") : S("delayed");
+    e->due_at = others > 0 ? 0 : cx->now + ERASURE_DELAY_US;
+    TRY(db_exec(cx->tx, &q,
+                ARGS(V_INT(cx->tenant.id), V_STR(e->cuid), V_STR(e->state),
+                     V_INT_OR_NULL(e->due_at != 0, e->due_at), V_INT(cx->actor.user_id),
+                     V_INT(cx->now), V_INT(OPERATOR)),
+                NULL));
+    TRY(record(cx, EV_ERASURE_REQUESTED, e, "took on the operator's request"));
+    return erasure_get(cx, e->cuid, out);
 }
 
 enum err
@@ -420,8 +450,12 @@ erasure_approve(struct cx *cx, struct str cuid, struct erasure *out)
     bool process = cx_is_process(cx);
 
     TRY(erasure_get(cx, cuid, &e));
-    if (!is_open(&e))
+    if (!erasure_is_open(&e))
         return fail(cx, ERR_CONFLICT, "The request is decided already");
+    if (cx->actor.kind == ACTOR_COMMAND)
+        return fail(cx, ERR_FORBIDDEN,
+                    "The operator does not approve: two administrators of the workspace decide, on "
+                    "its page Retention, holds and erasure");
     if (!process && e.asked_by == cx->actor.user_id)
         return fail(cx, ERR_FORBIDDEN, "Who asked does not approve: another administrator does");
     TRY(erasure_subject(cx, &e, &who));
@@ -429,6 +463,8 @@ erasure_approve(struct cx *cx, struct str cuid, struct erasure *out)
         return fail(cx, ERR_FORBIDDEN, "Nobody approves the erasure of himself");
     TRY(account_is_gone(cx, &who));
     TRY(no_hold(cx));
+    if (e.asked_by == OPERATOR && !process)
+        return take_on(cx, &e, out);
     TRY(db_exec(cx->tx, &q,
                 ARGS(V_INT(cx->tenant.id), V_STR(cuid), V_INT_OR_NULL(!process, cx->actor.user_id),
                      V_INT(cx->now)),
@@ -449,7 +485,7 @@ erasure_cancel(struct cx *cx, struct str cuid, struct erasure *out)
     struct erasure e = {0};
 
     TRY(erasure_get(cx, cuid, &e));
-    if (!is_open(&e))
+    if (!erasure_is_open(&e))
         return fail(cx, ERR_CONFLICT, "The request is decided already: it can not be cancelled");
     TRY(db_exec(cx->tx, &q,
                 ARGS(V_INT(cx->tenant.id), V_STR(cuid), V_INT(cx->actor.user_id), V_INT(cx->now)),

@@ -2,6 +2,9 @@
  * being the person; where nobody else could approve, it runs seven days later unless cancelled. The
  * account must be gone first, and no legal hold may stand. Passes and pseudonym: audit/erase.h.
  *
+ * The operator (a command on the machine) asks and cancels, and never decides: what he asked for is taken
+ * on by the first administrator who approves it, as if he had asked, and decided by another one.
+ *
  * A request keeps whom it is about sealed (keys_seal) and only until it is over. What the log keeps of
  * it for ever names the pseudonym, never the person. */
 #ifndef RECOUNT_CORE_ERASURE_H
@@ -37,6 +40,7 @@ struct erasure {
     struct str subject; /* sealed; empty once it is over */
     struct str reason, legal_ground;
     int64_t asked_by, asked_at, due_at, approved_by, approved_at, ended_by, ended_at; /* 0: none */
+    /* asked_by, and ended_by of a cancelled one, may be OPERATOR (core/trail.h) */
     struct str asked_by_name, approved_by_name, ended_by_name; /* as they are now; null: gone */
     int64_t step, looked_at, total, events;
     struct str cursor, result; /* result: JSON, empty before ERASURE_RECORD is done */
@@ -54,8 +58,10 @@ MUST_CHECK enum err erasure_find(struct cx *cx, struct str subject, const struct
 /* Inside cx->tx. *out is the request as it stands then: state asked or delayed. */
 MUST_CHECK enum err erasure_ask(struct cx *cx, struct erase_subject *who, struct str reason,
                                 struct str legal_ground, struct erasure *out);
+/* *out is open still when the caller took on what the operator had asked for. */
 MUST_CHECK enum err erasure_approve(struct cx *cx, struct str cuid, struct erasure *out);
 MUST_CHECK enum err erasure_cancel(struct cx *cx, struct str cuid, struct erasure *out);
+bool erasure_is_open(const struct erasure *e);
 MUST_CHECK enum err erasure_list(struct cx *cx, struct erasures *out);
 MUST_CHECK enum err erasure_get(struct cx *cx, struct str cuid, struct erasure *out);
 /* Whom an open request is about; ERR_NOT_FOUND when it is over. */

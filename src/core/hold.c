@@ -81,8 +81,10 @@ hold_place(struct cx *cx, struct str reason, int64_t until, struct hold *out)
     " WHERE h.tenant_id = $1 "
 
 static struct str
-full_name(struct cx *cx, const struct db_rows *r, int col)
+full_name(struct cx *cx, const struct db_rows *r, int user, int col)
 {
+    if (!db_is_null(r, user) && db_int(r, user) == OPERATOR)
+        return S(OPERATOR_NAME);
     return db_is_null(r, col) ? STR_NULL
                               : user_full_name(cx->arena, db_text(r, col), db_text(r, col + 1));
 }
@@ -100,8 +102,8 @@ read_hold(struct cx *cx, const struct db_rows *r, struct hold *h)
                        .ended_by = db_int(r, 6),
                        .ended_at = db_int(r, 7),
                        .end_reason = arena_str(cx->arena, db_text(r, 8)),
-                       .placed_by_name = full_name(cx, r, 9),
-                       .ended_by_name = full_name(cx, r, 11)};
+                       .placed_by_name = full_name(cx, r, 4, 9),
+                       .ended_by_name = full_name(cx, r, 6, 11)};
 }
 
 enum err
@@ -121,6 +123,14 @@ hold_list(struct cx *cx, struct holds *out)
         return e;
     *out = all;
     return OK;
+}
+
+const char *
+hold_state(const struct hold *h)
+{
+    if (h->ended_at == 0)
+        return "standing";
+    return str_is_empty(h->end_reason) ? "expired" : "released";
 }
 
 /* ---- ending ---- */

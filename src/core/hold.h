@@ -16,9 +16,9 @@ struct hold {
     struct str cuid, reason;
     bool has_until;
     int64_t until, kept_from, placed_at, ended_at; /* µs; ended_at 0: stands */
-    int64_t placed_by, ended_by;                   /* user numbers; ended_by 0: nobody, its date */
+    int64_t placed_by, ended_by;                   /* user numbers, or OPERATOR */
     struct str placed_by_name, ended_by_name;      /* as they are called now; null: deleted */
-    struct str end_reason;
+    struct str end_reason;                         /* empty: it stands, or its date came */
 };
 struct holds {
     struct hold *v; /* standing ones first, newest first; at most HOLDS_MAX * 2 */
@@ -29,6 +29,8 @@ struct holds {
 MUST_CHECK enum err hold_place(struct cx *cx, struct str reason, int64_t until, struct hold *out);
 MUST_CHECK enum err hold_release(struct cx *cx, struct str cuid, struct str reason);
 MUST_CHECK enum err hold_list(struct cx *cx, struct holds *out);
+/* "standing", "released" or "expired". */
+const char *hold_state(const struct hold *h);
 /* How many stand in the workspace of cx. */
 MUST_CHECK enum err hold_count(struct cx *cx, int64_t *out);
 /* Ends what is past its date, one event each; own transactions. */

@@ -27,6 +27,10 @@ struct str trail_mark(struct cx *cx, struct str stored);
 /* "Ann Archer (ann@example.org)", or the name of the process. */
 struct str trail_actor(struct cx *cx);
 struct str trail_bool(bool v);
+/* How a page calls whoever acts on the machine itself, where a row keeps his number 0 (no account has
+ * it). Which person of the operating system it was is in the event. */
+#define OPERATOR      INT64_C(0)
+#define OPERATOR_NAME "the operator (command line)"
 /* A user as an event names him, from five columns of a row beginning at `col`. */
 #define TRAIL_USER "u.user_id, u.cuid, u.email, u.first, u.last"
 struct user trail_user(struct cx *cx, const struct db_rows *r, int col);
