@@ -1,7 +1,6 @@
 /* All tables of the interface. A new file of routes is added here and nowhere else. */
 #include "api/api.h"
 
-/* clang-format off: one table a line. */
 #define TABLES(X)                                                                                  \
     X(health)                                                                                      \
     X(auth)                                                                                        \
@@ -28,7 +27,6 @@
     X(proof)                                                                                       \
     X(witness)                                                                                     \
     X(uploads)
-/* clang-format on */
 
 #define DECLARE(name) extern const struct route name##_routes[];
 TABLES(DECLARE)

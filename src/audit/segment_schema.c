@@ -15,7 +15,8 @@
 #define SAME_NODE        SAME_LOG " AND x.level = new.level AND x.n = new.n"
 #define SAME_EVENT       "x.tenant_id = new.tenant_id AND x.epoch = new.epoch AND x.idx = new.idx"
 
-/* clang-format off: SQL, a statement after the other. */
+/* SQL, a statement after the other. */
+/* clang-format off */
 const char segment_events_sql[] =
     "CREATE TABLE audit_state (id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL,"
     " moved_to INTEGER NOT NULL) STRICT;\n"
@@ -49,25 +50,21 @@ const char segment_events_sql[] =
     " PRIMARY KEY (tenant_id, epoch, level, n)) STRICT, WITHOUT ROWID;\n"
     "CREATE TABLE audit_carry (tenant_id INTEGER NOT NULL, epoch INTEGER NOT NULL,"
     " first INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (tenant_id, epoch))"
-    " STRICT, WITHOUT ROWID;\n" APPEND_ONLY("audit_event") NO_DELETE("audit_event")
-        NO_REPLACE("audit_event", SAME_EVENT) APPEND_ONLY("audit_personal") NO_REPLACE(
-            "audit_personal",
-            SAME_EVENT) "CREATE TRIGGER audit_personal_delete BEFORE DELETE ON audit_personal WHEN NOT EXISTS (SELECT 1"
-                        " FROM audit_erasure x WHERE x.tenant_id = old.tenant_id AND x.epoch = old.epoch"
-                        " AND x.idx = old.idx) " REFUSE APPEND_ONLY("audit_erasure") NO_DELETE(
-                            "audit_erasure") NO_REPLACE("audit_erasure",
-                                                        SAME_EVENT " AND x.person = new.person")
-                            APPEND_ONLY("audit_party") NO_DELETE("audit_party") APPEND_ONLY(
-                                "audit_node") NO_DELETE("audit_node") NO_REPLACE("audit_node",
-                                                                                 SAME_NODE)
-                                APPEND_ONLY("audit_carry") NO_DELETE("audit_carry") NO_REPLACE(
-                                    "audit_carry",
-                                    SAME_LOG) "CREATE TRIGGER audit_state_update BEFORE UPDATE ON audit_state"
-                                              " WHEN new.moved_to < old.moved_to " REFUSE NO_DELETE(
-                                                  "audit_state")
-                                                  NO_REPLACE(
-                                                      "audit_state",
-                                                      "x.id = new.id") "INSERT INTO audit_state (id, format, moved_to) VALUES (1, 1, 0);\n";
+    " STRICT, WITHOUT ROWID;\n"
+    APPEND_ONLY("audit_event") NO_DELETE("audit_event") NO_REPLACE("audit_event", SAME_EVENT)
+    APPEND_ONLY("audit_personal") NO_REPLACE("audit_personal", SAME_EVENT)
+    "CREATE TRIGGER audit_personal_delete BEFORE DELETE ON audit_personal WHEN NOT EXISTS (SELECT 1"
+    " FROM audit_erasure x WHERE x.tenant_id = old.tenant_id AND x.epoch = old.epoch"
+    " AND x.idx = old.idx) " REFUSE
+    APPEND_ONLY("audit_erasure") NO_DELETE("audit_erasure")
+    NO_REPLACE("audit_erasure", SAME_EVENT " AND x.person = new.person")
+    APPEND_ONLY("audit_party") NO_DELETE("audit_party")
+    APPEND_ONLY("audit_node") NO_DELETE("audit_node") NO_REPLACE("audit_node", SAME_NODE)
+    APPEND_ONLY("audit_carry") NO_DELETE("audit_carry") NO_REPLACE("audit_carry", SAME_LOG)
+    "CREATE TRIGGER audit_state_update BEFORE UPDATE ON audit_state"
+    " WHEN new.moved_to < old.moved_to " REFUSE
+    NO_DELETE("audit_state") NO_REPLACE("audit_state", "x.id = new.id")
+    "INSERT INTO audit_state (id, format, moved_to) VALUES (1, 1, 0);\n";
 
 const char segment_text_sql[] =
     "CREATE TABLE audit_gram (tenant_id INTEGER NOT NULL, epoch INTEGER NOT NULL,"
