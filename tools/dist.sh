@@ -27,8 +27,8 @@ install -D -m 755 -s "$binary" "$root/usr/bin/recount"
 install -D -m 644 packaging/recount.service "$root/usr/lib/systemd/system/recount.service"
 install -D -m 640 packaging/recount.conf "$root/etc/recount/recount.conf"
 doc=$root/usr/share/doc/recount
-for f in operations.md security.md audit-log.md; do
-    install -D -m 644 "doc/$f" "$doc/$f"
+for f in doc/operations.md doc/security.md doc/audit-log.md doc/log.md doc/decisions/*.md doc/verify/README.md doc/verify/*.py; do
+    install -D -m 644 "$f" "$root/usr/share/doc/recount/${f#doc/}"
 done
 python3 tools/copyright.py >"$doc/copyright"
 

@@ -234,6 +234,41 @@ def check_names():
                 break
 
 
+def anchors(path):
+    """The anchors a Markdown page has, as GitHub names them."""
+    for m in re.finditer(r"^#+ (.*)$", read(path), re.M):
+        yield re.sub(r"[^\w -]", "", m.group(1).lower()).replace(" ", "-")
+
+
+def check_links():
+    """A link of a document leads to a file, and to a heading in it, that is there."""
+    for path in ["README.md", *sources("doc", ".md"), *sources("src", ".md"), *sources("tests", ".md")]:
+        text = read(path)
+        for m in re.finditer(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", text):
+            if ":" in m.group(1):
+                continue
+            there = os.path.normpath(os.path.join(os.path.dirname(path), m.group(1))) if m.group(1) else path
+            if not os.path.exists(there):
+                breach(path, line_of(text, m.start()), f"a link to {m.group(1)}, which is not there")
+            elif m.group(2) and m.group(2) not in anchors(there):
+                breach(path, line_of(text, m.start()), f"a link to #{m.group(2)}, which {there} has not")
+
+
+# What somebody from outside is to read stays short: lines, columns.
+PAGES = {"doc/audit-log.md": (110, 100), "doc/verify/README.md": (150, 190)}
+
+
+def check_pages():
+    """The auditor's two pages, and the stranger's three."""
+    for path, (lines, columns) in PAGES.items():
+        all_lines = read(path).splitlines()
+        if len(all_lines) > lines:
+            breach(path, len(all_lines), f"more than {lines} lines")
+        for i, line in enumerate(all_lines, 1):
+            if len(line) > columns:
+                breach(path, i, f"more than {columns} columns")
+
+
 def check_format():
     """Every C file is as clang-format 14 (Debian 12's) lays it out; other versions differ in places and are not asked."""
     tool = shutil.which("clang-format-14") or shutil.which("clang-format")
@@ -249,7 +284,7 @@ def check_format():
 
 
 CHECKS = [check_layers, check_private_headers, check_banned, check_sql, check_routes, check_doubled_routes, check_lines, check_opening,
-          check_readmes, check_schema, check_names, check_format]
+          check_readmes, check_schema, check_names, check_links, check_pages, check_format]
 
 
 def main():

@@ -1,5 +1,5 @@
 /* recount audit verify: whether the log in a store is whole and the one that was signed. Reads only; beside
- * a running server or without one. 0 sound, 1 damaged, 2 wrong usage. doc/audit-log.md. */
+ * a running server or without one. 0 sound, 1 damaged, 2 wrong usage. doc/audit-log.md, doc/log.md. */
 #include <stdio.h>
 #include <stdlib.h>
 

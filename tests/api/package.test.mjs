@@ -46,8 +46,13 @@ test("the package", { skip }, async (t) => {
       "/etc/recount/recount.conf": "-rw-r-----", // may come to hold a password
       "/usr/share/doc/recount/audit-log.md": "-rw-r--r--",
       "/usr/share/doc/recount/copyright": "-rw-r--r--",
+      "/usr/share/doc/recount/log.md": "-rw-r--r--",
       "/usr/share/doc/recount/operations.md": "-rw-r--r--",
       "/usr/share/doc/recount/security.md": "-rw-r--r--",
+      "/usr/share/doc/recount/verify/README.md": "-rw-r--r--",
+      "/usr/share/doc/recount/verify/rotation.py": "-rw-r--r--",
+      "/usr/share/doc/recount/verify/verify.py": "-rw-r--r--",
+      ...Object.fromEntries(readdirSync(path.join(ROOT, "doc/decisions")).map((f) => [`/usr/share/doc/recount/decisions/${f}`, "-rw-r--r--"])),
     };
     assert.deepEqual(Object.fromEntries(Object.entries(files).map(([f, v]) => [f, v.mode])), expected);
     for (const l of listed) assert.equal(l[1], "root/root", l[5]);
