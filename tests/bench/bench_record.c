@@ -10,6 +10,7 @@
  *
  *     bench_record [--rounds 5] [--ms 400] [--dir /tmp] [--pg-seconds 4] [--mover yes|no] */
 #include "bench_bare.h"
+#include "bench_crowd.h"
 
 #include <fcntl.h>
 #include <libpq-fe.h>
@@ -17,7 +18,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define WRITERS    64
 #define ROUNDS_MAX 64
 
 static struct {
@@ -26,106 +26,6 @@ static struct {
     const char *dir;
     size_t public_len, personal_len;
 } set;
-
-/* ---- events ---- */
-
-static enum err
-password_event(struct cx *cx, void *arg)
-{
-    const struct audit_change change = {S("passwordChangedAt"), S("2026-08-01T08:00:00.000Z"),
-                                        S("2026-11-23T10:00:00.000Z")};
-    struct audit_entry e = {.event = EV_PASSWORD_CHANGED_BY_OTHER,
-                            .text = S("Alice Archer changed the password of Bob Baker"),
-                            .target_kind = S("user"),
-                            .target_id = S("cuser00000000000000000bob"),
-                            .target_name = S("Bob Baker"),
-                            .target_email = S("bob@example.org"),
-                            .changes = &change,
-                            .n_changes = 1};
-    (void)arg;
-    return audit_record(cx, &e, NULL);
-}
-
-static void
-one_event(struct bench *b, struct arena *a)
-{
-    struct cx cx = bench_cx(b, a, 0);
-    MUST(cx_write(&cx, password_event, NULL));
-    arena_reset(a);
-}
-
-struct crowd {
-    struct bench *b;
-    atomic_bool stop;
-    atomic_long n;
-    atomic_llong cpu; /* microseconds, of the writers */
-};
-
-static void *
-writer(void *arg)
-{
-    struct crowd *c = arg;
-    struct arena *a = arena_create("writer", (size_t)64 << 20);
-    bench_count_me();
-    (void)pthread_setname_np(pthread_self(), "writer");
-    while (!atomic_load(&c->stop)) {
-        one_event(c->b, a);
-        atomic_fetch_add(&c->n, 1);
-    }
-    atomic_fetch_add(&c->cpu, cpu_us(RUSAGE_THREAD));
-    arena_free(a);
-    return NULL;
-}
-
-/* What `n` writers did in a round. Processor time in microseconds: it hardly depends on what else
- * the machine does, where a rate depends on it very much. */
-struct round {
-    long events;
-    double rate, sustained; /* a second; sustained: until the mover had moved the last of them */
-    double lag;             /* ms from the last answer until then */
-    struct syncs syncs;
-    double cpu_writers, cpu_rest; /* rest: mover, indexer */
-};
-
-static struct round
-run_crowd(struct bench *b, int n, int ms)
-{
-    struct crowd c = {.b = b};
-    struct round r = {0};
-    pthread_t t[WRITERS];
-    struct syncs before = syncs_now();
-    double cpu = (double)cpu_us(RUSAGE_SELF), start = now_us();
-    for (int i = 0; i < n; i++)
-        if (pthread_create(&t[i], NULL, writer, &c) != 0)
-            DIE("no thread");
-    usleep((unsigned)ms * 1000);
-    atomic_store(&c.stop, true);
-    for (int i = 0; i < n; i++)
-        pthread_join(t[i], NULL);
-    double took = now_us() - start;
-    struct syncs after = syncs_now();
-    audit_settle(&b->app, 20000);
-    double settled = now_us() - start;
-    r.events = atomic_load(&c.n);
-    r.rate = (double)r.events / took * 1e6;
-    r.sustained = (double)r.events / settled * 1e6;
-    r.lag = (settled - took) / 1e3;
-    r.syncs = (struct syncs){after.mine - before.mine, after.rest - before.rest};
-    r.cpu_writers = (double)atomic_load(&c.cpu);
-    r.cpu_rest = (double)cpu_us(RUSAGE_SELF) - cpu - r.cpu_writers;
-    return r;
-}
-
-/* Rounds added up. */
-static void
-add_round(struct round *sum, const struct round *r)
-{
-    sum->events += r->events;
-    sum->syncs.mine += r->syncs.mine;
-    sum->syncs.rest += r->syncs.rest;
-    sum->cpu_writers += r->cpu_writers;
-    sum->cpu_rest += r->cpu_rest;
-}
 
 /* ---- peers: the raw disk ---- */
 
@@ -163,7 +63,7 @@ read_lengths(struct db_tx *tx, void *arg)
 static void
 learn_row(struct bench *b)
 {
-    one_event(b, b->a);
+    crowd_event(b, b->a);
     MUST(db_read(b->app.db, b->a, read_lengths, NULL));
     MUST(audit_move_now(&b->app));
 }
@@ -175,16 +75,16 @@ one_writer(struct bench *b, struct bare *bare, int fd)
 {
     double ours[ROUNDS_MAX], raw[ROUNDS_MAX], rows[ROUNDS_MAX], r_raw[ROUNDS_MAX],
         r_rows[ROUNDS_MAX];
-    struct round sum = {0};
+    struct crowd_round sum = {0};
     for (int i = 0; i < set.rounds; i++) {
         long raws = 0;
         raw[i] = raw_append(fd, set.ms, &raws);
         rows[i] = bare_rows(bare, 1, set.ms);
-        struct round r = run_crowd(b, 1, set.ms);
+        struct crowd_round r = crowd_run(b, 1, set.ms);
         ours[i] = r.rate;
         r_raw[i] = ours[i] / raw[i];
         r_rows[i] = ours[i] / rows[i];
-        add_round(&sum, &r);
+        crowd_add(&sum, &r);
     }
     size_t n = (size_t)set.rounds;
     double events = (double)sum.events;
@@ -205,9 +105,9 @@ many_writers(struct bench *b, struct bare *bare)
     double ours[ROUNDS_MAX], rows[ROUNDS_MAX], crowd[ROUNDS_MAX], sustained[ROUNDS_MAX],
         lag[ROUNDS_MAX], r_rows[ROUNDS_MAX], r_crowd[ROUNDS_MAX], cpu_crowd = 0, n_crowd = 0,
                                                                   groups = 0;
-    struct round sum = {0};
+    struct crowd_round sum = {0};
     for (int i = 0; i < set.rounds; i++) {
-        struct round r = run_crowd(b, WRITERS, set.ms);
+        struct crowd_round r = crowd_run(b, WRITERS, set.ms);
         long n = r.events, mine = r.syncs.mine;
         int group = mine > 0 ? (int)((n + mine / 2) / mine) : 1;
         rows[i] = bare_rows(bare, group > 0 ? group : 1, set.ms);
@@ -221,7 +121,7 @@ many_writers(struct bench *b, struct bare *bare)
         groups += q.groups;
         r_rows[i] = ours[i] / rows[i];
         r_crowd[i] = ours[i] / crowd[i];
-        add_round(&sum, &r);
+        crowd_add(&sum, &r);
     }
     size_t n = (size_t)set.rounds;
     double events = (double)sum.events;
@@ -416,7 +316,7 @@ pg_clients(struct bench *b, PGconn *c, const char *script, int clients, int seco
             return;
         }
         (void)pg_ask(c, "SELECT pg_stat_reset_shared('wal') IS NULL");
-        struct round r = run_crowd(b, clients, seconds * 1000);
+        struct crowd_round r = crowd_run(b, clients, seconds * 1000);
         ours[i] = r.rate;
         events = (double)r.events;
         usleep(1200000); /* the server's sessions report their numbers once a second */

@@ -12,77 +12,8 @@
 #include <sys/resource.h>
 
 #include "audit/verify.h"
-#include "bench.h"
+#include "bench_fill.h"
 #include "run/keys.h"
-
-#define WORKSPACES 4
-#define MONTHS     3
-#define BATCH      5000
-
-static const char *const firsts[] = {"Alice", "Bert", "Carla", "Dmitri", "Elif", "Farid", "Grete"};
-static const char *const lasts[] = {"Archer", "Bright",  "Costa", "Dahl",
-                                    "Engel",  "Fischer", "Gomez"};
-
-static enum err
-put_event(struct cx *cx)
-{
-    uint64_t n = rand_u64();
-    struct arena *a = cx->arena;
-    const char *first = firsts[n % 7], *last = lasts[n / 7 % 7];
-    cx->actor.name = arena_fmt(a, "%s %s", first, last);
-    cx->actor.email =
-        arena_fmt(a, "%s.%s%llu@example.org", first, last, (unsigned long long)(n % 97));
-    cx->actor.cuid = arena_fmt(a, "cuser%020llu", (unsigned long long)(n % 4001));
-    cx->address = arena_fmt(a, "203.0.%llu.%llu", (unsigned long long)(n % 200),
-                            (unsigned long long)(n / 200 % 250));
-    cx->user_agent = S("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
-                       "Chrome/126.0.0.0 Safari/537.36");
-    struct audit_change c = {S("e-mail"),
-                             arena_fmt(a, "old%llu@example.org", (unsigned long long)(n % 9973)),
-                             cx->actor.email};
-    bool change = n % 3 == 0;
-    struct audit_entry e = {
-        .event = change ? EV_USER_UPDATED : EV_LOGIN_SUCCESS,
-        .target_kind = S("user"),
-        .target_id = arena_fmt(a, "cuser%020llu", (unsigned long long)(n / 4001 % 4001)),
-        .target_name = arena_fmt(a, "%s %s", firsts[n / 49 % 7], lasts[n / 343 % 7]),
-        .client_id = (int64_t)(n % 11),
-        .text = change ? arena_fmt(a, "%s %s changed the e-mail address of user %llu", first, last,
-                                   (unsigned long long)(n % 4001))
-                       : arena_fmt(a, "%s %s signed in", first, last),
-        .changes = &c,
-        .n_changes = change ? 1 : 0};
-    return audit_record(cx, &e, NULL);
-}
-
-static enum err
-put_batch(struct cx *cx, void *arg)
-{
-    (void)arg;
-    for (int i = 0; i < BATCH; i++) {
-        cx->tenant.id = (int64_t)(rand_u64() % WORKSPACES);
-        TRY(put_event(cx));
-    }
-    return OK;
-}
-
-static void
-fill(struct bench *b, int64_t events)
-{
-    struct arena *a = arena_create("fill", (size_t)1 << 30);
-    int64_t since = month_start(clock_now(), -MONTHS);
-    for (int m = 0; m < MONTHS; m++) {
-        b->app.simulated_now = month_start(since, m) + USEC_PER_DAY;
-        for (int64_t done = 0; done < events / MONTHS; done += BATCH) {
-            struct cx cx = bench_cx(b, a, 0);
-            b->app.simulated_now += USEC_PER_SEC;
-            MUST(cx_write(&cx, put_batch, NULL));
-            arena_reset(a);
-            MUST(audit_move_now(&b->app));
-        }
-    }
-    arena_free(a);
-}
 
 static void
 tell(void *arg, const struct verify_finding *f)
@@ -110,10 +41,17 @@ measure(struct bench *b, bool deep, int rounds, int64_t hashing)
         arena_free(a);
     }
     double bare = (double)res.events / (double)hashing * 1e6;
-    figure(deep ? "verify --deep, a core" : "verify, a core", best, "/s",
-           "bare SHA-256 of the tree", best / bare, deep ? ">= 100000 /s" : ">= 300000 /s");
-    figure(deep ? "verify --deep, by the clock" : "verify, by the clock", wall, "/s", NULL, 0,
-           NULL);
+    const char *name = deep ? "verify --deep" : "verify",
+               *goal = deep ? ">= 100000 /s" : ">= 300000 /s";
+    char text[80];
+    if (b->kind == DB_SQLITE) { /* PostgreSQL's own processes are not in our processor time */
+        snprintf(text, sizeof text, "%s, a core", name);
+        figure(text, best, "/s", "bare SHA-256 of the tree", best / bare, goal);
+    }
+    snprintf(text, sizeof text, "%s, by the clock, %s", name,
+             b->kind == DB_SQLITE ? "SQLite" : "PostgreSQL");
+    figure(text, wall, "/s", "bare SHA-256 of the tree", wall / bare,
+           b->kind == DB_SQLITE ? NULL : goal);
 }
 
 /* A leaf hash and an inner node an event. */
@@ -145,9 +83,9 @@ main(int argc, char **argv)
     b.app.instance = S("cbenchinstance00000000001");
     MUST(keys_open(b.a, str_of(keys), true, &b.app.keys, &why));
     MUST(audit_heads_open(&b.app, false, &why));
-    printf("# %lld events, %d workspaces, %d months, %s\n", (long long)events, WORKSPACES, MONTHS,
-           on_pg ? "PostgreSQL" : "SQLite");
-    fill(&b, events);
+    printf("# %lld events, %d workspaces, %d months, %s\n", (long long)events, FILL_WORKSPACES,
+           FILL_MONTHS, on_pg ? "PostgreSQL" : "SQLite");
+    fill_months(&b, events);
     int64_t hashing = bare_hashing(events);
     measure(&b, false, rounds, hashing);
     measure(&b, true, rounds, hashing);
