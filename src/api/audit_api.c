@@ -14,9 +14,6 @@ static const struct sql VIEW_PUT = SQL_WRITE(
     "minute = excluded.minute, first_query = excluded.first_query, last_query = excluded.last_query, "
     "views = excluded.views");
 
-#define VIEW_MINUTES   1
-#define FOLLOW_MINUTES 60
-
 struct view {
     struct str query;
     int64_t since; /* a view noted in this minute or later speaks for this one too */
@@ -82,17 +79,23 @@ view_is_noted(struct cx *cx, void *arg)
  * further queries are not written one by one: a keystroke must not cost a commit. Following goes on
  * with a view that was noted: it is noted again once an hour, else every open page would answer
  * each event with one of its own. */
+void
+audit_view_note(struct cx *cx, struct str query, int64_t minutes)
+{
+    struct failure kept = cx->failure;
+    struct view v = {query, cx->now / USEC_PER_MIN - minutes + 1};
+    struct noted noted = {v.since, false};
+
+    if (cx_read(cx, view_is_noted, &noted) == OK && !noted.yes &&
+        cx_write(cx, note_view_body, &v) != OK)
+        log_warn("audit.view_not_recorded", LOG_STR("request", cx->request_id));
+    cx->failure = kept;
+}
+
 static void
 note_view(struct api_request *rq, int64_t minutes)
 {
-    struct failure kept = rq->cx->failure;
-    struct view v = {audit_query_text(rq), rq->cx->now / USEC_PER_MIN - minutes + 1};
-    struct noted noted = {v.since, false};
-
-    if (cx_read(rq->cx, view_is_noted, &noted) == OK && !noted.yes &&
-        cx_write(rq->cx, note_view_body, &v) != OK)
-        log_warn("audit.view_not_recorded", LOG_STR("request", rq->cx->request_id));
-    rq->cx->failure = kept;
+    audit_view_note(rq->cx, audit_query_text(rq), minutes);
 }
 
 void
@@ -247,6 +250,14 @@ get_apply(struct api_request *rq)
 }
 
 static enum err
+get_after(struct api_request *rq)
+{
+    audit_view_note(rq->cx, arena_fmt(rq->cx->arena, "event %.*s", STR_ARG(rq->param[0])),
+                    VIEW_MINUTES);
+    return OK;
+}
+
+static enum err
 catalogue_apply(struct api_request *rq)
 {
     json_begin_object(&rq->out);
@@ -254,6 +265,14 @@ catalogue_apply(struct api_request *rq)
     json_key(&rq->out, S("data"));
     audit_catalogue_json(&rq->out);
     json_end_object(&rq->out);
+    return OK;
+}
+
+/* How many events a query finds is told by it, too. */
+static enum err
+manifest_after(struct api_request *rq)
+{
+    audit_note_view(rq);
     return OK;
 }
 
@@ -329,8 +348,10 @@ const struct route audit_routes[] = {
      .permission = PERM_AUDIT_EXPORT,
      .tx = TX_NONE,
      .rate = RATE_HEAVY,
+     .events = "AuditLogViewed",
      .summary = "The signed manifest of the export that the same query gives",
-     .apply = audit_manifest_apply},
+     .apply = audit_manifest_apply,
+     .after = manifest_after},
     {.method = HTTP_POST,
      .path = "/api/v2/auditlog/clock",
      .who = WHO_PERMISSION,
@@ -346,7 +367,9 @@ const struct route audit_routes[] = {
      .who = WHO_PERMISSION,
      .permission = PERM_AUDIT_VIEW,
      .tx = TX_READ,
+     .events = "AuditLogViewed",
      .summary = "One event",
-     .apply = get_apply},
+     .apply = get_apply,
+     .after = get_after},
     {0},
 };

@@ -42,7 +42,12 @@ struct batch {
 MUST_CHECK enum err audit_query_read(struct api_request *rq, struct audit_query *q);
 /* The same as text, for the events of views and exports. */
 struct str audit_query_text(struct api_request *rq);
-/* Records that the log was looked at: at most once a minute and session. Outside any transaction. */
+/* Records that the log was looked at, with what was asked; nothing when a view of the session within
+ * so many minutes speaks for this one too. Outside any transaction; never fails the caller. */
+#define VIEW_MINUTES   1
+#define FOLLOW_MINUTES 60 /* who follows goes on with a view that was recorded */
+void audit_view_note(struct cx *cx, struct str query, int64_t minutes);
+/* The same for the query of the address: at most once a minute. */
 void audit_note_view(struct api_request *rq);
 /* Takes a place among the streams of a user; ERR_TOO_FAST when he has none left. */
 MUST_CHECK enum err audit_streams_room(struct api_request *rq, int64_t user);

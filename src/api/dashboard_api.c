@@ -1,5 +1,6 @@
 /* The first page: the caller's clients and what happened lately, as far as he may see it. */
 #include "api/api.h"
+#include "api/audit_api.h"
 #include "audit/audit.h"
 #include "core/client.h"
 
@@ -17,8 +18,11 @@ prepare(struct api_request *rq)
     bool all = cx_may(cx, PERM_AUDIT_VIEW);
 
     q.limit = all ? ACTIVITY : OWN_SCANNED;
-    if (!all)
+    if (!all) {
+        /* Only what succeeded: a denial would say that a row exists which he was told does not. */
         q.user = cx->actor.cuid;
+        q.outcome = OUTCOME_SUCCESS;
+    }
     if (audit_list(cx, &q, p) != OK) {
         fail_clear(cx); /* the page does not depend on it */
         *p = (struct audit_page){0};
@@ -38,9 +42,13 @@ write_activity(struct api_request *rq)
     json_key(w, S("activity"));
     json_begin_array(w);
     for (size_t i = 0; i < p->n && shown < ACTIVITY; i++) {
-        if (!all && !str_eq(p->events[i].actor_id, rq->cx->actor.cuid))
+        const struct audit_event *e = &p->events[i];
+
+        if (!all && !str_eq(e->actor_id, rq->cx->actor.cuid))
             continue; /* what others did to him names their addresses */
-        audit_json(w, &p->events[i]);
+        if (audit_is_own_view(e, rq->cx->actor.session))
+            continue; /* the looking at this list */
+        audit_json(w, e);
         shown++;
     }
     json_end_array(w);
@@ -104,13 +112,28 @@ apply(struct api_request *rq)
     return OK;
 }
 
+/* Who sees events of the log here has looked at it. The page asks again and again while it is open:
+ * that follows a look which was recorded, as the log's own page does. */
+static enum err
+after(struct api_request *rq)
+{
+    const struct audit_page *p = rq->state;
+
+    if (p->n > 0 && cx_may(rq->cx, PERM_AUDIT_VIEW))
+        audit_view_note(rq->cx, S("dashboard"),
+                        str_is_null(query_str(rq, "follow")) ? VIEW_MINUTES : FOLLOW_MINUTES);
+    return OK;
+}
+
 const struct route dashboard_routes[] = {
     {.method = HTTP_GET,
      .path = "/api/v2/dashboard",
      .who = WHO_SIGNED_IN,
      .tx = TX_READ,
+     .events = "AuditLogViewed",
      .summary = "My clients and recent activity",
      .prepare = prepare,
-     .apply = apply},
+     .apply = apply,
+     .after = after},
     {0},
 };

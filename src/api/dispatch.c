@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/denial.h"
 #include "api/dispatch.h"
 #include "audit/audit.h"
 #include "base/log.h"
@@ -202,25 +203,6 @@ open_body(struct cx *cx, void *arg)
     return session_open(cx, c->text, c->source);
 }
 
-/* A token that was forged, ended or belongs elsewhere is an event; ordinary expiry is not. */
-static void
-note_refusal(struct cx *cx, const struct http_request *rq)
-{
-    enum session_refusal why = session_last_refusal(cx);
-    struct failure kept = cx->failure;
-    struct audit_entry e = {
-        .event = EV_TOKEN_REFUSED, .outcome = OUTCOME_FAILURE, .instance = !cx->tenant.known};
-
-    if (why == SESSION_REFUSAL_NONE || why == SESSION_REFUSAL_MISSING ||
-        why == SESSION_REFUSAL_EXPIRED)
-        return;
-    e.text = arena_fmt(cx->arena, "A token was refused: %s (%.*s)", session_refusal_text(why),
-                       STR_ARG(rq->path));
-    fail_clear(cx);
-    audit_record_apart(cx, &e, cx->address);
-    cx->failure = kept;
-}
-
 static enum err
 authenticate(struct cx *cx, const struct route *r, const struct http_request *rq)
 {
@@ -236,29 +218,11 @@ authenticate(struct cx *cx, const struct route *r, const struct http_request *rq
         return fail_word(cx, ERR_FORBIDDEN, S("cross_site"), "The header X-Recount is missing");
     e = cx_read(cx, open_body, &c);
     if (e == ERR_UNAUTHORIZED)
-        note_refusal(cx, rq);
+        denial_of_token(cx, rq);
     return e;
 }
 
 /* ---- rights ---- */
-
-/* The route is the same denial to the log, whoever's id stands in it. */
-static void
-note_denial(struct cx *cx, const struct route *r, const struct http_request *rq)
-{
-    struct failure kept = cx->failure;
-    struct audit_entry e = {.event = EV_ACCESS_DENIED, .outcome = OUTCOME_DENIED};
-    struct str key = arena_fmt(cx->arena, "%.*s %s", STR_ARG(cx->actor.cuid), r->path);
-
-    e.target_kind = S("route");
-    e.target_id = arena_fmt(cx->arena, "%.*s %s", STR_ARG(rq->method_name), r->path);
-    e.text = arena_fmt(cx->arena, "%.*s was denied %.*s %.*s: %.*s", STR_ARG(cx->actor.name),
-                       STR_ARG(rq->method_name), STR_ARG(rq->path), STR_ARG(kept.message));
-    e.instance = !cx->tenant.known;
-    fail_clear(cx);
-    audit_record_apart(cx, &e, key);
-    cx->failure = kept;
-}
 
 /* What is open to someone who has yet to set up a second factor: his own, and signing out. Routes
  * that need a right are others' business, whatever their path says. */
@@ -320,6 +284,7 @@ check_tenant(struct api_request *rq)
     if (rq->cx->tenant.known && ((rq->param_id[i] >= 0 && rq->param_id[i] == rq->cx->tenant.id) ||
                                  str_eq(rq->param[i], rq->cx->tenant.cuid)))
         return OK;
+    rq->cx->about.hidden = rq->param_id[i] >= 0 || cuid_is(rq->param[i]);
     return fail(rq->cx, ERR_NOT_FOUND, "Workspace not found");
 }
 
@@ -335,6 +300,26 @@ check_client(struct cx *cx, void *arg)
     if (rq->param_id[i] < 0)
         return fail(cx, ERR_NOT_FOUND, "Client not found");
     return cx_may_client(cx, rq->param_id[i], rq->route->permission);
+}
+
+/* Which client a refusal is about is known where the rights on it were asked for; what was refused
+ * before that, here. */
+static void
+note_denial(struct api_request *rq, enum err e)
+{
+    struct cx *cx = rq->cx;
+
+    if (e == ERR_FORBIDDEN && rq->route->who == WHO_CLIENT && cx->about.client_id == 0) {
+        struct failure kept = cx->failure;
+
+        if (cx_read(cx, check_client, rq) != OK)
+            fail_clear(cx); /* it is not this request's failure */
+        cx->failure = kept;
+    }
+    if (e == ERR_FORBIDDEN)
+        denial_of_route(cx, rq->route, rq->http);
+    else if (e == ERR_NOT_FOUND && cx->about.hidden)
+        denial_of_hidden(cx, rq->route, rq->http);
 }
 
 /* ---- running ---- */
@@ -399,8 +384,9 @@ serve(struct api_request *rq)
     enum err e;
 
     TRY(authenticate(rq->cx, rq->route, rq->http));
-    TRY(check_tenant(rq));
-    e = check_right(rq->cx, rq->route);
+    e = check_tenant(rq);
+    if (e == OK)
+        e = check_right(rq->cx, rq->route);
     if (e == OK && rq->route->who == WHO_CLIENT &&
         (rq->route->body != BODY_NONE || rq->route->prepare))
         e = cx_read(rq->cx, check_client, rq); /* nothing of the body is told to who has no right */
@@ -414,8 +400,7 @@ serve(struct api_request *rq)
         e = rq->route->prepare(rq);
     if (e == OK && !rq->job)
         e = run(rq);
-    if (e == ERR_FORBIDDEN)
-        note_denial(rq->cx, rq->route, rq->http);
+    note_denial(rq, e);
     return e;
 }
 
@@ -533,8 +518,7 @@ api_handle(void *arg, struct http_request *http, struct http_response *rs)
     } else {
         rq->rs = rs;
         e = run(rq);
-        if (e == ERR_FORBIDDEN)
-            note_denial(rq->cx, rq->route, http);
+        note_denial(rq, e);
     }
     finish(rq, e);
 }
@@ -585,6 +569,7 @@ api_before_upload(void *arg, struct http_request *http, struct http_limits *limi
         e = check_store(&cx, rq.route);
     if (e == OK)
         return;
+    note_denial(&rq, e);
     limits->refuse = e;
     answer_failure(&cx, rs, e);
 }

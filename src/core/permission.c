@@ -107,7 +107,7 @@ cx_is_process(const struct cx *cx)
 static const struct sql CLIENT_RIGHTS = SQL_READ(
     "SELECT CASE WHEN cu.user_id IS NULL THEN 0 ELSE 1 END, r.key, rp.permission, "
     "CASE WHEN t.tier_id IS NULL THEN 0 ELSE (SELECT COUNT(*) FROM tier x WHERE x.tenant_id = t.tenant_id AND "
-    "(x.level < t.level OR (x.level = t.level AND x.tier_id <= t.tier_id))) END FROM client c "
+    "(x.level < t.level OR (x.level = t.level AND x.tier_id <= t.tier_id))) END, c.name FROM client c "
     "LEFT JOIN client_user cu ON cu.tenant_id = c.tenant_id AND cu.client_id = c.client_id AND cu.user_id = $3 "
     "LEFT JOIN role r ON r.tenant_id = cu.tenant_id AND r.cuid = cu.role_cuid AND r.enabled = 1 "
     "LEFT JOIN role_permission rp ON rp.tenant_id = r.tenant_id AND rp.role_cuid = r.cuid "
@@ -126,6 +126,8 @@ client_rights(struct cx *cx, int64_t client_id, struct client_rights *out)
     TRY(db_query(cx->tx, &CLIENT_RIGHTS,
                  ARGS(V_INT(cx->tenant.id), V_INT(client_id), V_INT(cx->actor.user_id)), &rows));
     while ((e = db_next(rows)) == OK) {
+        if (!exists)
+            r.name = arena_str(cx->arena, db_text(rows, 4));
         exists = true;
         r.member = db_int(rows, 0) != 0 && !cx_is_process(cx);
         if (r.member) {
@@ -149,7 +151,10 @@ cx_may_client(struct cx *cx, int64_t client_id, enum permission p)
 {
     struct client_rights r;
 
+    cx->about = (struct about){0};
     TRY(client_rights(cx, client_id, &r));
+    if (!str_is_null(r.name))
+        cx->about = (struct about){client_id, r.name, !r.visible};
     if (!r.visible)
         return fail(cx, ERR_NOT_FOUND, "Client not found");
     if (!permission_has(&r.set, p))

@@ -52,7 +52,7 @@ struct grants {
 /* Holds p tenant-wide. */
 bool cx_may(const struct cx *cx, enum permission p);
 /* Holds p on a client (needs cx->tx): OK; ERR_NOT_FOUND when the client does not exist or the caller may not even see it;
- * ERR_FORBIDDEN when he sees it but lacks p. */
+ * ERR_FORBIDDEN when he sees it but lacks p. cx->about says which client it was, for the log alone. */
 MUST_CHECK enum err cx_may_client(struct cx *cx, int64_t client_id, enum permission p);
 /* A command, a process of ours or set-up acts, not a person: bound by no grants of its own. */
 bool cx_is_process(const struct cx *cx);
@@ -60,9 +60,10 @@ bool cx_is_process(const struct cx *cx);
 /* The caller's rights on one client: tenant-wide ones and those of his role there. */
 struct client_rights {
     struct permission_set set;
-    bool visible;  /* the client exists and he may see it */
-    bool member;   /* he is assigned to it */
-    int64_t level; /* his tier's level there, 0: none */
+    bool visible;    /* the client exists and he may see it */
+    bool member;     /* he is assigned to it */
+    int64_t level;   /* his tier's level there, 0: none */
+    struct str name; /* the client's, whether or not he may see it; null: it does not exist */
 };
 MUST_CHECK enum err client_rights(struct cx *cx, int64_t client_id, struct client_rights *out);
 

@@ -39,6 +39,13 @@ struct actor {
     struct str session; /* cuid of session or access token; null otherwise */
 };
 
+/* The client a request is about, for the event when it is denied. */
+struct about {
+    int64_t client_id; /* 0: none, or it does not exist */
+    struct str client_name;
+    bool hidden; /* what was asked for is kept from the caller: to him it does not exist */
+};
+
 /* One bad field of the input. */
 struct field_error {
     struct str pointer; /* JSON pointer or parameter name, e.g. "/users/0/email", "limit" */
@@ -71,6 +78,7 @@ struct cx {
     struct db_tx *tx; /* NULL outside a transaction */
     int attempt;      /* of the job that runs, from 1; 0: no job */
     struct failure failure;
+    struct about about;
 };
 
 /* Records the first failure and returns its code: `return fail(cx, ERR_CONFLICT, "…");`. Later

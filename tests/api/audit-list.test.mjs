@@ -109,6 +109,38 @@ test("viewing the log is one event a minute, and its query is not found by plain
   assert.ok(views.length >= 1 && views.length <= 3, `${views.length} views`);
   assert.equal((await admin.events({ q: "zebrafinch" })).length, 0);
 });
+/** What the log says that this session looked at, oldest first: "query: …" without what follows. */
+const looks = async (c) => (await admin.events({ event_type: "AuditLogViewed", limit: "1000" })).filter((e) => e.actor.session === c.session).map((e) => e.private_detail.replace(/;.*/, "")).reverse();
+/** A session of its own, of which no view has been recorded yet. */
+async function fresh(email = ADMIN.email) {
+  const c = await s.as(email), { cuid } = await admin.event("LoginSuccess", (e) => e.actor.email === email);
+  return Object.assign(c, { session: (await admin.ok("GET", `/api/v2/auditlog/${cuid}`)).data.actor.session });
+}
+test("one event, read by its address, is a view like the list", async () => {
+  const [{ cuid }] = await admin.events({ event_type: "ClientCreated", limit: "1" }), c = await fresh();
+  assert.equal((await c.get("/api/v2/auditlog/c00000000000000000000000")).status, 404);
+  for (let i = 0; i < 5; i++) await c.ok("GET", `/api/v2/auditlog/${cuid}`);
+  const seen = await looks(c);
+  assert.ok(seen.length >= 1 && seen.length <= 2, `${seen.length} views within a minute`); // two where it turns
+  assert.equal(seen[0], `query: event ${cuid}`);
+});
+test("so are the events on the first page of who may see them, and of nobody else", async () => {
+  const c = await fresh();
+  for (let i = 0; i < 5; i++) {
+    const d = await c.ok("GET", `/api/v2/dashboard${i ? "?follow=1" : ""}`);
+    assert.equal(d.activityScope, "workspace");
+    assert.ok(d.activity.length > 0 && d.activity.every((e) => e.actor.session !== c.session || e.event_type !== "AuditLogViewed"), "one's own looking is not among them");
+  }
+  assert.deepEqual(await looks(c), ["query: dashboard"], "and following it adds nothing");
+  const rita = await fresh("rita@example.org");
+  assert.equal((await rita.ok("GET", "/api/v2/dashboard")).activityScope, "own");
+  assert.deepEqual(await looks(rita), []);
+});
+test("a manifest, which tells how many there are, is one too", async () => {
+  const c = await fresh();
+  await c.ok("GET", "/api/v2/auditlog/export/manifest?event_type=ClientCreated");
+  assert.deepEqual(await looks(c), ["query: event_type=ClientCreated"]);
+});
 test("recount audit list reads the same events offline", async () => {
   const r = recount(["audit", "list", "--query", "Seen at once 7", "--data", s.store.data, ...s.store.flags]);
   assert.equal(r.status, 0, r.err);

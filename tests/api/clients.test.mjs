@@ -1,6 +1,6 @@
 /** Clients and the people who may see them: shapes, rights, events. */
 import { test, after, before } from "node:test";
-import { serve, assert } from "./harness.mjs";
+import { serve, assert, until } from "./harness.mjs";
 
 let s, admin, id;
 before(async () => {
@@ -71,6 +71,37 @@ test("who is not assigned does not see it: 404, not 403", async () => {
   assert.deepEqual(await ana.ok("GET", "/api/v1/client/list"), []);
   assert.equal((await ana.ok("POST", "/api/v2/clients", { pagination: { offset: 0, limit: 100 } })).meta.pagination.total, 0);
 });
+/** An answer without what differs between any two: its request and its moment. */
+const plain = (r) => ({ status: r.status, text: r.text.replace(r.body.requestId, "…"), headers: Object.fromEntries(Object.entries(r.headers).filter(([k]) => !/^(date|x-request-id)$/.test(k))) });
+test("to him it is as if there were none, and the log says who asked for what", async () => {
+  const ana = await s.as("ana@example.org"), none = "/api/v1/client/999999", there = `/api/v1/client/${id}`;
+  const asked = [];
+  for (const [method, body] of [["GET"], ["PUT", { name: "x" }], ["PUT", "no json"], ["DELETE"]]) {
+    const missing = await ana.request(method, none, body), hidden = await ana.request(method, there, body);
+    assert.equal(hidden.status, 404);
+    assert.deepEqual(plain(hidden), plain(missing), method);
+    asked.push({ method, hidden: hidden.body.requestId, missing: missing.body.requestId });
+  }
+  for (const a of asked) {
+    const e = await admin.event("AccessDenied", (x) => x.request_id === a.hidden);
+    assert.deepEqual([e.outcome, e.actor.email, e.target.id, e.client], ["denied", "ana@example.org", `${a.method} /api/v1/client/{c}`, { id, name: "Acme" }]);
+    assert.match(e.message, new RegExp(`was denied ${a.method} ${there}: not assigned to client Acme$`));
+  }
+  const all = await admin.events({ event_type: "AccessDenied", limit: "1000" });
+  assert.deepEqual(all.filter((e) => asked.some((a) => a.missing === e.request_id)), [], "what does not exist is denied to nobody");
+  assert.ok((await admin.events({ event_type: "AccessDenied", client: String(id) })).length >= asked.length, "the filter by client finds them");
+  assert.doesNotMatch(JSON.stringify(await ana.ok("GET", "/api/v2/dashboard")), /AccessDenied|Acme/, "nor does his own page tell");
+});
+test("a flood of such requests is a bounded number of events, and their counts are its size", async () => {
+  const uma = await s.as("uma@example.org"), n = 300;
+  await Promise.all(Array.from({ length: 10 }, async () => { for (let i = 0; i < n / 10; i++) assert.equal((await uma.get(`/api/v1/client/${id}/logo`)).status, 404); }));
+  const events = await until(async () => {
+    const all = (await admin.events({ event_type: "AccessDenied", limit: "1000" })).filter((e) => e.actor.email === "uma@example.org");
+    return all.reduce((sum, e) => sum + (e.count ?? 1), 0) === n && all;
+  }, "the counted events", 40_000);
+  assert.ok(events.length <= 40, `${events.length} events`);
+  for (const e of events) assert.deepEqual(e.client, { id, name: "Acme" });
+});
 test("assign, change, remove: answers name the people, each is an event", async () => {
   const r = await admin.ok("POST", `/api/v2/tenant/0/client/${id}/user/assign`, { users: [{ username: "ana@example.org", role: "ANALYST" }, { username: "ghost@example.org", role: "ANALYST" }] });
   assert.deepEqual(r.users_assigned, ["ana@example.org"]);
@@ -82,8 +113,11 @@ test("assign, change, remove: answers name the people, each is an event", async 
   assert.equal((await ana.put(`/api/v1/client/${id}`, { description: "by ana" })).status, 403);
   await admin.ok("POST", `/api/v2/tenant/0/client/${id}/user/assign`, { users: [{ username: "ana@example.org", role: "STD_USER" }] });
   assert.equal((await ana.put(`/api/v1/client/${id}`, { description: "by ana" })).status, 200, "the client's role gives more there");
-  assert.ok((await admin.events({ event_type: "UserClientRoleUpdated" })).some(about("ana@example.org")) ||
-    (await admin.events({ event_type: "UserClientRoleAssigned" })).filter(about("ana@example.org")).length === 2);
+  const changed = await admin.event("UserClientRoleUpdated", about("ana@example.org"));
+  assert.deepEqual([changed.target.email, changed.client], ["ana@example.org", { id, name: "Acme" }]);
+  const [role] = changed.changes.filter((c) => c.field === "role");
+  assert.deepEqual([role.before, role.after], ["Analyst", "Standard User"]);
+  assert.ok(changed.changes.every((c) => c.before !== null && c.after !== null && c.before !== c.after), JSON.stringify(changed.changes));
   const users = await admin.ok("GET", `/api/v2/tenants/0/clients/${id}/users`);
   assert.ok((users.data ?? users).some((u) => (u.email ?? u.username) === "ana@example.org" && u.role === "STD_USER"));
   assert.ok(Array.isArray(await admin.ok("GET", `/api/v1/tenant/0/client/${id}/users`)));
@@ -96,6 +130,25 @@ test("assign, change, remove: answers name the people, each is an event", async 
   await admin.event("UserClientRoleRemoved", about("ana@example.org"));
   assert.equal((await ana.get(`/api/v1/client/${id}`)).status, 404);
 });
+test("a change of the classification: the one before and the one after", async () => {
+  const tiers = await admin.ok("GET", "/api/v2/tenants/0/tiers"), [high, low] = (tiers.data ?? tiers).slice(0, 2);
+  const put = (tier) => admin.ok("POST", `/api/v2/tenant/0/client/${id}/user/assign`, { users: [{ username: "stan@example.org", role: "STD_USER", classificationId: tier }] });
+  const change = async (before, after) => {
+    const e = await admin.event("UserClientRoleUpdated", (x) => about("stan@example.org")(x) && x.changes.some((c) => c.field === "classification" && c.after === after && c.before === before));
+    assert.deepEqual(e.client, { id, name: "Acme" });
+    assert.deepEqual(e.changes.filter((c) => c.field === "role"), [], "what did not change is not said");
+  };
+  await put(low.id);
+  const e = await admin.event("UserClientRoleAssigned", about("stan@example.org"));
+  assert.deepEqual(e.changes.filter((c) => c.field === "classification").map((c) => [c.before, c.after]), [[null, low.name]]);
+  await put(high.id);
+  await change(low.name, high.name);
+  await put("");
+  await change(high.name, null);
+  const n = (await admin.events({ event_type: "UserClientRoleUpdated", limit: "1000" })).length;
+  await put("");
+  assert.equal((await admin.events({ event_type: "UserClientRoleUpdated", limit: "1000" })).length, n, "nothing changed, nothing is recorded");
+});
 test("remove as a multipart form", async () => {
   await admin.ok("POST", `/api/v2/tenant/0/client/${id}/user/assign`, { users: [{ username: "uma@example.org", role: "ANALYST" }] });
   const b = "----x9";
@@ -105,9 +158,12 @@ test("remove as a multipart form", async () => {
   await admin.event("UserClientRoleRemoved", about("uma@example.org"));
 });
 test("bulk assign creates or assigns, in the older shape", async () => {
-  const r = await admin.post(`/api/v2/tenant/0/client/${id}/bulk/users/assign`, [{ email: "uma@example.org", role: "ANALYST", name: { first: "U", last: "M" }, default_group: false }]);
+  const people = (await admin.ok("GET", "/api/v1/tenant/0/user/list")).length;
+  const r = await admin.post(`/api/v2/tenant/0/client/${id}/bulk/users/assign`, [{ email: "ghost@example.org", role: "ANALYST" }, { email: "uma@example.org", role: "ANALYST", name: { first: "U", last: "M" }, default_group: false }]);
   assert.equal(r.status, 200, r.text);
-  assert.deepEqual(r.body.users_assigned, ["uma@example.org"]);
+  assert.deepEqual([r.body.users_assigned, r.body.users_rejected], [["uma@example.org"], []], "unknown addresses are in neither list, here too");
+  assert.equal((await admin.ok("GET", "/api/v1/tenant/0/user/list")).length, people, "nor is anybody made of them");
+  assert.deepEqual((await admin.events({ q: "ghost@example.org" })).filter((e) => e.event_type !== "AuditLogViewed"), []);
 });
 test("a logo: PNG accepted, anything else refused", async () => {
   const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");

@@ -4,7 +4,7 @@
  * workspace that is not the caller's. A route missing from the table fails the test: a new endpoint needs a line here.
  */
 import { test, after, before } from "node:test";
-import { serve, assert, ADMIN } from "./harness.mjs";
+import { serve, assert, until, everything, ADMIN } from "./harness.mjs";
 import { routes } from "./routes.mjs";
 import { ALLOWED } from "./allowed.mjs";
 
@@ -56,8 +56,15 @@ test("the table: nobody but those named gets past the right", async () => {
   }
   assert.deepEqual(wrong, []);
 });
-test("a workspace that is not the caller's does not exist", async () => {
-  const wrong = [];
+/** Each of these "METHOD /path" is in the log as denied, by an event that `is`. */
+const denied = (keys, is) => until(async () => {
+  const seen = new Set((await everything(people.admin, { event_type: "AccessDenied" })).filter(is).map((e) => e.target.id));
+  const missing = [...keys].filter((k) => !seen.has(k));
+  assert.deepEqual(missing, [], "not recorded as denied");
+  return true;
+}, "the denials in the log");
+test("a workspace that is not the caller's does not exist, and the log says that he asked", async () => {
+  const wrong = [], asked = new Set();
   for (const r of routes().filter((x) => x.path.includes("{t}"))) {
     const key = `${r.method} ${r.path}`;
     if (ALLOWED[key] === "public") continue;
@@ -65,18 +72,23 @@ test("a workspace that is not the caller's does not exist", async () => {
       const a = await people.admin.request(r.method, fill(r.path, { t }), ...body(r));
       if (a.status !== 404) wrong.push(`${r.method} ${r.path} t=${t}: ${a.status} ${a.text.slice(0, 100)}`);
     }
+    asked.add(key);
   }
   assert.deepEqual(wrong, []);
+  await denied(asked, (e) => e.actor.email === ADMIN.email && /: it is not the own workspace$/.test(e.message));
 });
-test("another client does not exist for who is not assigned", async () => {
-  const wrong = [];
+test("another client does not exist for who is not assigned, and the log says that he asked", async () => {
+  const wrong = [], asked = { std: new Set(), analyst: new Set(), auditor: new Set() };
   for (const r of routes().filter((x) => x.path.includes("{c}"))) {
     for (const who of ["std", "analyst", "auditor"]) {
-      const a = await people[who].request(r.method, fill(r.path), ...body(r));
-      if (![403, 404].includes(a.status)) wrong.push(`${r.method} ${r.path} as ${who}: ${a.status}`);
+      const a = await people[who].request(r.method, fill(r.path), ...body(r)), none = await people[who].request(r.method, fill(r.path, { c: "99999999" }), ...body(r));
+      if (a.status !== 404) wrong.push(`${r.method} ${r.path} as ${who}: ${a.status}`);
+      if (a.text.replace(a.body?.requestId, "") !== none.text.replace(none.body?.requestId, "")) wrong.push(`${r.method} ${r.path} as ${who}: ${a.text} / ${none.text}`);
+      asked[who].add(`${r.method} ${r.path}`);
     }
   }
   assert.deepEqual(wrong, []);
+  for (const who of Object.keys(asked)) await denied(asked[who], (e) => e.actor.email === people[who].email && e.client?.id === ids.client && e.client.name === "Hidden");
 });
 test("ids of others inside bodies are refused too", async () => {
   const a = await people.std.post(`/api/v2/tenant/0/client/${ids.client}/user/assign`, { users: [{ username: "std@example.org", role: "ADMIN" }] });

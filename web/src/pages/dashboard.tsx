@@ -2,6 +2,7 @@
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { IconActivity, IconBuilding, IconChevronRight } from "@tabler/icons-react";
+import { useRef } from "react";
 import { Link } from "react-router";
 import { get, type Client, type Event } from "../api";
 import { useSession } from "../session";
@@ -10,7 +11,13 @@ import { outcomeWord, who } from "./audit-parts";
 
 const NAMES: Record<string, string> = { clients: "Clients", users: "Users", users_enabled: "Enabled users", users_locked: "Locked accounts", locked: "Locked accounts", events_24h: "Events in 24 hours", events: "Events", events_today: "Events today", failed_sign_ins: "Failed sign-ins, 24 hours", login_failures_24h: "Failed sign-ins, 24 hours", sessions: "Sessions" };
 export function Dashboard() {
-  const s = useSession(), q = useQuery({ queryKey: ["dashboard"], refetchInterval: 30_000, queryFn: ({ signal }) => get<{ clients?: Client[]; activity?: Event[]; counts?: Record<string, number>; data?: { clients: Client[]; activity: Event[]; counts: Record<string, number> } }>("/api/v2/dashboard", signal) });
+  // Asked again while it is open, it follows the log; only the first time it is a look of its own.
+  const again = useRef(false);
+  const s = useSession(), q = useQuery({ queryKey: ["dashboard"], refetchInterval: 30_000, queryFn: async ({ signal }) => {
+    const d = await get<{ clients?: Client[]; activity?: Event[]; counts?: Record<string, number>; data?: { clients: Client[]; activity: Event[]; counts: Record<string, number> } }>(`/api/v2/dashboard${again.current ? "?follow=1" : ""}`, signal);
+    again.current = true;
+    return d;
+  } });
   const d = q.data?.data ?? q.data, hour = new Date().getHours(), counts = Object.entries(d?.counts ?? {}).filter(([, v]) => typeof v === "number");
   return (
     <Page title="Dashboard" text={`Good ${hour < 12 ? "morning" : hour < 18 ? "afternoon" : "evening"}, ${s.user.first}.`}>
