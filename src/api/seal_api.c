@@ -3,23 +3,24 @@
  *
  * red: damage was found, signing stopped because the log is not the one that was signed, or a
  * witness remembers another log.
- * amber: nothing is known to be wrong, but something that would show it is missing or old.
+ * amber: nothing is known to be wrong, but something that would show it is missing or old: of the
+ * witnesses, the quorum of their policy.
  * green: neither. */
 #include "api/api.h"
+#include "api/witness_api.h"
 #include "audit/proof.h"
 #include "base/text.h"
 #include "core/selfcheck.h"
 #include "out/cosign.h"
 
-#define SIGNED_WITHIN   USEC_PER_MIN /* a head follows its event within a second */
-#define CHECKED_WITHIN  (48 * USEC_PER_HOUR)
-#define COSIGNED_WITHIN (24 * USEC_PER_HOUR)
+#define SIGNED_WITHIN  USEC_PER_MIN /* a head follows its event within a second */
+#define CHECKED_WITHIN (48 * USEC_PER_HOUR)
 
 struct seal {
     struct audit_head head;
     bool has_head, behind; /* behind: events wait for a checkpoint longer than they should */
     struct selfcheck_state check;
-    struct cosign_status against; /* a witness that contradicts the log; no name: none does */
+    struct witnesses w;
     struct str reason[8];
     size_t n;
     bool red;
@@ -41,13 +42,7 @@ read_seal(struct cx *cx, void *arg)
     if (e != OK && e != ERR_NOT_FOUND)
         return e;
     s->has_head = e == OK;
-    for (size_t i = 0; i < cosign_configured(cx->app) && s->against.name.n == 0; i++) {
-        struct cosign_status w;
-
-        TRY(cosign_status(cx, i, cx->tenant.id, &w));
-        if (w.contradicts)
-            s->against = w;
-    }
+    TRY(witnesses_look(cx, s->has_head ? &s->head : NULL, &s->w));
     return selfcheck_get(cx, false, &s->check);
 }
 
@@ -63,6 +58,38 @@ look_at_head(struct cx *cx, struct seal *s, int64_t newest)
 }
 
 static void
+judge_witnesses(struct cx *cx, struct seal *s)
+{
+    const struct witnesses *w = &s->w;
+
+    for (size_t i = 0; i < w->view.n; i++)
+        if (w->v[i].known.state == WITNESS_CONTRADICTS) {
+            reason(s, true,
+                   arena_fmt(cx->arena, "The witness %.*s contradicts the log: %.*s.",
+                             STR_ARG(w->v[i].name), STR_ARG(w->v[i].known.why)));
+            break;
+        }
+    if (!str_is_null(w->view.refused))
+        reason(s, false,
+               arena_fmt(cx->arena,
+                         "The changed policy of witnesses is refused, the one before holds: %.*s.",
+                         STR_ARG(w->view.refused)));
+    if (w->view.n > 0 && !w->sent)
+        reason(s, false, S("The policy of witnesses does not name this log: none is asked."));
+    else if (w->quorum.met && !w->quorum.none)
+        return;
+    else if (w->view.n > 0 && !w->quorum.none)
+        reason(s, false,
+               arena_fmt(cx->arena,
+                         "The quorum of witnesses has not cosigned within 24 hours: %.*s.",
+                         STR_ARG(w->quorum.missing)));
+    else if (w->quorum.newest == 0)
+        reason(s, false, S("No independent witness has cosigned a checkpoint."));
+    else if (cx->now - w->quorum.newest > COSIGNED_WITHIN)
+        reason(s, false, S("The last cosignature of a witness is older than 24 hours."));
+}
+
+static void
 judge(struct cx *cx, struct seal *s)
 {
     const struct selfcheck_state *c = &s->check;
@@ -75,10 +102,6 @@ judge(struct cx *cx, struct seal *s)
         reason(s, true,
                S("The log is not the one this server has signed: nothing is signed until this is "
                  "mended."));
-    if (s->against.name.n > 0)
-        reason(s, true,
-               arena_fmt(cx->arena, "The witness %.*s contradicts the log: %.*s.",
-                         STR_ARG(s->against.name), STR_ARG(s->against.error)));
     if (!s->has_head)
         reason(s, false, S("The log has no signed checkpoint yet."));
     else if (s->behind)
@@ -87,10 +110,7 @@ judge(struct cx *cx, struct seal *s)
         reason(s, false, S("The server has not checked the whole log yet."));
     else if (cx->now - c->completed_at > CHECKED_WITHIN)
         reason(s, false, S("The last check of the whole log is older than 48 hours."));
-    if (!s->has_head || s->head.cosigned_at == 0)
-        reason(s, false, S("No independent witness has cosigned a checkpoint."));
-    else if (cx->now - s->head.cosigned_at > COSIGNED_WITHIN)
-        reason(s, false, S("The last cosignature of a witness is older than 24 hours."));
+    judge_witnesses(cx, s);
 }
 
 /* ---- encoding ---- */
@@ -115,6 +135,16 @@ kv_text(struct json_writer *w, const char *name, struct str s)
         json_str(w, s);
 }
 
+static int64_t
+contradicting(const struct witnesses *w)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < w->view.n; i++)
+        n += w->v[i].known.state == WITNESS_CONTRADICTS;
+    return n;
+}
+
 static void
 write_checkpoint(struct json_writer *w, struct cx *cx, const struct seal *s)
 {
@@ -133,8 +163,9 @@ write_checkpoint(struct json_writer *w, struct cx *cx, const struct seal *s)
     }
     json_key(w, S("witnesses"));
     json_begin_object(w);
-    json_kv_i64(w, "configured", (int64_t)cosign_configured(cx->app));
-    kv_time(w, a, "cosigned_at", s->has_head ? s->head.cosigned_at : 0);
+    json_kv_i64(w, "configured", (int64_t)s->w.view.n);
+    kv_time(w, a, "cosigned_at", s->w.quorum.newest);
+    json_kv_i64(w, "contradicting", contradicting(&s->w));
     json_end_object(w);
 }
 

@@ -68,6 +68,8 @@ struct audit_entry {
 /* Appends the event to the tail of cx->tx (a write). Gives the event's cuid in *cuid (may be NULL).
  * The event covers the tables its type names. */
 MUST_CHECK enum err audit_record(struct cx *cx, const struct audit_entry *e, struct str *cuid);
+/* The same in the instance's log and in each workspace's: for what concerns the proofs of all. */
+MUST_CHECK enum err audit_record_everywhere(struct cx *cx, const struct audit_entry *e);
 /* Covers writes to a table that need no event, by a named reason; the list of reasons is
  * audit/reasons.def and a test's expectation. */
 enum reason {

@@ -86,7 +86,6 @@ static const struct sql put_hold =
                                   "VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING");
 static const struct sql end_hold =
     SQL_WRITE("audit_clock_hold", "DELETE FROM audit_clock_hold WHERE id = 1");
-static const struct sql tenants = SQL_READ("SELECT tenant_id, cuid FROM tenant ORDER BY tenant_id");
 
 struct asked {
     const char *host;
@@ -145,12 +144,6 @@ struct told {
     struct str text;
 };
 
-struct tenant {
-    int64_t id;
-    struct str cuid;
-    struct tenant *next;
-};
-
 static struct str
 span(struct arena *a, int64_t us)
 {
@@ -183,45 +176,22 @@ sentence(struct arena *a, const struct told *x)
                      x->v.moved < 0 ? "back" : "forward", STR_ARG(by), held);
 }
 
-static enum err
-read_tenants(struct cx *cx, struct tenant **out)
-{
-    struct db_rows *r = NULL;
-    enum err e;
-    TRY(db_query(cx->tx, &tenants, NO_ARGS, &r));
-    while ((e = db_next(r)) == OK) {
-        struct tenant *t = arena_new(cx->arena, struct tenant);
-        *t = (struct tenant){db_int(r, 0), db_text_keep(r, 1), *out};
-        *out = t;
-    }
-    return e == ERR_END ? OK : e;
-}
-
 /* In the instance's log and in each workspace's: the times in both hang on this clock. */
 static enum err
 tell_body(struct cx *cx, void *arg)
 {
     const struct told *x = arg;
-    struct tenant *list = NULL;
     struct audit_change change = {
         S("clock moved by (s)"), STR_NULL,
         arena_fmt(cx->arena, "%lld", (long long)(x->v.moved / USEC_PER_SEC))};
     struct audit_entry e = {.event = EV_CLOCK_STEPPED,
-                            .instance = true,
                             .text = x->text,
                             .changes = &change,
                             .n_changes = 1,
                             .target_kind = S("audit")};
     if (x->v.holds)
         TRY(db_exec(cx->tx, &put_hold, ARGS(V_INT(cx->now), V_INT(x->v.moved)), NULL));
-    TRY(audit_record(cx, &e, NULL));
-    TRY(read_tenants(cx, &list));
-    e.instance = false;
-    for (struct tenant *t = list; t != NULL; t = t->next) {
-        cx->tenant = (struct tenant_ref){true, t->id, t->cuid};
-        TRY(audit_record(cx, &e, NULL));
-    }
-    return OK;
+    return audit_record_everywhere(cx, &e);
 }
 
 static enum err

@@ -12,8 +12,11 @@
 
 static const struct sql waiting = SQL_READ(
     "SELECT h.tenant_id, h.epoch, h.origin, h.size, h.root, h.note, h.signed_at, h.cosigned_at,"
-    " coalesce(c.size, 0) FROM audit_head h LEFT JOIN audit_cosigned c"
+    " coalesce(c.size, 0), coalesce(w.state, 0), coalesce(w.asked_at, 0), coalesce(w.told, 0),"
+    " coalesce(w.told_from, 0), coalesce(w.told_n, 0) FROM audit_head h LEFT JOIN audit_cosigned c"
     " ON c.tenant_id = h.tenant_id AND c.epoch = h.epoch AND c.witness = $1"
+    " LEFT JOIN audit_witness w"
+    " ON w.tenant_id = h.tenant_id AND w.epoch = h.epoch AND w.witness = $1"
     " WHERE h.tenant_id > $2 AND (c.size IS NULL OR c.size < h.size OR c.at < $3)"
     " AND NOT EXISTS (SELECT 1 FROM audit_head x WHERE x.tenant_id = h.tenant_id"
     " AND x.epoch > h.epoch) ORDER BY h.tenant_id LIMIT $4");
@@ -44,7 +47,12 @@ gather(struct db_tx *tx, void *arg)
                                                 .note = db_text_keep(q, 5),
                                                 .signed_at = db_int(q, 6),
                                                 .cosigned_at = db_int(q, 7)},
-                                       .from = db_int(q, 8)};
+                                       .from = db_int(q, 8),
+                                       .was = {.state = (enum audit_witness_state)db_int(q, 9),
+                                               .asked_at = db_int(q, 10),
+                                               .told = (enum audit_witness_state)db_int(q, 11),
+                                               .told_from = db_int(q, 12),
+                                               .told_n = db_int(q, 13)}};
         if (root.n == SHA256_LEN)
             memcpy(u->head.root.b, root.p, SHA256_LEN);
     }

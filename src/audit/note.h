@@ -128,5 +128,12 @@ size_t policy_witnesses(const struct policy *p, const struct policy_witness **ou
  * signature of any key of the policy refuses the whole. *why: what is missing or wrong. */
 bool policy_satisfied(const struct policy *p, struct arena *a, const struct note *n, int64_t oldest,
                       struct str *why);
+/* Whether the witnesses that count (one truth value each, in the order of policy_witnesses()) make the
+ * quorum. */
+bool policy_quorum_is_met(const struct policy *p, struct arena *a, const bool *counts);
+/* Whether the quorum names this witness, by itself or in a group. */
+bool policy_quorum_names(const struct policy *p, size_t witness);
+/* The quorum in words: "both (2 of 2: auditor, board)"; "none"; a very long one is cut. */
+struct str policy_quorum_text(const struct policy *p, struct arena *a);
 
 #endif

@@ -4,9 +4,10 @@
 #include "audit/note_priv.h"
 #include "base/text.h"
 
-#define KEY_ML_DSA_44 0x06 /* taken, and never satisfied: no library of ours checks it */
-#define WORDS_MAX     (POLICY_NAMES_MAX + 3)
-#define SHOWN_MAX     80 /* bytes of a name in a message */
+#define KEY_ML_DSA_44   0x06 /* taken, and never satisfied: no library of ours checks it */
+#define WORDS_MAX       (POLICY_NAMES_MAX + 3)
+#define SHOWN_MAX       80             /* bytes of a name in a message */
+#define QUORUM_TEXT_MAX ((size_t)1000) /* bytes after which a quorum is told no further */
 
 /* A witness or a group. */
 struct named {
@@ -372,7 +373,7 @@ witnessed(const struct judge *j, bool *counts, struct buf *missing)
         if (v == NOTE_BAD)
             return refuse(j, "a wrong cosignature of the witness", w->name);
         counts[i] = v == NOTE_GOOD && when >= j->oldest;
-        if (!counts[i]) {
+        if (!counts[i] && policy_quorum_names(j->p, i)) {
             buf_cstr(missing, missing->n > 0 ? ", " : "");
             buf_str(missing, shown(j->a, w->name));
             buf_cstr(missing, v == NOTE_GOOD ? " (too old)" : "");
@@ -382,20 +383,71 @@ witnessed(const struct judge *j, bool *counts, struct buf *missing)
 }
 
 /* Members are defined in front of their groups: one pass settles all. */
-static bool
-quorum_is_met(const struct judge *j, const bool *counts)
+bool
+policy_quorum_is_met(const struct policy *p, struct arena *a, const bool *counts)
 {
-    bool *met = arena_array(j->a, bool, j->p->n_named);
+    bool *met = arena_array(a, bool, p->n_named + 1);
 
-    for (size_t i = 0; i < j->p->n_named; i++) {
-        const struct named *x = &j->p->named[i];
+    for (size_t i = 0; i < p->n_named; i++) {
+        const struct named *x = &p->named[i];
         size_t have = 0;
 
         for (size_t m = 0; m < x->n; m++)
             have += met[x->members[m]];
         met[i] = x->is_group ? have >= x->k : counts[x->witness];
     }
-    return j->p->any_quorum || met[j->p->quorum];
+    return p->any_quorum || met[p->quorum];
+}
+
+/* Members have smaller numbers than their group, and are members of one only: so this ends. */
+static bool
+holds(const struct policy *p, size_t name, size_t witness)
+{
+    const struct named *x = &p->named[name];
+
+    if (!x->is_group)
+        return x->witness == witness;
+    for (size_t m = 0; m < x->n; m++)
+        if (holds(p, x->members[m], witness))
+            return true;
+    return false;
+}
+
+bool
+policy_quorum_names(const struct policy *p, size_t witness)
+{
+    return !p->any_quorum && holds(p, p->quorum, witness);
+}
+
+static void
+say_group(const struct policy *p, struct buf *b, size_t name)
+{
+    const struct named *x = &p->named[name];
+
+    if (b->n > QUORUM_TEXT_MAX)
+        return;
+    text_visible(b, utf8_cut(x->name, SHOWN_MAX));
+    if (!x->is_group)
+        return;
+    buf_fmt(b, " (%zu of %zu: ", x->k, x->n);
+    for (size_t m = 0; m < x->n; m++) {
+        if (b->n > QUORUM_TEXT_MAX)
+            break;
+        buf_cstr(b, m > 0 ? ", " : "");
+        say_group(p, b, x->members[m]);
+    }
+    buf_cstr(b, b->n > QUORUM_TEXT_MAX ? "…)" : ")");
+}
+
+struct str
+policy_quorum_text(const struct policy *p, struct arena *a)
+{
+    struct buf *b = buf_in(a, QUORUM_TEXT_MAX * 8);
+
+    if (p->any_quorum)
+        return S("none");
+    say_group(p, b, p->quorum);
+    return buf_view(b);
 }
 
 bool
@@ -403,13 +455,13 @@ policy_satisfied(const struct policy *p, struct arena *a, const struct note *n, 
                  struct str *why)
 {
     struct judge j = {p, a, n, oldest, why};
-    bool *counts = arena_array(a, bool, p->n_witnesses);
+    bool *counts = arena_array(a, bool, p->n_witnesses + 1);
     struct buf *missing = buf_in(a, POLICY_NAMES_MAX * (SHOWN_MAX * 10 + 32));
     struct str list;
 
     if (!log_signed(&j) || !witnessed(&j, counts, missing))
         return false;
-    if (quorum_is_met(&j, counts))
+    if (policy_quorum_is_met(p, a, counts))
         return true;
     list = buf_view(missing);
     *why = arena_fmt(a, "the quorum is not reached without %.*s", STR_ARG(list));

@@ -112,10 +112,29 @@ MUST_CHECK enum err audit_opening_get(struct cx *cx, struct log_id log, struct a
 
 /* ---- cosignatures of witnesses: what is stored of them; who asks for them is out/cosign.h ---- */
 
+/* How a witness stands to a log, the same for every server on the store. */
+enum audit_witness_state {
+    WITNESS_UNKNOWN, /* it was never asked */
+    WITNESS_COSIGNS,
+    WITNESS_FAILS,       /* it does not answer, or refuses */
+    WITNESS_CONTRADICTS, /* what it remembers, and signed, is not this log; until it cosigns again */
+};
+struct audit_witness {
+    enum audit_witness_state state;
+    int64_t since;              /* µs, as all times here: when the state began */
+    int64_t asked_at;           /* at most AUDIT_WITNESS_EVERY old while it is asked more often */
+    int64_t good_at, failed_at; /* 0: never */
+    struct str why;             /* of the last failure, also when it cosigns since; null: none */
+    enum audit_witness_state told; /* what the log's events say: WITNESS_UNKNOWN: nothing */
+    int64_t told_from, told_n;     /* how many of them since when, within an hour */
+};
+#define AUDIT_WITNESS_EVERY USEC_PER_MIN
+#define AUDIT_WITNESS_TOLD  6 /* events an hour, a witness and a log: a witness is a stranger */
 /* A published head that a witness has not cosigned, or not since long. */
 struct audit_uncosigned {
     struct audit_head head;
     int64_t from; /* the size it last cosigned, as far as we know; 0: none */
+    struct audit_witness was;
 };
 /* Of the newest epochs of all logs, in the order of their tenants, those behind `after` (INT64_MIN: all):
  * what the witness with this key has not cosigned at this size, or not since `since` (µs). At most max. */
@@ -134,6 +153,26 @@ struct audit_cosigned {
 /* The newest epoch of the tenant's log that the witness cosigned; ERR_NOT_FOUND. */
 MUST_CHECK enum err audit_cosigned_get(struct cx *cx, int64_t tenant_id, struct str witness,
                                        struct audit_cosigned *out);
+
+/* What came of asking a witness, of one log. */
+struct audit_witness_asked {
+    struct log_id log;
+    struct audit_witness was;      /* as it was read before */
+    enum audit_witness_state came; /* WITNESS_COSIGNS, WITNESS_FAILS or WITNESS_CONTRADICTS */
+    struct str why;                /* null with WITNESS_COSIGNS */
+};
+/* For a contradiction that is told, inside cx->tx, whose event covers job and notification. */
+typedef enum err (*audit_witness_tell)(struct cx *cx, struct str subject, struct str text);
+/* Keeps it, with its event in the log concerned: a state that changed, a failure when it is met a second
+ * time in a row, else at most once in AUDIT_WITNESS_EVERY. Writes nothing when nothing of it is due, or
+ * the disk is all but full. Outside any transaction; tell may be NULL. */
+MUST_CHECK enum err audit_witness_note(struct cx *cx, const struct note_key *witness,
+                                       const struct audit_witness_asked *v, size_t n,
+                                       audit_witness_tell tell);
+/* What is kept; ERR_NOT_FOUND: it was never asked. cx may have a read open or none. */
+MUST_CHECK enum err audit_witness_get(struct cx *cx, struct log_id log, struct str witness,
+                                      struct audit_witness *out);
+
 /* Whether this process is the one of all servers on the store that sends to the witnesses for the next
  * AUDIT_TURN_US; asking again in time keeps it. last: gives it back. ERR_CONFLICT: another one is. */
 #define AUDIT_TURN_US (20 * USEC_PER_SEC)

@@ -3,6 +3,7 @@
  * signed before all checks have passed. */
 #include "audit/witness.h"
 
+#include <pthread.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -12,7 +13,9 @@
 #include "base/text.h"
 #include "db/db.h"
 
-#define READERS 2 /* connections: only monitors read */
+#define READERS    2 /* connections: only monitors read */
+#define LOGS_ARENA ((size_t)64 << 20)
+#define KEYS_MAX   16 /* of one log: a rotation adds one */
 
 struct watched {
     struct str origin, hash; /* hash: hex SHA-256 of the origin */
@@ -20,12 +23,19 @@ struct watched {
     size_t n;
 };
 
+/* One list of logs, in an arena of its own. */
+struct watching {
+    struct arena *arena;
+    struct watched *logs;
+    size_t n;
+};
+
 struct witness {
     struct db *db;
     struct note_signer signer;
     struct str vkey;
-    struct watched *logs;
-    size_t n_logs;
+    pthread_rwlock_t lock; /* held while a list is in use: it is freed by whoever replaces it */
+    struct watching *now;
 };
 
 static const char witness_sql[] =
@@ -43,16 +53,16 @@ static const char witness_sql[] =
 /* ---- which logs ---- */
 
 static struct watched *
-watched_find(const struct witness *w, struct str origin)
+watched_find(const struct watching *w, struct str origin)
 {
-    for (size_t i = 0; i < w->n_logs; i++)
+    for (size_t i = 0; i < w->n; i++)
         if (str_eq(w->logs[i].origin, origin))
             return &w->logs[i];
     return NULL;
 }
 
 static enum err
-watch(struct witness *w, struct arena *a, const struct note_key *k, struct str *what)
+watch(struct watching *w, const struct note_key *k, struct str *what)
 {
     struct watched *l = watched_find(w, k->name);
     struct note_key *keys;
@@ -66,14 +76,18 @@ watch(struct witness *w, struct arena *a, const struct note_key *k, struct str *
     if (l == NULL) {
         struct sha256 h = sha256_of(k->name);
 
-        if (w->n_logs == WITNESS_LOGS_MAX) {
+        if (w->n == WITNESS_LOGS_MAX) {
             *what = S("too many logs");
             return ERR_INVALID;
         }
-        l = &w->logs[w->n_logs++];
-        *l = (struct watched){.origin = k->name, .hash = hex_in(a, sha256_str(&h))};
+        l = &w->logs[w->n++];
+        *l = (struct watched){.origin = k->name, .hash = hex_in(w->arena, sha256_str(&h))};
     }
-    keys = arena_array(a, struct note_key, l->n + 1);
+    if (l->n == KEYS_MAX) {
+        *what = S("too many keys of one log");
+        return ERR_INVALID;
+    }
+    keys = arena_array(w->arena, struct note_key, l->n + 1);
     if (l->n > 0)
         memcpy(keys, l->keys, l->n * sizeof *keys);
     keys[l->n++] = *k;
@@ -82,11 +96,11 @@ watch(struct witness *w, struct arena *a, const struct note_key *k, struct str *
 }
 
 static enum err
-read_logs(struct witness *w, struct arena *a, struct str text, struct str *why)
+read_logs(struct watching *w, struct arena *a, struct str text, struct str *why)
 {
-    struct str rest = arena_str(a, text), line;
+    struct str rest = arena_str(w->arena, text), line;
 
-    w->logs = arena_array(a, struct watched, WITNESS_LOGS_MAX);
+    w->logs = arena_array(w->arena, struct watched, WITNESS_LOGS_MAX);
     for (int number = 1; str_cut(&rest, '\n', &line); number++) {
         struct str what = S("no key of a log (\"name+id+key\", as its /vkey answers)");
         struct note_key k;
@@ -95,16 +109,38 @@ read_logs(struct witness *w, struct arena *a, struct str text, struct str *why)
         line = str_trim(line);
         if (line.n == 0 || line.p[0] == '#')
             continue;
-        e = note_vkey_parse(a, line, &k);
+        e = note_vkey_parse(w->arena, line, &k);
         if (e == OK && k.type != NOTE_ED25519)
             e = ERR_INVALID;
         if (e == OK)
-            e = watch(w, a, &k, &what);
+            e = watch(w, &k, &what);
         if (e != OK) {
             *why = arena_fmt(a, "line %d of the logs: %.*s", number, STR_ARG(what));
             return ERR_INVALID;
         }
     }
+    return OK;
+}
+
+enum err
+witness_watch(struct witness *w, struct arena *a, struct str logs, struct str *why)
+{
+    struct arena *own = arena_create("logs of a witness", LOGS_ARENA);
+    struct watching *next = arena_new(own, struct watching), *last;
+    enum err e;
+
+    next->arena = own;
+    e = read_logs(next, a, logs, why);
+    if (e != OK) {
+        arena_free(own);
+        return e;
+    }
+    pthread_rwlock_wrlock(&w->lock);
+    last = w->now;
+    w->now = next;
+    pthread_rwlock_unlock(&w->lock);
+    if (last != NULL)
+        arena_free(last->arena);
     return OK;
 }
 
@@ -176,7 +212,8 @@ witness_open(struct arena *a, const struct witness_options *o, struct witness **
         *why = S("a witness's name is not empty and has neither white space nor '+'");
         return ERR_INVALID;
     }
-    TRY(read_logs(w, a, o->logs, why));
+    pthread_rwlock_init(&w->lock, NULL);
+    TRY(witness_watch(w, a, o->logs, why));
     TRY(db_open_file(a, o->path, NULL, false, READERS, &w->db, why));
     *why = arena_fmt(a, "the memory %.*s can not be used", STR_ARG(o->path));
     e = db_write(w->db, a, know_self, &n);
@@ -194,6 +231,8 @@ witness_close(struct witness *w)
     sodium_memzero(w->signer.secret, sizeof w->signer.secret);
     db_close(w->db);
     w->db = NULL;
+    arena_free(w->now->arena);
+    w->now = NULL;
 }
 
 struct str
@@ -209,9 +248,14 @@ witness_name(const struct witness *w)
 }
 
 size_t
-witness_logs(const struct witness *w)
+witness_logs(struct witness *w)
 {
-    return w->n_logs;
+    size_t n;
+
+    pthread_rwlock_rdlock(&w->lock);
+    n = w->now->n;
+    pthread_rwlock_unlock(&w->lock);
+    return n;
 }
 
 /* ---- one checkpoint ---- */
@@ -352,8 +396,8 @@ tell(const struct adding *d)
              LOG_INT("size", d->c.size), LOG_STR("checkpoint", seen_note(d)));
 }
 
-struct witness_answer
-witness_add(struct witness *w, struct arena *a, struct str body, int64_t now)
+static struct witness_answer
+add(struct witness *w, struct arena *a, struct str body, int64_t now)
 {
     struct witness_request r;
     struct adding d = {.w = w, .a = a, .request = &r, .now = now};
@@ -362,7 +406,7 @@ witness_add(struct witness *w, struct arena *a, struct str body, int64_t now)
         return say(413, S("the request is larger than 64 KB\n"));
     if (witness_request_parse(a, body, &r) != OK || checkpoint_parse(r.checkpoint.text, &d.c) != OK)
         return say(400, S("this is no request of tlog-witness\n"));
-    d.log = watched_find(w, d.c.origin);
+    d.log = watched_find(w->now, d.c.origin);
     if (d.log == NULL)
         return say(404, S("a log that this witness does not watch\n"));
     if (!log_signed_it(d.log, &r.checkpoint))
@@ -376,6 +420,17 @@ witness_add(struct witness *w, struct arena *a, struct str body, int64_t now)
     if (d.status == 422 || (d.status == 409 && d.size == r.old_size))
         tell(&d);
     return answer_of(&d);
+}
+
+struct witness_answer
+witness_add(struct witness *w, struct arena *a, struct str body, int64_t now)
+{
+    struct witness_answer x;
+
+    pthread_rwlock_rdlock(&w->lock);
+    x = add(w, a, body, now);
+    pthread_rwlock_unlock(&w->lock);
+    return x;
 }
 
 /* ---- for monitors ---- */
@@ -399,14 +454,16 @@ read_note(struct db_tx *tx, void *arg)
 enum err
 witness_last(struct witness *w, struct arena *a, struct str hex_of_origin, struct str *note)
 {
-    for (size_t i = 0; i < w->n_logs; i++) {
-        struct asking k = {.origin = w->logs[i].origin};
+    struct asking k = {.origin = STR_NULL};
 
-        if (!str_eq(w->logs[i].hash, hex_of_origin))
-            continue;
-        TRY(db_read(w->db, a, read_note, &k));
-        *note = k.note;
-        return OK;
-    }
-    return ERR_NOT_FOUND;
+    pthread_rwlock_rdlock(&w->lock);
+    for (size_t i = 0; i < w->now->n; i++)
+        if (str_eq(w->now->logs[i].hash, hex_of_origin))
+            k.origin = arena_str(a, w->now->logs[i].origin);
+    pthread_rwlock_unlock(&w->lock);
+    if (str_is_null(k.origin))
+        return ERR_NOT_FOUND;
+    TRY(db_read(w->db, a, read_note, &k));
+    *note = k.note;
+    return OK;
 }

@@ -31,7 +31,11 @@ void witness_close(struct witness *w);
 /* The key that checks its cosignatures (type NOTE_COSIGNER). */
 struct str witness_vkey(const struct witness *w);
 struct str witness_name(const struct witness *w);
-size_t witness_logs(const struct witness *w); /* origins it watches */
+size_t witness_logs(struct witness *w); /* origins it watches */
+/* Another list of logs from the next request on. When it fails, with the line in *why (in `a`), the one
+ * before holds. What is remembered of a log stays, watched or not. */
+MUST_CHECK enum err witness_watch(struct witness *w, struct arena *a, struct str logs,
+                                  struct str *why);
 
 /* What is answered: a status of HTTP, the body and its type. */
 struct witness_answer {

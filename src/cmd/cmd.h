@@ -69,6 +69,11 @@ void app_close(struct app *app);
 struct cx command_cx(struct app *app, struct arena *a, const char *words);
 /* The tenant with this id, for a command. */
 MUST_CHECK enum err command_tenant(struct cx *cx, int64_t id);
+/* Waits for SIGINT, SIGTERM or SIGHUP, which no thread lets through: call before any is started. SIGHUP is
+ * "read your files again", unless it says that the terminal the process was started from is gone: then it is
+ * given as SIGTERM. */
+void signals_hold(void);
+int signals_wait(void);
 /* Prints "recount: …" on standard error; returns 1. */
 int refuse(const char *fmt, ...) PRINTF_LIKE(1, 2);
 int usage(const char *text);

@@ -6,12 +6,17 @@
 #include "audit/audit.h"
 #include "cmd/cmd.h"
 #include "core/settings.h"
+#include "out/cosign.h"
 
 struct doctor {
     int warnings, failures;
     int64_t tenants, admins, admins_with_mfa;
     bool mfa_required, mail;
     int64_t open_runs;
+    struct policy *policy; /* NULL: no file, or a refused one */
+    enum err policy_read;
+    struct str policy_why;
+    int64_t contradicting, failing; /* pairs of witness and log */
 };
 
 static const struct sql COUNT_TENANTS = SQL_READ("SELECT COUNT(*) FROM tenant");
@@ -19,6 +24,11 @@ static const struct sql COUNT_ADMINS = SQL_READ(
     "SELECT COUNT(*), COALESCE(SUM(u.mfa_enabled), 0) FROM user_account u JOIN user_role ur ON ur.tenant_id = u.tenant_id "
     "AND ur.user_id = u.user_id JOIN role r ON r.tenant_id = ur.tenant_id AND r.cuid = ur.role_cuid "
     "WHERE u.tenant_id = $1 AND u.disabled = 0 AND r.key = 'ADMIN'");
+
+/* Of the newest epochs: what stands against an older one is history. */
+static const struct sql COUNT_WITNESSES = SQL_READ(
+    "SELECT COUNT(*) FROM audit_witness w WHERE w.state = $1 AND w.witness = $2 AND NOT EXISTS "
+    "(SELECT 1 FROM audit_head h WHERE h.tenant_id = w.tenant_id AND h.epoch > w.epoch)");
 
 static void
 say(struct doctor *d, int level, const char *fmt, const char *detail)
@@ -44,6 +54,26 @@ check_mode(struct doctor *d, struct arena *a, struct str path, const char *what)
         say(d, 0, what, " is readable by its owner only");
 }
 
+/* The policy as it lies there; what its witnesses say, as the servers have noted it. */
+static enum err
+look_at_witnesses(struct cx *cx, struct doctor *d, struct policy *p)
+{
+    const struct policy_witness *w;
+
+    for (size_t i = 0, n = policy_witnesses(p, &w); i < n; i++) {
+        struct str vkey = note_vkey(cx->arena, &w[i].key);
+        int64_t against = 0, failing = 0;
+
+        TRY(db_query_int(cx->tx, &COUNT_WITNESSES, ARGS(V_INT(WITNESS_CONTRADICTS), V_STR(vkey)),
+                         &against));
+        TRY(db_query_int(cx->tx, &COUNT_WITNESSES, ARGS(V_INT(WITNESS_FAILS), V_STR(vkey)),
+                         &failing));
+        d->contradicting += against;
+        d->failing += failing;
+    }
+    return OK;
+}
+
 static enum err
 look(struct cx *cx, void *arg)
 {
@@ -51,6 +81,8 @@ look(struct cx *cx, void *arg)
     struct db_rows *r;
     struct str host;
 
+    if (d->policy != NULL)
+        TRY(look_at_witnesses(cx, d, d->policy));
     TRY(db_query_int(cx->tx, &COUNT_TENANTS, NO_ARGS, &d->tenants));
     if (d->tenants == 0)
         return OK;
@@ -82,6 +114,25 @@ check_space(struct doctor *d, struct app *app)
 }
 
 static void
+report_witnesses(struct doctor *d, struct arena *a)
+{
+    const struct policy_witness *w;
+    size_t n = d->policy != NULL ? policy_witnesses(d->policy, &w) : 0;
+
+    if (d->policy_read == ERR_NOT_FOUND || (d->policy != NULL && n == 0))
+        say(d, 1, "Witnesses", ": none; who holds this server can rewrite its log unnoticed");
+    else if (d->policy == NULL)
+        say(d, 2,
+            "The policy of witnesses (" COSIGN_FILE ") is refused: ", arena_cstr(a, d->policy_why));
+    else if (d->contradicting > 0)
+        say(d, 2, "Witnesses", ": one contradicts a log; see the page Witnesses");
+    else if (d->failing > 0)
+        say(d, 1, "Witnesses", ": one does not cosign a log; see the page Witnesses");
+    else
+        say(d, 0, "Witnesses", ": none fails or contradicts a log");
+}
+
+static void
 report(struct doctor *d, struct app *app)
 {
     const struct config *c = &app->config;
@@ -91,6 +142,7 @@ report(struct doctor *d, struct app *app)
     check_mode(d, app->arena, c->data_dir, "The data folder");
     check_mode(d, app->arena, c->keys_dir, "The key folder");
     check_space(d, app);
+    report_witnesses(d, app->arena);
     if (d->tenants == 0) {
         say(d, 1, "No workspace yet", ": start the server and follow the set-up link");
         return;
@@ -132,6 +184,7 @@ cmd_doctor(struct arena *a, int argc, char **argv)
         !app_open(a, &c, (struct open_want){.read_only = true}, &app))
         return 1;
     cx = command_cx(app, a, "doctor");
+    d.policy_read = cosign_read(a, c.data_dir, &d.policy, &d.policy_why);
     if (command_tenant(&cx, 0) != OK)
         fail_clear(&cx);
     if (cx_read(&cx, look, &d) != OK)

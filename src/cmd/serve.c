@@ -88,6 +88,22 @@ off_since(struct cx *cx, struct app *app, struct str host, bool unclean, int64_t
     return OK;
 }
 
+/* Whom one relied on is part of the story. */
+static bool
+name_witnesses(struct cx *cx, struct audit_change *out)
+{
+    struct buf *b = buf_in(cx->arena, COSIGN_WITNESSES_MAX * (NOTE_NAME_MAX + 512));
+    struct cosign_view v;
+
+    cosign_view(cx, &v);
+    for (size_t i = 0; i < v.n; i++) {
+        buf_cstr(b, i > 0 ? ", " : "");
+        buf_str(b, note_vkey(cx->arena, &v.v[i].key));
+    }
+    *out = (struct audit_change){S("witnesses"), STR_NULL, buf_view(b)};
+    return v.n > 0;
+}
+
 static enum err
 record_start(struct cx *cx, void *arg)
 {
@@ -115,9 +131,8 @@ record_start(struct cx *cx, void *arg)
         off = arena_fmt(cx->arena, "; it was off for %lld s",
                         (long long)((cx->now - since) / USEC_PER_SEC));
     }
-    if (cosign_configured(app) > 0)
-        change[e.n_changes++] =
-            (struct audit_change){S("witnesses"), STR_NULL, cosign_names(app, cx->arena)};
+    if (name_witnesses(cx, &change[e.n_changes]))
+        e.n_changes++;
     e.text = arena_fmt(cx->arena,
                        "Recount " RECOUNT_VERSION " started on %.*s, listening on %.*s:%d%.*s%s",
                        STR_ARG(host), STR_ARG(app->config.listen_host), server_port(), STR_ARG(off),
@@ -281,14 +296,16 @@ notice_loop(void *arg)
 
 /* ---- start and stop ---- */
 
-/* The listening threads hand everything to sigwait(): a signal is an ordinary event here. */
+/* All threads hand everything to sigwait(): a signal is an ordinary event here. */
 static void
-wait_for_stop(const sigset_t *set)
+wait_for_stop(struct app *app)
 {
     int which;
 
-    while (sigwait(set, &which) != 0)
-        ;
+    while ((which = signals_wait()) == SIGHUP) {
+        log_info("server.reading_again", LOG_INT("signal", which));
+        cosign_reload(app);
+    }
     log_info("server.stopping", LOG_INT("signal", which));
 }
 
@@ -332,8 +349,14 @@ offer_setup(struct app *app)
     fflush(stdout);
 }
 
+static enum err
+tell_everywhere(struct cx *cx, struct str subject, struct str text)
+{
+    return mailer_tell_administrators(cx, true, subject, text);
+}
+
 static int
-run_server(struct app *app, const sigset_t *set, const struct demo_people *demo)
+run_server(struct app *app, const struct demo_people *demo)
 {
     struct upkeep u = {.app = app};
     struct str why = S("the server can not listen");
@@ -352,7 +375,7 @@ run_server(struct app *app, const sigset_t *set, const struct demo_people *demo)
         app->config.listen_port = server_port();
     own_event(app, "server", record_start, app);
     jobs_start(app->jobs);
-    cosign_start(app);
+    cosign_start(app, tell_everywhere);
     selfcheck_start(app,
                     &(struct selfcheck_options){.pause_us = app->config.check_pause * USEC_PER_SEC,
                                                 .tell_administrators = mailer_tell_administrators});
@@ -364,7 +387,7 @@ run_server(struct app *app, const sigset_t *set, const struct demo_people *demo)
              LOG_INT("port", server_port()));
     greet(app, demo);
     offer_setup(app);
-    wait_for_stop(set);
+    wait_for_stop(app);
     atomic_store(&app->stopping, true);
     bus_stop(app->bus);
     server_stop(DRAIN_MS);
@@ -405,7 +428,6 @@ cmd_serve(struct arena *a, int argc, char **argv)
                                       {0}};
     struct demo_people *people = NULL;
     struct app *app;
-    sigset_t set;
     int64_t n = 0, days = DEMO_DAYS;
     int status;
 
@@ -432,10 +454,7 @@ cmd_serve(struct arena *a, int argc, char **argv)
         return refuse("--demo listens on this machine only: use --listen 127.0.0.1:PORT");
     if (geteuid() == 0)
         log_warn("server.root", LOG_STR("advice", S("run Recount as a user of its own")));
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread starts: all inherit it */
+    signals_hold();
     if (!app_open(a, &c, (struct open_want){.migrate = true, .create = true}, &app))
         return 1;
     app->limits = limits_create(a);
@@ -452,7 +471,7 @@ cmd_serve(struct arena *a, int argc, char **argv)
         app_close(app);
         return 1;
     }
-    status = run_server(app, &set, people);
+    status = run_server(app, people);
     app_close(app);
     return status;
 }

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -142,7 +141,7 @@ read_logs(struct arena *a, struct str path, struct str *text)
 /* ---- start and stop ---- */
 
 static void
-greet(struct arena *a, const struct witness *w, const struct config *c, int port)
+greet(struct arena *a, struct witness *w, const struct config *c, int port)
 {
     struct str host = str_contains(c->listen_host, S(":"))
                           ? arena_fmt(a, "[%.*s]", STR_ARG(c->listen_host))
@@ -157,8 +156,22 @@ greet(struct arena *a, const struct witness *w, const struct config *c, int port
     fflush(stdout);
 }
 
+/* The list again: one that is not understood changes nothing. */
+static void
+read_again(struct witness *w, struct str path)
+{
+    struct arena *a = arena_create("logs", LOGS_MAX * 16);
+    struct str text, why = S("the file can not be read");
+
+    if (read_logs(a, path, &text) && witness_watch(w, a, text, &why) == OK)
+        log_info("witness.logs_read", LOG_INT("logs", (int64_t)witness_logs(w)));
+    else
+        log_error("witness.logs_refused", LOG_STR("why", why));
+    arena_free(a);
+}
+
 static int
-run(struct arena *a, struct witness *w, const struct config *c, const sigset_t *set)
+run(struct arena *a, struct witness *w, const struct config *c, struct str logs)
 {
     struct http_options o = {.host = c->listen_host,
                              .port = c->listen_port,
@@ -180,8 +193,8 @@ run(struct arena *a, struct witness *w, const struct config *c, const sigset_t *
     if (http_start(a, &o, &server, &why) != OK)
         return refuse("%.*s", STR_ARG(why));
     greet(a, w, c, http_port(server));
-    while (sigwait(set, &which) != 0)
-        ;
+    while ((which = signals_wait()) == SIGHUP)
+        read_again(w, logs);
     http_stop(server, DRAIN_MS);
     log_info("witness.stopped", LOG_INT("signal", which));
     return 0;
@@ -199,7 +212,6 @@ cmd_witness(struct arena *a, int argc, char **argv)
                                       {"name", &o.name, NULL},
                                       {0}};
     struct witness *w;
-    sigset_t set;
     int status;
 
     if (!options_read(a, defs, &argc, argv) || argc != 0 || str_is_null(c.data_dir) ||
@@ -208,14 +220,11 @@ cmd_witness(struct arena *a, int argc, char **argv)
     if (!listen_read(a, &c, listen) || !read_logs(a, logs, &o.logs) ||
         !open_folder(a, c.data_dir, &o.seed))
         return 1;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread starts: all inherit it */
+    signals_hold();
     o.path = arena_fmt(a, "%.*s/witness.db", STR_ARG(c.data_dir));
     if (witness_open(a, &o, &w, &why) != OK)
         return refuse("%.*s", STR_ARG(why));
-    status = run(a, w, &c, &set);
+    status = run(a, w, &c, logs);
     witness_close(w);
     return status;
 }

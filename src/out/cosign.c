@@ -1,82 +1,49 @@
-/* One thread a witness: looks every second for heads that it has not cosigned, sends them with a proof
- * from what it last cosigned, checks what it answers with the key of the policy, and has it stored.
- * Nothing is open in the store while a witness is spoken to. */
+/* Which witnesses there are: the policy's file, read at the start and whenever it changes, and what is
+ * known of each. Asking them is cosign_send.c.
+ *
+ * The keeper looks at the file itself every few seconds, not at its times: a copy keeps them, clocks step,
+ * and the file is small. What it finds must be found twice, so that nobody's half-written file is taken;
+ * SIGHUP says that the file is whole, and is believed at once. The change is recorded first, then taken. */
 #include "out/cosign.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/audit.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "codec/hash.h"
+#include "out/cosign_priv.h"
 #include "out/http.h"
-#include "run/app.h"
 
-#define LOOK_MS     1000
-#define BATCH       64 /* heads read at a time: at most 64 KB each */
-#define ROUND_ARENA ((size_t)64 << 20)
-#define REFRESH_US                                                                                 \
-    (12 * USEC_PER_HOUR)             /* a log at rest is cosigned again: the seal asks for 24 h */
-#define CLOCK_US       USEC_PER_HOUR /* how far a witness's clock may be from ours */
-#define PAUSE_US       (2 * USEC_PER_SEC)  /* after a first failure; doubled with each */
-#define PAUSE_DOWN_MAX (60 * USEC_PER_SEC) /* it does not answer */
-#define PAUSE_LOG_MAX  (10 * USEC_PER_MIN) /* it refuses a log */
-#define WHY_MAX        200                 /* bytes of a failure that is kept */
-#define SLOTS          512 /* logs whose refusal is remembered; more overwrite each other */
+#define LOOK_MS     5000 /* between two looks at the file */
+#define STEP_MS     50   /* how soon a signal, or the end, is noticed */
+#define SET_ARENA   ((size_t)32 << 20)
+#define CHANGES_MAX 64   /* told in one event */
+#define SHOWN_MAX   2400 /* bytes of each text of them: a key and an address */
 
-struct failure_kept {
-    struct log_id log; /* of a refusal */
-    int64_t next;      /* monotonic µs: not before; 0: nothing is kept */
-    int64_t at;        /* µs */
-    int n;
-    bool contradicts;
-    char why[WHY_MAX];
-};
-
-struct sender {
-    struct cosign *all;
-    struct policy_witness w;
-    struct str vkey, url; /* url: with the call's name; null: it is not asked */
-    pthread_t thread;
-    bool runs;
-    struct out_http *http;
-    pthread_mutex_t lock; /* what follows is also read by requests */
-    struct failure_kept down;
-    struct failure_kept *refused; /* SLOTS */
-};
-
-struct cosign {
-    struct app *app;
-    struct str process; /* a name of this one among the servers of a store */
-    struct sender sender[COSIGN_WITNESSES_MAX];
-    size_t n;
-    const struct note_key *logs; /* none: all */
-    size_t n_logs;
-    pthread_mutex_t lock;
-    int64_t turn_until; /* monotonic µs */
-};
-
-/* ---- the policy ---- */
+/* ---- the file ---- */
 
 static enum err
-read_policy(struct arena *a, struct str path, struct str *text, struct str *why)
+read_file(struct arena *a, struct str data_dir, struct str *text, struct str *why)
 {
     struct buf *b = buf_in(a, POLICY_MAX);
     char chunk[4096];
     ssize_t n = 0;
-    int fd = open(arena_cstr(a, path), O_RDONLY | O_CLOEXEC);
+    const char *path = arena_cstr(a, arena_fmt(a, "%.*s/" COSIGN_FILE, STR_ARG(data_dir)));
+    int fd =
+        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* whatever it is, nobody waits for it */
 
     if (fd < 0 && errno == ENOENT)
         return ERR_NOT_FOUND;
-    while (fd >= 0 && (n = read(fd, chunk, sizeof chunk)) > 0)
+    while (fd >= 0 && (n = read(fd, chunk, sizeof chunk)) > 0 && !buf_failed(b))
         buf_put(b, chunk, (size_t)n);
     if (fd >= 0)
         close(fd);
     if (fd < 0 || n < 0 || buf_failed(b)) {
-        *why = arena_fmt(a, "%.*s can not be read, or is larger than 1 MB", STR_ARG(path));
+        *why = S("it can not be read, or is larger than 1 MB");
         return ERR_INVALID;
     }
     *text = buf_view(b);
@@ -84,28 +51,80 @@ read_policy(struct arena *a, struct str path, struct str *text, struct str *why)
 }
 
 static enum err
-take_witness(struct cosign *c, const struct policy_witness *w, struct str *why)
+check_witnesses(const struct policy *p, struct arena *a, struct str *why)
 {
-    struct arena *a = c->app->arena;
-    struct sender *s = &c->sender[c->n];
+    const struct policy_witness *w;
+    size_t n = policy_witnesses(p, &w);
 
-    if (c->n == COSIGN_WITNESSES_MAX) {
+    if (n > COSIGN_WITNESSES_MAX) {
         *why = S("more than 32 witnesses");
         return ERR_INVALID;
     }
-    if (!str_is_empty(w->url) && !out_http_url_is_valid(w->url)) {
-        *why = arena_fmt(a, "the address of the witness %.*s is none of http or https",
-                         STR_ARG(w->name));
-        return ERR_INVALID;
-    }
-    *s = (struct sender){.all = c, .w = *w, .vkey = note_vkey(a, &w->key)};
+    for (size_t i = 0; i < n; i++)
+        if (!str_is_empty(w[i].url) && !out_http_url_is_valid(w[i].url)) {
+            *why = arena_fmt(a, "the address of the witness %.*s is none of http or https",
+                             STR_ARG(w[i].name));
+            return ERR_INVALID;
+        }
+    return OK;
+}
+
+static enum err
+understand(struct arena *a, struct str text, struct policy **out, struct str *why)
+{
+    enum err e = policy_parse(a, text, out, why);
+
+    return e == OK ? check_witnesses(*out, a, why) : ERR_INVALID;
+}
+
+enum err
+cosign_read(struct arena *a, struct str data_dir, struct policy **out, struct str *why)
+{
+    struct str text;
+
+    TRY(read_file(a, data_dir, &text, why));
+    return understand(a, text, out, why);
+}
+
+/* ---- a set of witnesses ---- */
+
+static void
+take_witness(struct cosign_set *s, const struct policy_witness *w)
+{
+    struct cosign_sender *x = &s->sender[s->n++];
+
+    *x = (struct cosign_sender){.set = s, .w = *w, .vkey = note_vkey(s->arena, &w->key)};
     /* A key that is not checked here (ML-DSA-44) is for others who read the file. */
     if (!str_is_empty(w->url) && w->key.type == NOTE_COSIGNER)
-        s->url = arena_fmt(a, "%.*s/add-checkpoint", STR_ARG(w->url));
-    s->refused = arena_array(a, struct failure_kept, SLOTS);
-    pthread_mutex_init(&s->lock, NULL);
-    c->n++;
-    return OK;
+        x->url = arena_fmt(s->arena, "%.*s/add-checkpoint", STR_ARG(w->url));
+    x->refused = arena_array(s->arena, struct cosign_pause, COSIGN_SLOTS);
+}
+
+/* text null: no file, no witness. NULL with *why, in `a`, when it is not understood. */
+static struct cosign_set *
+set_new(struct cosign *c, struct arena *a, struct str text, struct str *why)
+{
+    struct arena *own = arena_create("witnesses", SET_ARENA);
+    struct cosign_set *s = arena_new(own, struct cosign_set);
+    const struct policy_witness *w;
+    struct str what = STR_NULL;
+
+    s->all = c;
+    s->arena = own;
+    s->text = str_is_null(text) ? STR_NULL : arena_str(own, text);
+    s->loaded_at = app_now(c->app);
+    atomic_init(&s->stop, false);
+    if (str_is_null(text))
+        return s;
+    if (understand(own, s->text, &s->policy, &what) != OK) {
+        *why = arena_str(a, what);
+        arena_free(own);
+        return NULL;
+    }
+    s->n_logs = policy_logs(s->policy, &s->logs);
+    for (size_t i = 0, n = policy_witnesses(s->policy, &w); i < n; i++)
+        take_witness(s, &w[i]);
+    return s;
 }
 
 enum err
@@ -113,339 +132,280 @@ cosign_open(struct app *app, struct str *why)
 {
     struct arena *a = app->arena;
     struct cosign *c = arena_new(a, struct cosign);
-    struct str path = arena_fmt(a, "%.*s/witnesses.policy", STR_ARG(app->config.data_dir));
-    struct str text, what = STR_NULL;
-    const struct policy_witness *w;
-    struct policy *p;
-    enum err e = read_policy(a, path, &text, why);
+    struct str text = STR_NULL, what = STR_NULL;
+    enum err e = read_file(a, app->config.data_dir, &text, &what);
 
     c->app = app;
     c->process = cuid_in(a, app_now(app));
     pthread_mutex_init(&c->lock, NULL);
+    pthread_mutex_init(&c->turn_lock, NULL);
     app->cosign = c;
-    if (e != OK)
-        return e == ERR_NOT_FOUND ? OK : e;
-    e = policy_parse(a, text, &p, &what);
-    if (e == OK) {
-        size_t n = policy_witnesses(p, &w);
-
-        c->n_logs = policy_logs(p, &c->logs);
-        for (size_t i = 0; i < n && e == OK; i++)
-            e = take_witness(c, &w[i], &what);
-    }
-    if (e == OK)
+    if (e == OK || e == ERR_NOT_FOUND)
+        c->now = set_new(c, a, text, &what);
+    if (c->now != NULL)
         return OK;
-    *why = arena_fmt(a, "%.*s: %.*s", STR_ARG(path), STR_ARG(what));
+    *why = arena_fmt(a, "%.*s/" COSIGN_FILE ": %.*s", STR_ARG(app->config.data_dir), STR_ARG(what));
     return ERR_INVALID;
 }
 
-/* ---- failures ---- */
+/* ---- what a change changes ---- */
 
-static struct failure_kept *
-slot(struct sender *s, struct log_id log)
+struct item {
+    struct str field, value;
+};
+struct items {
+    struct item *v;
+    size_t n;
+};
+
+static struct items
+items_of(struct arena *a, const struct policy *p)
 {
-    uint64_t h = (uint64_t)log.tenant_id * 31 + (uint64_t)log.epoch;
+    struct items x = {arena_array(a, struct item, 2 * POLICY_NAMES_MAX + 1), 0};
+    const struct policy_witness *w;
+    const struct note_key *k;
 
-    return &s->refused[h % SLOTS];
+    if (p == NULL)
+        return x;
+    for (size_t i = 0, n = policy_witnesses(p, &w); i < n; i++)
+        x.v[x.n++] = (struct item){
+            arena_fmt(a, "witness %.*s", STR_ARG(w[i].name)),
+            arena_fmt(a, "%.*s %.*s", STR_ARG(note_vkey(a, &w[i].key)), STR_ARG(w[i].url))};
+    for (size_t i = 0, n = policy_logs(p, &k); i < n; i++) {
+        struct str vkey = note_vkey(a, &k[i]);
+
+        x.v[x.n++] = (struct item){arena_fmt(a, "log %.*s", STR_ARG(vkey)), vkey};
+    }
+    x.v[x.n++] = (struct item){S("quorum"), policy_quorum_text(p, a)};
+    return x;
 }
 
-static bool
-is_of(const struct failure_kept *k, struct log_id log)
-{
-    return k->next != 0 && k->log.tenant_id == log.tenant_id && k->log.epoch == log.epoch;
-}
-
-static void
-keep(struct sender *s, struct failure_kept *k, struct log_id log, struct str why, enum err e)
-{
-    int64_t pause, max = e == ERR_IO ? PAUSE_DOWN_MAX : PAUSE_LOG_MAX;
-
-    pthread_mutex_lock(&s->lock);
-    k->n = is_of(k, log) ? k->n + 1 : 1;
-    pause = PAUSE_US << (k->n < 12 ? k->n - 1 : 11);
-    k->log = log;
-    k->next = clock_monotonic() + (pause < max ? pause : max);
-    k->at = app_now(s->all->app);
-    k->contradicts = e == ERR_FORBIDDEN;
-    (void)snprintf(k->why, sizeof k->why, "%.*s", STR_ARG(utf8_cut(why, WHY_MAX - 1)));
-    pthread_mutex_unlock(&s->lock);
-}
-
-static void
-forget(struct sender *s, struct failure_kept *k)
-{
-    pthread_mutex_lock(&s->lock);
-    k->next = 0;
-    k->n = 0;
-    pthread_mutex_unlock(&s->lock);
-}
-
-/* ---- one head ---- */
-
-/* What a witness answered, made fit for a line of text. */
 static struct str
-shown(struct arena *a, struct str body)
+value_of(const struct items *x, struct str field)
 {
-    struct buf *b = buf_in(a, 2048);
-    struct str s = utf8_cut(str_trim(body), 120);
-
-    if (!utf8_is_valid(s))
-        return S("(not UTF-8)");
-    text_visible(b, s);
-    return buf_view(b);
+    for (size_t i = 0; i < x->n; i++)
+        if (str_eq(x->v[i].field, field))
+            return x->v[i].value;
+    return STR_NULL;
 }
 
-static enum err
-ask(struct sender *s, struct cx *cx, const struct audit_head *h, int64_t from,
-    struct out_http_answer *x, struct str *why)
+struct change_told {
+    struct str text;
+    enum outcome outcome;
+    struct audit_change *v;
+    size_t n;
+};
+
+static struct str
+shown(struct str value)
 {
-    struct tree_source tree = audit_tree(cx, h->log);
-    struct tree_proof p = {0};
-    enum err e = tree_consistency(&tree, from, h->size, &p);
-
-    if (e == OK && p.n <= WITNESS_PROOF_MAX)
-        return out_http_post(s->http, cx->arena, s->url, S("text/plain; charset=utf-8"),
-                             witness_request_text(cx->arena, from, &p, h->note), x, why);
-    *why = e == ERR_NOT_FOUND
-               ? arena_fmt(cx->arena,
-                           "it last cosigned size %lld, and the events around it have expired",
-                           (long long)from)
-               : S("the proof could not be made");
-    return ERR_CONFLICT;
-}
-
-/* The cosignature in the answer, checked: its line and time. Lines of other keys are left out. */
-static enum err
-check(struct sender *s, struct cx *cx, const struct audit_head *h, struct str body,
-      struct str *line, int64_t *at, struct str *why)
-{
-    struct arena *a = cx->arena;
-    struct note head, n;
-    struct str whole, rest, one;
-
-    *why = S("its answer is no signature of its key");
-    TRY(note_parse(a, h->note, &head));
-    whole = arena_fmt(a, "%.*s\n%.*s", STR_ARG(head.text), STR_ARG(body));
-    TRY(note_parse(a, whole, &n));
-    if (note_check(&n, &s->w.key, at) != NOTE_GOOD)
-        return ERR_INVALID;
-    rest = body;
-    *line = STR_NULL;
-    for (size_t i = 0; i < n.n_sigs && str_cut(&rest, '\n', &one); i++) {
-        if (n.sigs[i].id != s->w.key.id || !str_eq(n.sigs[i].name, s->w.key.name))
-            continue;
-        if (!str_is_null(*line))
-            return ERR_INVALID; /* which of several would be the newest one? */
-        *line = arena_fmt(a, "%.*s\n", STR_ARG(one));
-    }
-    *why = S("its clock and this server's are more than an hour apart");
-    if (*at > app_now(cx->app) + CLOCK_US || *at < app_now(cx->app) - CLOCK_US)
-        return ERR_INVALID;
-    return OK;
-}
-
-static enum err
-refusal(struct cx *cx, const struct audit_head *h, const struct out_http_answer *x, struct str *why)
-{
-    struct str said = shown(cx->arena, x->body);
-
-    *why = x->status == 404   ? S("it does not know this log (404)")
-           : x->status == 403 ? S("it does not accept the log's signature (403)")
-           : x->status == 422
-               ? S("it refuses the proof (422)")
-               : arena_fmt(cx->arena, "it answered %d: %.*s", x->status, STR_ARG(said));
-    return x->status == 422 ? ERR_FORBIDDEN : ERR_CONFLICT;
-}
-
-/* 409: it remembers another size than we do. ERR_FORBIDDEN: one that this log can not have had. */
-static enum err
-elsewhere(struct cx *cx, const struct audit_head *h, int64_t asked, const struct out_http_answer *x,
-          int64_t *from, struct str *why)
-{
-    struct str body = x->body;
-    struct audit_head now;
-
-    if (str_has_suffix(body, S("\n")))
-        body.n--;
-    if (str_int64(body, from) != OK || *from < 0) {
-        *why = S("it answered 409 without a size");
-        return ERR_CONFLICT;
-    }
-    if (*from <= h->size && *from != asked)
-        return OK;
-    if (*from > h->size && audit_head_get(cx, h->log.tenant_id, h->log.epoch, &now) == OK &&
-        now.size >= *from) {
-        *why = S("another server was faster");
-        return ERR_CONFLICT;
-    }
-    if (*from < h->size) {
-        *why = S("it answered 409 with the size it was asked from");
-        return ERR_CONFLICT;
-    }
-    *why = *from > h->size
-               ? arena_fmt(cx->arena,
-                           "it has cosigned %lld events of this log, more than the checkpoint's "
-                           "%lld: the store is older than what was signed",
-                           (long long)*from, (long long)h->size)
-               : S("it has cosigned another log of the same size");
-    return ERR_FORBIDDEN;
-}
-
-/* OK; ERR_IO: no answer, or one of a witness in trouble; ERR_CONFLICT, ERR_INVALID: it refuses this log, or
- * its answer is of no use; ERR_FORBIDDEN: it knows of another log than ours. */
-static enum err
-send_head(struct sender *s, struct cx *cx, const struct audit_uncosigned *u, struct str *why)
-{
-    const struct audit_head *h = &u->head;
-    struct out_http_answer x;
-    int64_t from = u->from, at = 0;
-    struct str line;
-
-    TRY(ask(s, cx, h, from, &x, why));
-    if (x.status == 409) {
-        TRY(elsewhere(cx, h, u->from, &x, &from, why));
-        TRY(ask(s, cx, h, from, &x, why));
-    }
-    if (x.status == 409)
-        TRY(elsewhere(cx, h, from, &x, &from, why)); /* another sender was faster: the next round */
-    if (x.status >= 500 || x.status == 429) {
-        *why = arena_fmt(cx->arena, "it answered %d", x.status);
-        return ERR_IO;
-    }
-    if (x.status != 200)
-        return refusal(cx, h, &x, why);
-    TRY(check(s, cx, h, x.body, &line, &at, why));
-    *why = S("its cosignature could not be stored");
-    return audit_cosigned_put(cx, h, &s->w.key, line, at) == OK ? OK : ERR_IO;
-}
-
-/* ---- rounds ---- */
-
-static bool
-is_wanted(const struct cosign *c, struct str origin)
-{
-    for (size_t i = 0; i < c->n_logs; i++)
-        if (str_eq(c->logs[i].name, origin))
-            return true;
-    return c->n_logs == 0;
-}
-
-static bool
-have_turn(struct cosign *c, struct cx *cx)
-{
-    int64_t now = clock_monotonic();
-    bool mine;
-
-    pthread_mutex_lock(&c->lock);
-    if (now >= c->turn_until) {
-        cx->now = app_now(cx->app);
-        /* Asked for again at its half, so that it never ends while a call is under way. */
-        if (audit_cosign_turn(cx, c->process, false) == OK)
-            c->turn_until = now + AUDIT_TURN_US / 2;
-    }
-    mine = now < c->turn_until;
-    pthread_mutex_unlock(&c->lock);
-    return mine;
-}
-
-static bool
-is_paused(struct sender *s, struct log_id log)
-{
-    const struct failure_kept *k = slot(s, log);
-
-    return is_of(k, log) && k->next > clock_monotonic();
-}
-
-/* False: nothing more in this round. */
-static bool
-one_head(struct sender *s, struct cx *cx, const struct audit_uncosigned *u)
-{
-    struct failure_kept *k = slot(s, u->head.log);
-    struct str why = S("");
-    enum err e;
-
-    if (!is_wanted(s->all, u->head.origin) || is_paused(s, u->head.log))
-        return true;
-    if (!have_turn(s->all, cx))
-        return false;
-    e = send_head(s, cx, u, &why);
-    if (atomic_load(&cx->app->stopping))
-        return false;
-    if (e == OK) {
-        if (is_of(k, u->head.log))
-            forget(s, k);
-        if (s->down.next != 0)
-            log_info("cosign.up", LOG_STR("witness", s->w.name));
-        forget(s, &s->down);
-        return true;
-    }
-    log_warn("cosign.failed", LOG_STR("witness", s->w.name), LOG_STR("origin", u->head.origin),
-             LOG_STR("why", why));
-    if (e == ERR_FORBIDDEN)
-        log_error("cosign.contradiction", LOG_STR("witness", s->w.name),
-                  LOG_STR("origin", u->head.origin), LOG_INT("size", u->head.size));
-    if (e != ERR_IO) {
-        keep(s, k, u->head.log, why, e);
-        forget(s, &s->down); /* it did answer */
-        return true;
-    }
-    keep(s, &s->down, (struct log_id){0}, why, e);
-    return false;
+    return str_is_null(value) ? STR_NULL : utf8_cut(value, SHOWN_MAX);
 }
 
 static void
-look(struct sender *s)
+differ(const struct items *from, const struct items *to, bool gone, struct change_told *t,
+       struct buf *names)
 {
-    int64_t after = INT64_MIN;
-    size_t n = BATCH;
-    bool on = s->down.next <= clock_monotonic();
+    for (size_t i = 0; i < from->n; i++) {
+        struct str other = value_of(to, from->v[i].field);
+        const struct item *x = &from->v[i];
 
-    while (on && n == BATCH && !atomic_load(&s->all->app->stopping)) {
-        struct arena *a = arena_create("cosign", ROUND_ARENA);
-        struct cx cx = cx_system(s->all->app, a, "Witnesses", NULL);
-        struct audit_uncosigned *v;
-
-        if (audit_uncosigned(&cx, s->vkey, cx.now - REFRESH_US, after, BATCH, &v, &n) != OK) {
-            log_warn("cosign.store", LOG_STR("store", db_last_error()));
-            n = 0;
-        }
-        for (size_t i = 0; i < n && on; i++) {
-            after = v[i].head.log.tenant_id;
-            on = one_head(s, &cx, &v[i]);
-        }
-        arena_free(a);
+        if (str_eq(other, x->value) || (gone && !str_is_null(other)))
+            continue;
+        buf_fmt(names, "%s%.*s %s", names->n > 0 ? ", " : "", STR_ARG(x->field),
+                gone                 ? "removed"
+                : str_is_null(other) ? "added"
+                                     : "changed");
+        if (t->n < CHANGES_MAX)
+            t->v[t->n++] =
+                (struct audit_change){utf8_cut(x->field, SHOWN_MAX), shown(gone ? x->value : other),
+                                      gone ? STR_NULL : shown(x->value)};
     }
+}
+
+static struct str
+host_name(struct arena *a)
+{
+    char host[256] = "localhost";
+
+    (void)gethostname(host, sizeof host - 1);
+    return arena_str(a, str_of(host));
+}
+
+static enum err
+record_body(struct cx *cx, void *arg)
+{
+    const struct change_told *t = arg;
+    struct audit_entry e = {.event = EV_WITNESSES_CHANGED,
+                            .outcome = t->outcome,
+                            .target_kind = S("audit"),
+                            .text = t->text,
+                            .changes = t->v,
+                            .n_changes = t->n};
+
+    return audit_record_everywhere(cx, &e);
+}
+
+/* Recorded in every log: whom a workspace's proofs rest on is its own business. */
+static enum err
+record(struct cosign *c, struct arena *a, struct change_told *t)
+{
+    struct cx cx = cx_system(c->app, a, "Witnesses", NULL);
+
+    if (cx_write(&cx, record_body, t) == OK)
+        return OK;
+    log_warn("cosign.change_waits", LOG_STR("why", cx.failure.message),
+             LOG_STR("store", db_last_error()));
+    return ERR_UNAVAILABLE;
+}
+
+static enum err
+record_change(struct cosign *c, struct arena *a, const struct cosign_set *next)
+{
+    struct items was = items_of(a, c->now->policy), is = items_of(a, next->policy);
+    struct change_told t = {.v = arena_array(a, struct audit_change, CHANGES_MAX)};
+    struct buf *names = buf_in(a, POLICY_MAX * 3);
+
+    differ(&is, &was, false, &t, names);
+    differ(&was, &is, true, &t, names);
+    if (t.n == 0) /* comments, order, white space */
+        return OK;
+    t.text =
+        arena_fmt(a, "The witnesses of the audit log were changed on %.*s (" COSIGN_FILE "): %.*s",
+                  STR_ARG(host_name(a)), STR_ARG(utf8_cut(buf_view(names), 1000)));
+    return record(c, a, &t);
+}
+
+/* ---- reading it again ---- */
+
+static void
+set_refused(struct cosign *c, struct str why)
+{
+    pthread_mutex_lock(&c->lock);
+    if (c->refused_arena != NULL)
+        arena_free(c->refused_arena);
+    c->refused_arena = NULL;
+    c->refused = STR_NULL;
+    if (!str_is_null(why)) {
+        c->refused_arena = arena_create("refused policy", (size_t)1 << 16);
+        c->refused = arena_str(c->refused_arena, utf8_cut(why, 1000));
+        c->refused_at = app_now(c->app);
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void
+refuse_file(struct cosign *c, struct arena *a, const struct sha256 *mark, struct str why)
+{
+    struct change_told t = {.outcome = OUTCOME_FAILURE};
+
+    if (memcmp(mark, &c->refused_hash, sizeof *mark) == 0)
+        return; /* said already */
+    t.text =
+        arena_fmt(a, "The changed " COSIGN_FILE " on %.*s is refused, the one before holds: %.*s",
+                  STR_ARG(host_name(a)), STR_ARG(why));
+    if (record(c, a, &t) != OK)
+        return;
+    log_error("cosign.policy_refused", LOG_STR("why", why));
+    c->refused_hash = *mark;
+    set_refused(c, why);
+}
+
+static void
+take(struct cosign *c, struct arena *a, struct str text, const struct sha256 *mark)
+{
+    struct str why = STR_NULL;
+    struct cosign_set *next = set_new(c, a, text, &why), *last = c->now;
+
+    if (next == NULL) {
+        refuse_file(c, a, mark, why);
+        return;
+    }
+    if (record_change(c, a, next) != OK) {
+        arena_free(next->arena);
+        return; /* at the next look */
+    }
+    cosign_set_stop(last);
+    pthread_mutex_lock(&c->lock);
+    c->now = next;
+    pthread_mutex_unlock(&c->lock);
+    arena_free(last->arena);
+    c->refused_hash = (struct sha256){0};
+    set_refused(c, STR_NULL);
+    cosign_set_start(next);
+    log_info("cosign.policy_read", LOG_INT("witnesses", (int64_t)next->n));
+}
+
+/* Of the file as it is found: its bytes, that there is none, that it can not be read. */
+static struct sha256
+mark_of(enum err e, struct str text)
+{
+    struct str kind = e == OK ? S("file") : e == ERR_NOT_FOUND ? S("none") : S("unreadable");
+    struct str parts[] = {kind, text};
+
+    return sha256_parts(parts, 2);
+}
+
+static void
+look(struct cosign *c, bool now)
+{
+    struct arena *a = arena_create("policy", SET_ARENA);
+    struct str text = STR_NULL, why = STR_NULL;
+    enum err e = read_file(a, c->app->config.data_dir, &text, &why);
+    struct sha256 mark = mark_of(e, text);
+    struct sha256 held = mark_of(str_is_null(c->now->text) ? ERR_NOT_FOUND : OK, c->now->text);
+    bool twice = memcmp(&mark, &c->candidate, sizeof mark) == 0;
+
+    c->candidate = mark;
+    if (memcmp(&mark, &held, sizeof mark) == 0) {
+        c->refused_hash = (struct sha256){0};
+        set_refused(c, STR_NULL);
+    } else if (now || twice) {
+        if (e == OK || e == ERR_NOT_FOUND)
+            take(c, a, text, &mark);
+        else
+            refuse_file(c, a, &mark, why);
+    }
+    arena_free(a);
 }
 
 static void *
-sender_main(void *arg)
+keeper_main(void *arg)
 {
-    struct sender *s = arg;
+    struct cosign *c = arg;
+    int waited = 0;
 
-    s->http = out_http_open(&s->all->app->stopping);
-    while (!atomic_load(&s->all->app->stopping)) {
-        look(s);
-        for (int i = 0; i < LOOK_MS / 50 && !atomic_load(&s->all->app->stopping); i++)
-            usleep(50000);
+    cosign_set_start(c->now);
+    while (!atomic_load(&c->app->stopping)) {
+        bool hurry = atomic_exchange(&c->hurry, false);
+
+        if (hurry || waited >= LOOK_MS) {
+            look(c, hurry);
+            waited = 0;
+        }
+        usleep(STEP_MS * 1000);
+        waited += STEP_MS;
     }
-    out_http_close(s->http);
+    cosign_set_stop(c->now);
     return NULL;
 }
 
 void
-cosign_start(struct app *app)
+cosign_reload(struct app *app)
+{
+    if (app->cosign != NULL)
+        atomic_store(&app->cosign->hurry, true);
+}
+
+void
+cosign_start(struct app *app, audit_witness_tell tell)
 {
     struct cosign *c = app->cosign;
 
-    for (size_t i = 0; i < c->n; i++) {
-        struct sender *s = &c->sender[i];
-
-        if (str_is_null(s->url))
-            continue;
-        if (pthread_create(&s->thread, NULL, sender_main, s) != 0)
-            BUG("no thread for a witness");
-        s->runs = true;
-    }
+    c->tell = tell;
+    if (pthread_create(&c->keeper, NULL, keeper_main, c) != 0)
+        BUG("no thread for the witnesses");
+    c->runs = true;
 }
 
 void
@@ -453,11 +413,9 @@ cosign_stop(struct app *app)
 {
     struct cosign *c = app->cosign;
 
-    for (size_t i = 0; i < c->n; i++) {
-        if (c->sender[i].runs)
-            pthread_join(c->sender[i].thread, NULL);
-        c->sender[i].runs = false;
-    }
+    if (c->runs)
+        pthread_join(c->keeper, NULL);
+    c->runs = false;
     if (c->turn_until != 0) {
         struct arena *a = arena_create("cosign.end", (size_t)1 << 20);
         struct cx cx = cx_system(app, a, "Witnesses", NULL);
@@ -470,49 +428,110 @@ cosign_stop(struct app *app)
 
 /* ---- what is known ---- */
 
-size_t
-cosign_configured(const struct app *app)
+/* The text is copied and read again: so no request holds on to a set that is being replaced. */
+void
+cosign_view(struct cx *cx, struct cosign_view *out)
 {
-    return app->cosign ? app->cosign->n : 0;
+    struct cosign *c = cx->app->cosign;
+    struct cosign_view x = {0};
+    struct str why = STR_NULL;
+
+    if (c != NULL) {
+        pthread_mutex_lock(&c->lock);
+        x.text = str_is_null(c->now->text) ? STR_NULL : arena_str(cx->arena, c->now->text);
+        x.loaded_at = c->now->loaded_at;
+        x.refused = str_is_null(c->refused) ? STR_NULL : arena_str(cx->arena, c->refused);
+        x.refused_at = c->refused_at;
+        pthread_mutex_unlock(&c->lock);
+    }
+    if (!str_is_null(x.text) && understand(cx->arena, x.text, &x.policy, &why) != OK)
+        BUG("a policy that was understood is not any more");
+    if (x.policy != NULL)
+        x.n = policy_witnesses(x.policy, &x.v);
+    *out = x;
 }
 
-struct str
-cosign_names(const struct app *app, struct arena *a)
+bool
+cosign_sends(const struct cosign_view *v, struct str origin)
 {
-    struct buf *b = buf_in(a, COSIGN_WITNESSES_MAX * (NOTE_NAME_MAX + 512));
+    const struct note_key *k;
+    size_t n = v->policy != NULL ? policy_logs(v->policy, &k) : 0;
 
-    for (size_t i = 0; i < cosign_configured(app); i++) {
-        buf_cstr(b, i > 0 ? ", " : "");
-        buf_str(b, app->cosign->sender[i].vkey);
-    }
-    return buf_view(b);
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(k[i].name, origin))
+            return true;
+    return n == 0;
 }
 
 enum err
-cosign_status(struct cx *cx, size_t i, int64_t tenant_id, struct cosign_status *out)
+cosign_status(struct cx *cx, const struct policy_witness *w, int64_t tenant_id,
+              struct cosign_status *out)
 {
-    struct sender *s = &cx->app->cosign->sender[i];
-    struct cosign_status st = {.name = s->w.name, .key = s->vkey, .url = s->w.url};
-    const struct failure_kept *k;
+    struct cosign_status st = {.name = w->name,
+                               .key = note_vkey(cx->arena, &w->key),
+                               .url = w->url,
+                               .asked = !str_is_empty(w->url) && w->key.type == NOTE_COSIGNER};
     struct audit_head h;
     enum err e = audit_head_get(cx, tenant_id, -1, &h);
-    bool has_head = e == OK;
 
+    if (e == OK)
+        e = audit_witness_get(cx, h.log, st.key, &st.known);
     if (e != OK && e != ERR_NOT_FOUND)
         return e;
-    e = audit_cosigned_get(cx, tenant_id, s->vkey, &st.got);
+    e = audit_cosigned_get(cx, tenant_id, st.key, &st.got);
     if (e != OK && e != ERR_NOT_FOUND)
         return e;
-    pthread_mutex_lock(&s->lock);
-    k = &s->down;
-    if (k->next == 0 && has_head)
-        k = slot(s, h.log);
-    if (k->next != 0 && (k == &s->down || is_of(k, h.log))) {
-        st.error = arena_str(cx->arena, str_of(k->why));
-        st.error_at = k->at;
-        st.contradicts = k->contradicts;
-    }
-    pthread_mutex_unlock(&s->lock);
     *out = st;
     return OK;
+}
+
+/* ---- the quorum ---- */
+
+/* When the witness cosigned this log last, by its own signature, whatever the store says of it; 0: it has
+ * not. */
+static int64_t
+cosigned_when(struct arena *a, const struct policy_witness *w, const struct cosign_status *s,
+              const struct audit_head *h)
+{
+    struct checkpoint c;
+    struct note n;
+    int64_t when = 0;
+
+    if (s->got.size <= 0 || note_parse(a, s->got.note, &n) != OK ||
+        checkpoint_parse(n.text, &c) != OK || !str_eq(c.origin, h->origin) || c.size > h->size ||
+        note_check(&n, &w->key, &when) != NOTE_GOOD)
+        return 0;
+    return when;
+}
+
+void
+cosign_judge(struct cx *cx, const struct cosign_view *v, const struct cosign_status *s,
+             const struct audit_head *h, int64_t oldest, struct cosign_quorum *out)
+{
+    struct cosign_quorum q = {.counts = arena_array(cx->arena, bool, v->n + 1),
+                              .named = arena_array(cx->arena, bool, v->n + 1)};
+    struct buf *missing = buf_in(cx->arena, (size_t)1 << 16);
+
+    for (size_t i = 0; i < v->n; i++) {
+        int64_t when = h != NULL ? cosigned_when(cx->arena, &v->v[i], &s[i], h) : 0;
+
+        q.newest = when > q.newest ? when : q.newest;
+        q.counts[i] = when > 0 && when >= oldest;
+        q.named[i] = policy_quorum_names(v->policy, i);
+        if (!q.named[i] || q.counts[i])
+            continue;
+        buf_cstr(missing, missing->n > 0 ? "; " : "");
+        text_visible(missing, utf8_cut(v->v[i].name, 80));
+        if (when == 0)
+            buf_cstr(missing, " has not cosigned");
+        else
+            buf_fmt(missing, " has not cosigned since %.*s", STR_ARG(time_iso(cx->arena, when)));
+    }
+    if (v->policy != NULL) {
+        q.text = policy_quorum_text(v->policy, cx->arena);
+        q.none = str_eq(q.text, S("none"));
+        q.met = policy_quorum_is_met(v->policy, cx->arena, q.counts);
+    }
+    q.missing = q.met ? S("") : buf_view(missing);
+    *out = q;
 }

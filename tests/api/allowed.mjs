@@ -164,6 +164,7 @@ export const ALLOWED = {
   // proofs: the public ones answer 404 until the workspace opens them
   [`GET ${LOG}/seal`]: ["auditor"],
   [`GET ${LOG}/witnesses`]: ["auditor"],
+  [`GET ${LOG}/witnesses/status`]: ["auditor"],
   [`GET ${LOG}/checkpoint`]: ["auditor"],
   [`GET ${LOG}/vkey`]: ["auditor"],
   [`GET ${LOG}/heads`]: ["auditor"],

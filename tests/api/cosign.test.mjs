@@ -3,15 +3,15 @@
  * What they say is checked with node's signatures only.
  */
 import { test, after, before } from "node:test";
-import { generateKeyPairSync, sign } from "node:crypto";
+import { generateKeyPairSync } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
-import http from "node:http";
 import path from "node:path";
 import { serve, assert, newStore, recount, until, SLOW } from "./harness.mjs";
-import { Witness, cosignedAt, parse, sha } from "./witnesses.mjs";
+import { Crook, Witness, cosignedAt, parse } from "./witnesses.mjs";
 
 const LOG = "/api/v2/auditlog", LONG_WAIT = SLOW ? 240_000 : 60_000;
 let s, admin, vkey, origin, w1, w2;
+/** @type {Crook[]} */
 const crowd = [];
 const policy = (text) => writeFileSync(path.join(s.store.data, "witnesses.policy"), text);
 before(async () => {
@@ -42,7 +42,7 @@ const cosigned = async (ws, text) => {
 
 test("without a policy there are no witnesses", async () => {
   assert.deepEqual((await admin.ok("GET", `${LOG}/witnesses`)).data, []);
-  assert.deepEqual((await admin.ok("GET", `${LOG}/seal`)).data.witnesses, { configured: 0, cosigned_at: null });
+  assert.deepEqual((await admin.ok("GET", `${LOG}/seal`)).data.witnesses, { configured: 0, cosigned_at: null, contradicting: 0 });
 });
 test("a policy that is not understood refuses the start, and says where", () => {
   const store = newStore();
@@ -116,35 +116,11 @@ test("a witness that was not told of the log says so, until it is", { timeout: 1
   await cosigned([w1, w2], "both again");
 });
 
-/** A witness of a test's own making: a key, and what it does with a request. */
-class Crook {
-  constructor(name, answer) {
-    const { publicKey, privateKey } = generateKeyPairSync("ed25519"), raw = Buffer.concat([Buffer.from([4]), publicKey.export({ type: "spki", format: "der" }).subarray(-32)]);
-    this.name = name;
-    this.id = sha(name, "\n", raw).subarray(0, 4);
-    this.vkey = `${name}+${this.id.toString("hex")}+${raw.toString("base64")}`;
-    this.key = privateKey;
-    this.asked = 0;
-    this.server = http.createServer((rq, rs) => {
-      const parts = [];
-      rq.on("data", (d) => parts.push(d)).on("end", () => { this.asked++; answer(this, parse(Buffer.concat(parts).toString().replace(/^[^]*?\n\n/, "")), rs); });
-    });
-    crowd.push(this);
-  }
-  async start() { await new Promise((r) => this.server.listen(0, "127.0.0.1", () => r(null))); return this; }
-  get policy() { return `witness ${this.name} ${this.vkey} http://127.0.0.1:${/** @type {any} */ (this.server.address()).port}`; }
-  line(text, at, key = this.key) {
-    const time = Buffer.alloc(8);
-    time.writeBigUInt64BE(BigInt(at));
-    return `— ${this.name} ${Buffer.concat([this.id, time, sign(null, Buffer.from(`cosignature/v1\ntime ${at}\n${text}`), key)]).toString("base64")}\n`;
-  }
-  stop() { this.server.closeAllConnections(); this.server.close(); }
-}
 const now = () => Math.floor(Date.now() / 1000);
 
 test("what a witness answers is checked, and a bad one spoils nothing", { timeout: 300_000 }, async () => {
   const stranger = generateKeyPairSync("ed25519").privateKey;
-  /** @type {[string, RegExp, (c: Crook, n: any, rs: http.ServerResponse) => void][]} */
+  /** @type {[string, RegExp, (c: Crook, n: any, rs: import("node:http").ServerResponse) => void][]} */
   const cases = [
     ["wrong-key", /no signature of its key/, (c, n, rs) => rs.end(c.line(n.text, now(), stranger))],
     ["other-text", /no signature of its key/, (c, n, rs) => rs.end(c.line(n.text.replace(/\n\d+\n/, "\n1\n"), now()))],
@@ -164,6 +140,7 @@ test("what a witness answers is checked, and a bad one spoils nothing", { timeou
   ];
   const crooks = [];
   for (const [name, , answer] of cases) crooks.push(await new Crook(name, answer).start());
+  crowd.push(...crooks);
   policy(`log ${vkey}\n${w1.policy}\n${w2.policy}\n${crooks.map((c) => c.policy + "\n").join("")}quorum w1.example\n`);
   await s.restart();
   admin = await s.as();

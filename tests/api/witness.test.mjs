@@ -98,6 +98,32 @@ test("killed at any moment it is never older than what it answered", { timeout: 
     assert.ok(cosignedAt((await w.last(origin)).text, w.vkey));
   }
 });
+test("its list of logs is read again when it is told to; one that is not understood changes nothing", async () => {
+  const size = parse((await w.last(origin)).text).size, body = await request(size, await grown(size));
+  const line = (event) => { const n = w.err.split(event).length; return () => until(() => w.err.split(event).length > n, event); };
+  let said = line("witness.logs_read");
+  w.watch([]);
+  w.reread();
+  await said();
+  assert.equal((await w.add(body)).status, 404);
+  assert.equal((await w.last(origin)).status, 404, "nor is it shown");
+  said = line("witness.logs_read");
+  w.watch([vkey]);
+  w.reread();
+  await said();
+  assert.equal(parse((await w.last(origin)).text).size, size, "what was remembered was kept");
+  said = line("witness.logs_refused");
+  w.watch(["no key at all"]);
+  w.reread();
+  await said();
+  assert.match(w.err, /line 1 of the logs/);
+  said = line("witness.logs_refused");
+  w.watch(Array.from({ length: 20 }, (_, i) => vkey.replace(/\+[^+]+$/, `+${i}`)));
+  w.reread();
+  await said();
+  assert.equal((await w.add(body)).status, 200, "the list before holds");
+  w.watch([vkey]);
+});
 test("a name, a key and a list are checked at the start", () => {
   const data = path.join(w.dir, "data"), logs = path.join(w.dir, "logs");
   for (const [args, status, text] of /** @type {[string[], number, RegExp][]} */ ([

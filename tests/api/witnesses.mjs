@@ -1,7 +1,8 @@
 /** `recount witness` as a process, and what those who rely on witnesses check: shares no code with the server. */
 import { spawn } from "node:child_process";
-import { createHash, createPublicKey, verify } from "node:crypto";
+import { createHash, createPublicKey, generateKeyPairSync, sign, verify } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import http from "node:http";
 import os from "node:os";
 import path from "node:path";
 import { BIN, SLOW, assert, until } from "./harness.mjs";
@@ -41,6 +42,9 @@ export class Witness {
     this.port = Number(new URL(this.base).port);
     return this;
   }
+
+  /** Reads its list of logs again. */
+  reread() { this.child.kill("SIGHUP"); }
 
   async stop(signal = /** @type {NodeJS.Signals} */ ("SIGTERM")) {
     this.child.kill(signal);
@@ -84,4 +88,31 @@ export function cosignedAt(note, vkey) {
     at = Math.max(at ?? 0, seconds);
   }
   return at;
+}
+
+/** A witness of a test's own making: a key, and what it does with a request. */
+export class Crook {
+  constructor(name, answer) {
+    const { publicKey, privateKey } = generateKeyPairSync("ed25519"), raw = Buffer.concat([Buffer.from([4]), publicKey.export({ type: "spki", format: "der" }).subarray(-32)]);
+    this.name = name;
+    this.id = sha(name, "\n", raw).subarray(0, 4);
+    this.vkey = `${name}+${this.id.toString("hex")}+${raw.toString("base64")}`;
+    this.key = privateKey;
+    this.asked = 0;
+    this.answer = answer;
+    this.server = http.createServer((rq, rs) => {
+      const parts = [];
+      rq.on("data", (d) => parts.push(d)).on("end", () => { this.asked++; this.answer(this, parse(Buffer.concat(parts).toString().replace(/^[^]*?\n\n/, "")), rs); });
+    });
+  }
+  async start() { await new Promise((r) => this.server.listen(0, "127.0.0.1", () => r(null))); return this; }
+  get policy() { return `witness ${this.name} ${this.vkey} http://127.0.0.1:${/** @type {any} */ (this.server.address()).port}`; }
+  /** What an honest one answers, who remembers nothing. */
+  static honest(c, n, rs) { rs.end(c.line(n.text, Math.floor(Date.now() / 1000))); }
+  line(text, at, key = this.key) {
+    const time = Buffer.alloc(8);
+    time.writeBigUInt64BE(BigInt(at));
+    return `— ${this.name} ${Buffer.concat([this.id, time, sign(null, Buffer.from(`cosignature/v1\ntime ${at}\n${text}`), key)]).toString("base64")}\n`;
+  }
+  stop() { this.server.closeAllConnections(); this.server.close(); }
 }

@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "audit/heads.h"
+#include "audit/witness_priv.h"
 #include "run/keys.h"
 
 static char keys_dir[96];
@@ -220,6 +221,113 @@ test_turn(void **state)
     assert_int_equal(turn("two", DAY0, false), OK); /* the clock went back: nobody waits for it */
 }
 
+/* ---- how a witness stands to a log ---- */
+
+static struct audit_witness
+asked(enum audit_witness_state came, const char *why)
+{
+    struct cx cx = context(0);
+    struct audit_witness_asked x = {.log = {0, 0}, .came = came};
+    struct audit_witness now = {0};
+    enum err e = audit_witness_get(&cx, x.log, vkey, &x.was);
+    assert_true(e == OK || e == ERR_NOT_FOUND);
+    x.why = why != NULL ? str_of(why) : STR_NULL;
+    if (e == ERR_NOT_FOUND)
+        x.was = (struct audit_witness){0};
+    assert_int_equal(audit_witness_note(&cx, &witness.key, &x, 1, NULL), OK);
+    assert_int_equal(audit_witness_get(&cx, x.log, vkey, &now), OK);
+    return now;
+}
+
+/* Events of the type in the workspace's log. */
+static size_t
+told(enum event ev)
+{
+    struct cx cx = context(0);
+    struct audit_query q = {.event = ev, .outcome = -1, .after = -1, .before = -1, .limit = 1000};
+    struct audit_page page = {0};
+    move();
+    assert_int_equal(audit_list(&cx, &q, &page), OK);
+    return page.n;
+}
+
+static void
+test_state(void **state)
+{
+    (void)state;
+    fill(0, 1);
+    struct audit_witness w = asked(WITNESS_COSIGNS, NULL);
+    assert_int_equal(w.state, WITNESS_COSIGNS);
+    assert_int_equal(w.good_at, DAY0);
+    assert_true(str_is_null(w.why));
+    /* Nothing changed: not written for a minute, and then for the time alone. */
+    t.app.simulated_now = DAY0 + AUDIT_WITNESS_EVERY - 1;
+    assert_int_equal(asked(WITNESS_COSIGNS, NULL).asked_at, DAY0);
+    t.app.simulated_now = DAY0 + AUDIT_WITNESS_EVERY;
+    w = asked(WITNESS_COSIGNS, NULL);
+    assert_int_equal(w.asked_at, DAY0 + AUDIT_WITNESS_EVERY);
+    assert_int_equal(w.since, DAY0);
+    assert_int_equal(told(EV_WITNESS_RECOVERED), 0);
+    /* One failure is kept at once, and told when a second follows; once. */
+    int64_t failed = t.app.simulated_now += USEC_PER_SEC;
+    w = asked(WITNESS_FAILS, "it answered 503");
+    assert_int_equal(w.state, WITNESS_FAILS);
+    assert_int_equal(w.since, failed);
+    assert_true(str_eq(w.why, S("it answered 503")));
+    assert_int_equal(told(EV_WITNESS_FAILS), 0);
+    for (int i = 0; i < 5; i++) {
+        t.app.simulated_now += USEC_PER_SEC;
+        w = asked(WITNESS_FAILS, "it answered 502");
+        assert_int_equal(told(EV_WITNESS_FAILS), 1);
+    }
+    assert_int_equal(w.since, failed);
+    assert_int_equal(w.failed_at, failed + USEC_PER_SEC); /* of the write that told it */
+    /* Back: told once, and what failed is still known. */
+    w = asked(WITNESS_COSIGNS, NULL);
+    assert_int_equal(asked(WITNESS_COSIGNS, NULL).state, WITNESS_COSIGNS);
+    assert_int_equal(told(EV_WITNESS_RECOVERED), 1);
+    assert_true(str_eq(w.why, S("it answered 502")));
+}
+
+static void
+test_contradiction_stands(void **state)
+{
+    (void)state;
+    fill(0, 1);
+    assert_int_equal(asked(WITNESS_CONTRADICTS, "another log").state, WITNESS_CONTRADICTS);
+    assert_int_equal(told(EV_WITNESS_CONTRADICTS), 1);
+    t.app.simulated_now += AUDIT_WITNESS_EVERY;
+    struct audit_witness w = asked(WITNESS_FAILS, "it does not answer");
+    assert_int_equal(w.state, WITNESS_CONTRADICTS);
+    assert_true(str_eq(w.why, S("another log")));
+    assert_int_equal(asked(WITNESS_CONTRADICTS, "another log").state, WITNESS_CONTRADICTS);
+    assert_int_equal(told(EV_WITNESS_CONTRADICTS), 1);
+    assert_int_equal(told(EV_WITNESS_FAILS), 0);
+    restart();
+    assert_int_equal(asked(WITNESS_COSIGNS, NULL).state, WITNESS_COSIGNS);
+    assert_int_equal(told(EV_WITNESS_RECOVERED), 1);
+}
+
+/* A witness that changes its mind with every request fills no log. */
+static void
+test_flapping(void **state)
+{
+    (void)state;
+    fill(0, 1);
+    for (int i = 0; i < 100; i++) {
+        t.app.simulated_now += USEC_PER_SEC;
+        asked(WITNESS_CONTRADICTS, "another log");
+        asked(WITNESS_COSIGNS, NULL);
+    }
+    asked(WITNESS_CONTRADICTS, "another log");
+    assert_int_equal(told(EV_WITNESS_CONTRADICTS) + told(EV_WITNESS_RECOVERED), AUDIT_WITNESS_TOLD);
+    /* What holds when the hour is over is told then. */
+    t.app.simulated_now += USEC_PER_HOUR;
+    asked(WITNESS_CONTRADICTS, "another log");
+    assert_int_equal(told(EV_WITNESS_CONTRADICTS) + told(EV_WITNESS_RECOVERED),
+                     AUDIT_WITNESS_TOLD + 1);
+}
+
 static int
 end_cosigned(void **state)
 {
@@ -243,7 +351,8 @@ begin_pg(void **state)
 
 #define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_##kind, end_cosigned)
 #define ALL(kind)                                                                                  \
-    ON(kind, test_waiting), ON(kind, test_lines), ON(kind, test_late_line), ON(kind, test_turn)
+    ON(kind, test_waiting), ON(kind, test_lines), ON(kind, test_late_line), ON(kind, test_turn),   \
+        ON(kind, test_state), ON(kind, test_contradiction_stands), ON(kind, test_flapping)
 
 int
 main(void)
