@@ -104,7 +104,7 @@ test("the operator cancels, his own request and another's", async () => {
   done("erasures", "cancel", his);
   const all = listed("erasures").filter((e) => e.id === mine || e.id === his);
   assert.ok(all.every((e) => e.state === "cancelled" && e.ended_by === "the operator (command line)"), JSON.stringify(all));
-  assert.equal((await admin.events({ event_type: "ErasureCancelled" })).length, 2);
+  await until(async () => (await admin.events({ event_type: "ErasureCancelled" })).length === 2, "both events");
 });
 
 test("without a server; a lone administrator who takes a request on waits seven days, and nobody to decide is no request", async () => {
