@@ -128,8 +128,6 @@ bool audit_drops_held(struct app *app);
 MUST_CHECK enum err audit_confirm_clock(struct cx *cx);
 /* After its commit: drops go on in this process now, in others within a minute. */
 void audit_refresh_clock(struct app *app);
-/* When the run before this one was last seen alive on this machine (µs; 0: never). */
-int64_t audit_last_seen(struct app *app);
 /* Moves and indexes everything now, on the calling thread (commands, demonstration, tests). */
 MUST_CHECK enum err audit_move_now(struct app *app);
 /* Drops now what the window left behind, on the calling thread (demonstration). */

@@ -243,10 +243,8 @@ clock_watch(struct audit *au, const struct clock_reading *now)
     enum err e = db_read(au->app->db, a, read_clock_rows, &x);
     if (e == OK) {
         atomic_store(&au->hold_drops, x.holds > 0);
-        if (w->seen.host[0] == '\0') {
+        if (w->seen.host[0] == '\0')
             w->seen = x.seen;
-            w->before = strcmp(x.seen.host, now->host) == 0 ? x.seen.wall : 0;
-        }
         struct clock_watch kept = *w;
         if (w->seen.host[0] != '\0')
             e = judge(au, now);
@@ -260,12 +258,6 @@ clock_watch(struct audit *au, const struct clock_reading *now)
     if (e != OK)
         log_warn("audit.clock_not_noted", LOG_STR("store", db_last_error()));
     arena_free(a);
-}
-
-int64_t
-audit_last_seen(struct app *app)
-{
-    return app->audit->clock.before;
 }
 
 bool

@@ -86,7 +86,6 @@ struct clock_verdict {
 /* The keeper's: nobody else touches it while threads run. */
 struct clock_watch {
     struct clock_reading seen; /* last look; host "" before the first */
-    int64_t before;            /* wall of the last look of the run before this one; 0: none */
     int64_t moved, steps;      /* small steps not told yet */
     int64_t told_at;           /* time since boot of the last event of small steps */
 };

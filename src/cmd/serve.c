@@ -1,8 +1,10 @@
 /* recount serve: opens the installation, starts its threads, listens, and stops in order. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "api/checkpoint_mail.h"
@@ -20,6 +22,7 @@
 #include "core/limits.h"
 #include "core/link.h"
 #include "core/retention.h"
+#include "core/runs.h"
 #include "core/selfcheck.h"
 #include "core/session.h"
 #include "core/settings.h"
@@ -35,14 +38,6 @@
 #define UPKEEP_S           20   /* period of locks, sweeps and disk alarms */
 #define DISK_WARN_PERCENT  75
 #define DISK_ALARM_PERCENT 90
-
-static const struct sql RUN_OPEN =
-    SQL_READ("SELECT run, started_at FROM process_run WHERE stopped_at IS NULL AND host = $1");
-static const struct sql RUN_CLOSE = SQL_WRITE(
-    "process_run", "UPDATE process_run SET stopped_at = $2 WHERE stopped_at IS NULL AND host = $1");
-static const struct sql RUN_START =
-    SQL_WRITE("process_run",
-              "INSERT INTO process_run (run, host, version, started_at) VALUES ($1, $2, $3, $4)");
 
 static struct str
 host_name(struct arena *a)
@@ -72,21 +67,11 @@ config_digest(struct arena *a, const struct config *c)
     return str_sub(hex_in(a, sha256_str(&h)), 0, 16);
 }
 
-static const struct sql RUN_STOPPED =
-    SQL_READ("SELECT coalesce(max(stopped_at), 0) FROM process_run WHERE host = $1");
-
-/* Since when no server ran here: the last one stopped, or was last seen alive; 0 when there was none. */
-static enum err
-off_since(struct cx *cx, struct app *app, struct str host, bool unclean, int64_t *since)
-{
-    int64_t stopped = 0, seen = audit_last_seen(app);
-
-    TRY(db_query_int(cx->tx, &RUN_STOPPED, ARGS(V_STR(host)), &stopped));
-    *since = unclean || stopped == 0 ? seen : stopped;
-    if (*since > cx->now) /* the clock went back: the clock watch tells */
-        *since = 0;
-    return OK;
-}
+/* What of this run is known before its threads start. */
+struct starting {
+    struct app *app;
+    struct run run;
+};
 
 /* Whom one relied on is part of the story. */
 static bool
@@ -107,56 +92,75 @@ name_witnesses(struct cx *cx, struct audit_change *out)
 static enum err
 record_start(struct cx *cx, void *arg)
 {
-    struct app *app = arg;
-    struct str host = host_name(cx->arena), digest = config_digest(cx->arena, &app->config);
+    struct starting *s = arg;
+    struct app *app = s->app;
+    struct str digest = config_digest(cx->arena, &app->config), off = S("");
     struct audit_change change[3] = {{S("configuration"), STR_NULL, digest}};
     struct audit_entry e = {
         .event = EV_SERVER_STARTED, .instance = true, .changes = change, .n_changes = 1};
-    struct str off = S("");
-    int64_t since = 0;
-    struct db_rows *r;
-    bool unclean = false;
-    enum err rc = db_query_one(cx->tx, &RUN_OPEN, ARGS(V_STR(host)), &r);
+    struct run_before before = {0};
 
-    if (rc == OK) {
-        unclean = true;
-        db_rows_end(r);
-    } else if (rc != ERR_NOT_FOUND) {
-        return rc;
-    }
-    TRY(off_since(cx, app, host, unclean, &since));
-    if (since > 0) {
+    TRY(run_begin(cx, &s->run, &before));
+    if (before.off_since > 0) {
         change[e.n_changes++] =
-            (struct audit_change){S("off since"), STR_NULL, time_iso(cx->arena, since)};
+            (struct audit_change){S("off since"), STR_NULL, time_iso(cx->arena, before.off_since)};
         off = arena_fmt(cx->arena, "; it was off for %lld s",
-                        (long long)((cx->now - since) / USEC_PER_SEC));
+                        (long long)((cx->now - before.off_since) / USEC_PER_SEC));
     }
     if (name_witnesses(cx, &change[e.n_changes]))
         e.n_changes++;
     e.text = arena_fmt(cx->arena,
                        "Recount " RECOUNT_VERSION " started on %.*s, listening on %.*s:%d%.*s%s",
-                       STR_ARG(host), STR_ARG(app->config.listen_host), server_port(), STR_ARG(off),
-                       unclean ? "; the previous run ended uncleanly" : "");
+                       STR_ARG(s->run.host), STR_ARG(app->config.listen_host), server_port(),
+                       STR_ARG(off), before.unclean ? "; the previous run ended uncleanly" : "");
     e.target_kind = S("process");
-    e.target_id = cx->request_id;
-    TRY(audit_record(cx, &e, NULL));
-    TRY(db_exec(cx->tx, &RUN_CLOSE, ARGS(V_STR(host), V_INT(cx->now)), NULL));
-    return db_exec(
-        cx->tx, &RUN_START,
-        ARGS(V_STR(cx->request_id), V_STR(host), V_STR(S(RECOUNT_VERSION)), V_INT(cx->now)), NULL);
+    e.target_id = s->run.id;
+    return audit_record(cx, &e, NULL);
 }
 
 static enum err
 record_stop(struct cx *cx, void *arg)
 {
-    struct str host = host_name(cx->arena);
-    struct audit_entry e = {
-        .event = EV_SERVER_STOPPED, .instance = true, .target_kind = S("process")};
+    const struct starting *s = arg;
+    struct audit_entry e = {.event = EV_SERVER_STOPPED,
+                            .instance = true,
+                            .target_kind = S("process"),
+                            .target_id = s->run.id};
 
-    (void)arg;
-    e.text = arena_fmt(cx->arena, "Recount stopped on %.*s", STR_ARG(host));
+    e.text = arena_fmt(cx->arena, "Recount stopped on %.*s", STR_ARG(s->run.host));
     TRY(audit_record(cx, &e, NULL));
-    return db_exec(cx->tx, &RUN_CLOSE, ARGS(V_STR(host), V_INT(cx->now)), NULL);
+    return run_end(cx, &s->run);
+}
+
+/* Whether no other server runs on the data folder. The lock is held, shared, as long as the process lives,
+ * so that a run that is still noted as open has died. */
+static bool
+is_alone(struct app *app)
+{
+    const char *path = arena_cstr(
+        app->arena, arena_fmt(app->arena, "%.*s/server.lock", STR_ARG(app->config.data_dir)));
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    bool alone = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+
+    if (fd < 0 || flock(fd, LOCK_SH) != 0)
+        log_warn("server.lock", LOG_STR("path", str_of(path)));
+    return alone;
+}
+
+static struct starting
+starting(struct app *app)
+{
+    struct arena *a = app->arena;
+    char *real = realpath(arena_cstr(a, app->config.data_dir), NULL);
+    struct starting s = {.app = app,
+                         .run = {.id = cuid_in(a, app_now(app)),
+                                 .host = host_name(a),
+                                 .folder = real ? arena_str(a, str_of(real)) : S(""),
+                                 .version = S(RECOUNT_VERSION),
+                                 .alone = is_alone(app)}};
+
+    free(real);
+    return s;
 }
 
 static void
@@ -175,9 +179,10 @@ own_event(struct app *app, const char *process, cx_body body, void *arg)
 
 struct upkeep {
     struct app *app;
+    const struct run *run;
     pthread_t thread;
     int disk_level; /* 0, 1 warned, 2 alarmed */
-    int64_t swept_day;
+    int64_t swept_day, seen_at;
 };
 
 static enum err
@@ -216,6 +221,22 @@ sweep_body(struct cx *cx, void *arg)
     return link_sweep(cx);
 }
 
+static void
+keep_run(struct upkeep *u, struct cx *cx)
+{
+    cx->actor.name = S("server");
+    if (cx->now - u->seen_at >= RUN_SEEN_EVERY || cx->now < u->seen_at) {
+        if (run_seen(cx, u->run) == OK)
+            u->seen_at = cx->now;
+        else
+            log_warn("upkeep.run", LOG_STR("why", cx->failure.message));
+        fail_clear(cx);
+    }
+    if (run_tell_gaps(cx) != OK)
+        log_warn("upkeep.gaps", LOG_STR("why", cx->failure.message));
+    fail_clear(cx);
+}
+
 /* What of it fails is told by it and taken up again at the next look. */
 static void
 keep_baselines(struct upkeep *u)
@@ -250,6 +271,7 @@ upkeep_step(struct upkeep *u)
     if (checkpoint_mail_tick(&cx) != OK)
         log_warn("upkeep.checkpoint_mail", LOG_STR("why", cx.failure.message));
     fail_clear(&cx);
+    keep_run(u, &cx);
     if (day != u->swept_day && cx_write(&cx, sweep_body, NULL) == OK)
         u->swept_day = day;
     watch_disk(u);
@@ -358,7 +380,8 @@ tell_everywhere(struct cx *cx, struct str subject, struct str text)
 static int
 run_server(struct app *app, const struct demo_people *demo)
 {
-    struct upkeep u = {.app = app};
+    struct starting s = starting(app);
+    struct upkeep u = {.app = app, .run = &s.run, .seen_at = app_now(app)};
     struct str why = S("the server can not listen");
     struct cx cx = cx_system(app, app->arena, "server", NULL);
     pthread_t notices;
@@ -373,7 +396,7 @@ run_server(struct app *app, const struct demo_people *demo)
     }
     if (str_is_null(app->config.public_url) && app->config.listen_port == 0)
         app->config.listen_port = server_port();
-    own_event(app, "server", record_start, app);
+    own_event(app, "server", record_start, &s);
     jobs_start(app->jobs);
     cosign_start(app, tell_everywhere);
     selfcheck_start(app,
@@ -396,7 +419,7 @@ run_server(struct app *app, const struct demo_people *demo)
     cosign_stop(app);
     pthread_join(u.thread, NULL);
     pthread_join(notices, NULL);
-    own_event(app, "server", record_stop, NULL);
+    own_event(app, "server", record_stop, &s);
     audit_stop(app);
     log_info("server.stopped", LOG_INT("uptime_s", (clock_now() - app->started) / USEC_PER_SEC));
     return 0;

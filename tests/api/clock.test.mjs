@@ -1,6 +1,7 @@
-/** The clock: a step seen over a restart holds the month end until somebody confirms; a start says how long the server was off. */
+/** The clock: a step seen over a restart holds the month end until somebody confirms; a start says how long the server was off, and the
+ *  workspace's own list shows the gap. */
 import { test, after, before } from "node:test";
-import { serve, recount, assert, sqlOn, until } from "./harness.mjs";
+import { serve, recount, assert, sqlOn, until, createUser } from "./harness.mjs";
 
 let s, admin;
 before(async () => {
@@ -58,8 +59,33 @@ test("after another boot, a gap of days that nobody saw is asked about", async (
 test("a start says since when the server was off, and whether the run before ended cleanly", async () => {
   await again();
   await until(() => /it was off for \d+ s\b(?!; the previous)/.test(instance("started")), "the clean start");
+  const told = (await admin.events({ event_type: "ServerRunGap" })).length;
   await s.kill();
+  sqlOn(s.store, "UPDATE run_gap SET told_at = 0"); // an hour ago
   await s.start();
   admin = await s.as();
   await until(() => /it was off for \d+ s; the previous run ended uncleanly/.test(instance("started")), "the start after the crash");
+  await until(async () => (await admin.events({ event_type: "ServerRunGap" })).length === told + 1, "the gap in the workspace's list");
+  const [e] = await admin.events({ event_type: "ServerRunGap" });
+  assert.match(e.message, /run of the server did not end in order/);
+  assert.equal((await admin.ok("GET", "/api/v2/auditlog/catalogue")).data.find((x) => x.name === "ServerRunGap").title, "Gap between runs of the server");
+});
+test("a time without a server is shown as one, though commands ran meanwhile", async () => {
+  await s.stop({ drop: false });
+  createUser(s.store, { email: "meanwhile@example.org", role: "STD_USER" }); // a command is no run
+  sqlOn(s.store, `UPDATE process_run SET stopped_at = stopped_at - ${3600 * 1_000_000}, seen_at = seen_at - ${3600 * 1_000_000}`);
+  sqlOn(s.store, "UPDATE tenant SET created_at = 0"); // a gap is told where there was a workspace
+  sqlOn(s.store, "UPDATE run_gap SET told_at = 0");
+  await s.start();
+  admin = await s.as();
+  const e = await admin.event("ServerRunGap", (x) => /^No server ran from/.test(x.message));
+  const off = Number(e.changes.find((c) => c.field === "off (s)").after);
+  assert.ok(off >= 3600 && off < 3700, e.message);
+  assert.deepEqual(e.changes.filter((c) => /starts|order/.test(c.field)).map((c) => c.after), ["1", "0"]);
+  await s.kill();
+  await s.start();
+  admin = await s.as();
+  const n = (await admin.events({ event_type: "ServerRunGap" })).length;
+  await until(() => /the previous run ended uncleanly/.test(instance("started").split("\n")[0]), "the start");
+  assert.equal((await admin.events({ event_type: "ServerRunGap" })).length, n, "within an hour gaps are told together");
 });
