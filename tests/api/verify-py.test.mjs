@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import os from "node:os";
 import path from "node:path";
 import { serve, assert, until, LONG, ROOT } from "./harness.mjs";
+import { Witness } from "./witnesses.mjs";
 
 const LOG = "/api/v2/auditlog", VERIFY = path.join(ROOT, "doc/verify/verify.py");
 const dir = mkdtempSync(path.join(os.tmpdir(), "recount-verify-"));
@@ -61,6 +62,42 @@ test("checkpoints and consistency, and a pin that remembers", async () => {
   c.data.proof[1] = c.data.proof[0];
   damaged(/rewritten/, "consistency", old, now, keep("bad.json", JSON.stringify(c)), "--vkey", vkey);
 });
+test("a proof file of C2SP, with the leaf that an export shows", async () => {
+  const e = await admin.event("ClientUpdated"), text = (await fetched(`/proof/${e.cuid}?format=tlog-proof`)).text, f = keep("event.tlog-proof", text), lines = text.split("\n");
+  assert.match(sound("proof", f, "--vkey", vkey, "--leaf", e.leaf), new RegExp(`the leaf is number ${e.index} of`));
+  damaged(/signed root/, "proof", f, "--vkey", vkey, "--leaf", "0".repeat(64));
+  damaged(/not a hash/, "proof", f, "--vkey", vkey, "--leaf", "x");
+  const bad = (change, why) => { const l = [...lines]; change(l); damaged(why, "proof", keep("bad.tlog-proof", l.join("\n")), "--vkey", vkey, "--leaf", e.leaf); };
+  bad((l) => { l[1] = `index ${e.index - 1}`; }, /signed root|short|long/);
+  bad((l) => { l[1] = `index 0${e.index}`; }, /not a proof file/);
+  bad((l) => { l[0] = "c2sp.org/tlog-proof@v2"; }, /not a proof file/);
+  bad((l) => { l[2] = l[3]; }, /signed root/);
+  bad((l) => { l.splice(2, 1); }, /short|signed root/);
+  bad((l) => { l.splice(2, 0, l[2]); }, /long|signed root/);
+  bad((l) => { l[2] = "AAAA"; }, /signed root/);
+  bad((l) => { const i = l.indexOf("") + 2; l[i] = String(Number(l[i]) + 1); }, /signature/);
+  sound("proof", keep("extra.tlog-proof", text.replace("\nindex", "\nextra AAAA\nindex")), "--vkey", vkey, "--leaf", e.leaf);
+  for (const args of [["--vkey", vkey], ["--leaf", e.leaf]]) assert.equal(run("proof", f, ...args).status, 2, "key and leaf are needed");
+});
+test("a witness's cosignature is demanded when its key is given", async () => {
+  const w = await new Witness([vkey], { name: "auditor.example" }).start(), other = await new Witness([vkey], { name: "board.example" }).start();
+  try {
+    const note = (await fetched("/checkpoint")).text, cosign = async (x) => { const r = await x.add(`old 0\n\n${note}`); assert.equal(r.status, 200, r.text); return r.text; };
+    const line = await cosign(w), second = await cosign(other), plain = keep("plain", note), f = keep("cosigned", note + line), both = keep("both", note + line + second);
+    sound("checkpoint", f, "--vkey", vkey);
+    assert.match(sound("checkpoint", f, "--vkey", vkey, "--witness", w.vkey), /^cosigned by auditor\.example at \d{4}-/m);
+    sound("checkpoint", both, "--vkey", vkey, "--witness", w.vkey, "--witness", other.vkey);
+    sound("checkpoint", both, "--vkey", vkey, "--witness", keep("witnesses.txt", `${w.vkey}\n${other.vkey}\n`));
+    damaged(/not cosigned by auditor/, "checkpoint", plain, "--vkey", vkey, "--witness", w.vkey);
+    damaged(/not cosigned by board/, "checkpoint", f, "--vkey", vkey, "--witness", w.vkey, "--witness", other.vkey);
+    const raw = Buffer.from(line.trim().split(" ")[2], "base64"), signed = (/** @type {number} */ at) => { const b = Buffer.from(raw); b[at] ^= 1; return keep("bad", `${note}— auditor.example ${b.toString("base64")}\n`); };
+    damaged(/cosignature of auditor.example is wrong/, "checkpoint", signed(11), "--vkey", vkey, "--witness", w.vkey);
+    damaged(/cosignature of auditor.example is wrong/, "checkpoint", signed(40), "--vkey", vkey, "--witness", w.vkey);
+    damaged(/not cosigned/, "checkpoint", signed(1), "--vkey", vkey, "--witness", w.vkey);
+    damaged(/not an Ed25519 key of a witness/, "checkpoint", f, "--vkey", vkey, "--witness", vkey);
+    damaged(/not an Ed25519 key of a log/, "checkpoint", f, "--vkey", w.vkey);
+  } finally { await w.stop(); await other.stop(); w.drop(); other.drop(); }
+});
 test("an export with proofs: whole, filtered, and in either order", async () => {
   for (const q of ["", "&q=acme", "&order=asc", "&event_type=ClientUpdated", "&q=nothing-like-this", "&from=2020-01-01"]) {
     const f = keep("export.ndjson", (await fetched(`/export?format=ndjson&proofs=1${q}`)).raw);
@@ -91,7 +128,9 @@ def check(e):
     v.compare(e, pub, per, "here")
 check(line)
 found = 0
-for path, value in [(["message"], "x"), (["event_type"], "LoginSuccess"), (["timestamp"], "2020-01-01T00:00:00Z"), (["outcome"], "denied"), (["actor", "name"], "Mallory"), (["actor", "email"], "m@example.org"), (["address"], "192.0.2.1"), (["index"], 1), (["request_id"], "x"), (["target", "name"], "x"), (["count"], 2), (["changes"], [{"field": "a", "before": None, "after": "b"}]), (["cuid"], "c00000000000000000000000")]:
+for path, value in [(["message"], "x"), (["event_type"], "LoginSuccess"), (["timestamp"], "2020-01-01T00:00:00Z"), (["outcome"], "denied"), (["actor", "name"], "Mallory"), (["actor", "email"], "m@example.org"), (["address"], "192.0.2.1"), (["index"], 1), (["request_id"], "x"), (["target", "name"], "x"), (["count"], 2), (["changes"], [{"field": "a", "before": None, "after": "b"}]), (["cuid"], "c00000000000000000000000"),
+                    (["user_info"], "Mallory"), (["actor", "id"], "c00000000000000000000000"), (["actor", "kind"], "system"), (["actor", "session"], "x"), (["target", "id"], "7"), (["target", "kind"], "user"), (["target", "email"], "m@example.org"),
+                    (["client"], {"id": 7, "name": "x"}), (["via"], "192.0.2.2"), (["user_agent"], "curl"), (["private_detail"], "x"), (["logged"], "2020-01-01T00:00:00.000Z"), (["timestamp"], ""), (["leaf"], "0" * 64), (["erased"], True), (["epoch"], 1)]:
     e = json.loads(json.dumps(line)); o = e
     for k in path[:-1]: o = o[k]
     o[path[-1]] = value
@@ -100,7 +139,7 @@ for path, value in [(["message"], "x"), (["event_type"], "LoginSuccess"), (["tim
     else: print("not found:", path)
 print(found)`;
   const r = spawnSync("python3", ["-B", "-c", code, path.dirname(VERIFY), path.join(dir, "export.ndjson")], { encoding: "utf8" });
-  assert.equal(r.stdout.trim(), "13", r.stdout + r.stderr);
+  assert.equal(r.stdout.trim(), "29", r.stdout + r.stderr);
 });
 test("a random byte changed anywhere in an export is found", () => {
   const raw = readFileSync(path.join(dir, "export.ndjson")), n = LONG ? 300 : 12;
