@@ -98,6 +98,12 @@ void audit_record_soon(struct cx *cx, const struct audit_entry *e, struct str fo
 bool audit_fold(struct cx *cx, const struct audit_entry *e, struct str fold_key);
 void audit_fold_later(struct cx *cx, const struct audit_entry *e, struct str fold_key);
 
+/* The cuid of a workspace, in the arena of tx; ERR_NOT_FOUND when it is gone. */
+MUST_CHECK enum err audit_tenant_cuid(struct db_tx *tx, int64_t tenant_id, struct str *out);
+/* Inside cx->tx: cx acts in the workspace whose log it is; in none when that is the installation's, or the
+ * workspace is gone. */
+MUST_CHECK enum err audit_act_in(struct cx *cx, int64_t tenant_id);
+
 /* ---- life ---- */
 
 struct audit_options {

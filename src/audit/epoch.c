@@ -118,21 +118,6 @@ static const struct sql again = SQL_WRITE(
 static const struct sql set_mark =
     SQL_WRITE("audit_mark", "UPDATE audit_mark SET moved_to = $1 WHERE id = 1 AND moved_to < $1");
 static const struct sql clear = SQL_WRITE("audit_tail", "DELETE FROM audit_tail WHERE seq <= $1");
-static const struct sql tenant_cuid = SQL_READ("SELECT cuid FROM tenant WHERE tenant_id = $1");
-
-static enum err
-take_tenant(struct cx *cx, int64_t tenant_id)
-{
-    struct db_rows *q = NULL;
-    cx->tenant = (struct tenant_ref){tenant_id != AUDIT_INSTANCE, tenant_id, S("removed")};
-    enum err e = db_query_one(cx->tx, &tenant_cuid, ARGS(V_INT(tenant_id)), &q);
-    if (e == ERR_NOT_FOUND)
-        return OK;
-    TRY(e);
-    cx->tenant.cuid = db_text_keep(q, 0);
-    db_rows_end(q);
-    return OK;
-}
 
 static enum err
 record_begin(struct cx *cx, const struct beginning *b, const struct old_log *l)

@@ -134,7 +134,6 @@ struct expiry {
 static const struct sql was_recorded = SQL_READ("SELECT count(*) FROM audit_drop WHERE month = $1");
 static const struct sql put_drop =
     SQL_WRITE("audit_drop", "INSERT INTO audit_drop (month, at) VALUES ($1, $2)");
-static const struct sql tenant_cuid = SQL_READ("SELECT cuid FROM tenant WHERE tenant_id = $1");
 
 static enum err
 record_one(struct cx *cx, const struct expiry *x, size_t i)
@@ -160,23 +159,6 @@ record_one(struct cx *cx, const struct expiry *x, size_t i)
         .changes = range,
         .n_changes = 5};
     return audit_record(cx, &e, NULL);
-}
-
-/* The log of a tenant that was removed still ends in an event of its own. */
-static enum err
-take_tenant(struct cx *cx, int64_t tenant_id)
-{
-    struct db_rows *q = NULL;
-    cx->tenant = (struct tenant_ref){tenant_id != INSTANCE_LOG, tenant_id, S("removed")};
-    if (tenant_id == INSTANCE_LOG)
-        return OK;
-    enum err e = db_query_one(cx->tx, &tenant_cuid, ARGS(V_INT(tenant_id)), &q);
-    if (e == ERR_NOT_FOUND)
-        return OK;
-    TRY(e);
-    cx->tenant.cuid = db_text_keep(q, 0);
-    db_rows_end(q);
-    return OK;
 }
 
 static enum err

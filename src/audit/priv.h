@@ -292,6 +292,10 @@ MUST_CHECK enum err round_record(struct audit *au);
 MUST_CHECK enum err log_origin(struct audit *au, struct db_tx *tx, struct log_id log,
                                struct str *out);
 
+/* tenant.c: inside cx->tx, cx acts in the log's workspace. The log of one that was removed still ends in
+ * events of its own. */
+MUST_CHECK enum err take_tenant(struct cx *cx, int64_t tenant_id);
+
 /* Moves all that is committed and empties the tail of it; waits for another process's mover. */
 MUST_CHECK enum err audit_move_out(struct app *app);
 

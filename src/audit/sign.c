@@ -15,19 +15,13 @@
 
 /* ---- names and keys ---- */
 
-static const struct sql tenant_cuid = SQL_READ("SELECT cuid FROM tenant WHERE tenant_id = $1");
-
 enum err
 log_origin(struct audit *au, struct db_tx *tx, struct log_id log, struct str *out)
 {
-    struct db_rows *q = NULL;
     struct arena *a = db_tx_arena(tx);
     struct str name = S("instance");
-    if (log.tenant_id != AUDIT_INSTANCE) {
-        TRY(db_query_one(tx, &tenant_cuid, ARGS(V_INT(log.tenant_id)), &q));
-        name = db_text_keep(q, 0);
-        db_rows_end(q);
-    }
+    if (log.tenant_id != AUDIT_INSTANCE)
+        TRY(audit_tenant_cuid(tx, log.tenant_id, &name));
     *out = arena_fmt(a, "%.*s/%.*s/%lld", STR_ARG(au->app->instance), STR_ARG(name),
                      (long long)log.epoch);
     return OK;

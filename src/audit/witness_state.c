@@ -82,7 +82,6 @@ static const struct sql put_witness = SQL_WRITE(
     " since = excluded.since, asked_at = excluded.asked_at, good_at = excluded.good_at,"
     " failed_at = excluded.failed_at, why = excluded.why, told = excluded.told,"
     " told_from = excluded.told_from, told_n = excluded.told_n");
-static const struct sql get_cuid = SQL_READ("SELECT cuid FROM tenant WHERE tenant_id = $1");
 
 struct reading {
     struct log_id log;
@@ -134,23 +133,6 @@ struct noting {
     audit_witness_tell tell;
 };
 
-/* The log concerned: a workspace's, else the installation's. */
-static enum err
-take_log(struct cx *cx, int64_t id)
-{
-    struct db_rows *r = NULL;
-    cx->tenant = (struct tenant_ref){0};
-    if (id < 0)
-        return OK;
-    enum err e = db_query_one(cx->tx, &get_cuid, ARGS(V_INT(id)), &r);
-    if (e == ERR_NOT_FOUND)
-        return OK;
-    TRY(e);
-    cx->tenant = (struct tenant_ref){true, id, db_text_keep(r, 0)};
-    db_rows_end(r);
-    return OK;
-}
-
 static struct str
 sentence(struct arena *a, const struct noting *g, enum event ev, struct str why)
 {
@@ -165,7 +147,7 @@ sentence(struct arena *a, const struct noting *g, enum event ev, struct str why)
 static enum err
 tell_people(struct cx *cx, const struct noting *g, struct str text)
 {
-    TRY(take_log(cx, 0)); /* whose mail server it is */
+    TRY(audit_act_in(cx, 0)); /* whose mail server it is */
     if (g->tell == NULL || !cx->tenant.known)
         return OK;
     return g->tell(
@@ -190,7 +172,7 @@ tell(struct cx *cx, const struct noting *g, const struct audit_witness_asked *x,
                             .text = sentence(cx->arena, g, ev, why),
                             .changes = &change,
                             .n_changes = 1};
-    TRY(take_log(cx, x->log.tenant_id));
+    TRY(audit_act_in(cx, x->log.tenant_id));
     e.instance = !cx->tenant.known;
     TRY(audit_record(cx, &e, NULL));
     return ev == EV_WITNESS_CONTRADICTS ? tell_people(cx, g, e.text) : OK;

@@ -22,7 +22,6 @@ static const struct sql GET_SETTING =
     SQL_READ("SELECT value FROM setting WHERE tenant_id = $1 AND name = $2");
 static const struct sql PUT_SETTING =
     SQL_WRITE("setting", "INSERT INTO setting (tenant_id, name, value) VALUES ($1, $2, $3)");
-static const struct sql TENANT_BY_ID = SQL_READ("SELECT cuid FROM tenant WHERE tenant_id = $1");
 
 static void
 cover_job(struct cx *cx)
@@ -237,14 +236,13 @@ static enum err
 tenant_body(struct cx *cx, void *arg)
 {
     const int64_t *id = arg;
-    struct db_rows *r;
-    enum err e = db_query_one(cx->tx, &TENANT_BY_ID, ARGS(V_INT(*id)), &r);
+    struct str cuid;
+    enum err e = audit_tenant_cuid(cx->tx, *id, &cuid);
 
     if (e == ERR_NOT_FOUND)
         return fail(cx, e, "there is no workspace %lld", (long long)*id);
     TRY(e);
-    cx->tenant = (struct tenant_ref){.known = true, .id = *id, .cuid = db_text_keep(r, 0)};
-    db_rows_end(r);
+    cx->tenant = (struct tenant_ref){.known = true, .id = *id, .cuid = cuid};
     return OK;
 }
 

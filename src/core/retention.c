@@ -180,17 +180,14 @@ make_it_hold(struct cx *cx, void *arg)
                   S("audit.months_kept"), now->months, now->pending);
 }
 
-static const struct sql FIRST_CUID = SQL_READ("SELECT cuid FROM tenant WHERE tenant_id = $1");
-
 static enum err
 take_first(struct cx *cx, void *arg)
 {
-    struct db_rows *r;
+    struct str cuid;
 
     (void)arg;
-    TRY(db_query_one(cx->tx, &FIRST_CUID, ARGS(V_INT(FIRST_TENANT)), &r));
-    cx->tenant = (struct tenant_ref){true, FIRST_TENANT, db_text_keep(r, 0)};
-    db_rows_end(r);
+    TRY(audit_tenant_cuid(cx->tx, FIRST_TENANT, &cuid));
+    cx->tenant = (struct tenant_ref){true, FIRST_TENANT, cuid};
     return OK;
 }
 

@@ -170,24 +170,6 @@ struct telling {
     size_t n;
 };
 
-static const struct sql get_cuid = SQL_READ("SELECT cuid FROM tenant WHERE tenant_id = $1");
-
-static enum err
-take_tenant(struct cx *cx, int64_t id)
-{
-    struct db_rows *r = NULL;
-    cx->tenant = (struct tenant_ref){0};
-    if (id < 0)
-        return OK;
-    enum err e = db_query_one(cx->tx, &get_cuid, ARGS(V_INT(id)), &r);
-    if (e == ERR_NOT_FOUND)
-        return OK;
-    TRY(e);
-    cx->tenant = (struct tenant_ref){true, id, db_text_keep(r, 0)};
-    db_rows_end(r);
-    return OK;
-}
-
 static void
 finding_text(struct buf *b, const struct verify_finding *f)
 {
@@ -222,7 +204,7 @@ record_for(struct cx *cx, const struct telling *t, int64_t tenant_id)
     }
     e.text = arena_fmt(cx->arena, "The server's check found the audit log damaged in %zu place%s",
                        all, all == 1 ? "" : "s");
-    TRY(take_tenant(cx, tenant_id));
+    TRY(audit_act_in(cx, tenant_id));
     e.instance = !cx->tenant.known;
     return audit_record(cx, &e, NULL);
 }
@@ -240,7 +222,7 @@ tell_people(struct cx *cx, const struct telling *t)
         buf_fmt(b, "and %zu more\n", t->n - TEXT_FINDINGS);
     buf_cstr(b, "\nKeep the store as it is, look at it with \"recount audit verify --deep\", and "
                 "compare it with checkpoints kept elsewhere.\n");
-    TRY(take_tenant(cx, 0));
+    TRY(audit_act_in(cx, 0));
     return t->s->o.tell_administrators == NULL || !cx->tenant.known
                ? OK
                : t->s->o.tell_administrators(cx, true, S("The audit log was found damaged"),
