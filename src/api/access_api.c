@@ -312,15 +312,7 @@ read_logins(struct cx *cx, void *arg)
     l->n = 0;
     TRY(db_query(cx->tx, &LAST_LOGINS, ARGS(V_INT(cx->tenant.id)), &r));
     while ((e = db_next(r)) == OK) {
-        if (l->n == l->cap) {
-            size_t cap = l->cap ? l->cap * 2 : 256;
-            struct login *v = arena_array(l->a, struct login, cap);
-
-            if (l->n)
-                memcpy(v, l->v, l->n * sizeof *v);
-            l->v = v;
-            l->cap = cap;
-        }
+        arena_grow(l->a, l->v, l->n, &l->cap, 256);
         l->v[l->n++] = (struct login){arena_str(l->a, db_text(r, 0)), db_int(r, 1)};
     }
     return e == ERR_END ? OK : e;

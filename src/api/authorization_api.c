@@ -143,13 +143,7 @@ read_held(struct cx *cx, const struct sql *q, struct str ids, struct holdings *o
 
     TRY(db_query(cx->tx, q, ARGS(V_INT(cx->tenant.id), V_STR(ids)), &rows));
     while ((e = db_next(rows)) == OK) {
-        if (h.n == cap) {
-            struct held *v = arena_array(cx->arena, struct held, cap = cap ? cap * 2 : 64);
-
-            if (h.n)
-                memcpy(v, h.v, h.n * sizeof *v);
-            h.v = v;
-        }
+        arena_grow(cx->arena, h.v, h.n, &cap, 64);
         h.v[h.n++] = (struct held){.user_id = db_int(rows, 0),
                                    .role = kept(cx, db_text(rows, 1)),
                                    .title = kept(cx, db_text(rows, 2)),

@@ -192,15 +192,7 @@ read_wanting(struct cx *cx, void *arg)
     l->n = 0;
     TRY(db_query(cx->tx, &all_wanting, NO_ARGS, &q));
     while ((e = db_next(q)) == OK) {
-        if (l->n == l->cap) {
-            size_t cap = l->cap ? l->cap * 2 : 16;
-            struct wanting *v = arena_array(cx->arena, struct wanting, cap);
-
-            if (l->n)
-                memcpy(v, l->v, l->n * sizeof *v);
-            l->v = v;
-            l->cap = cap;
-        }
+        arena_grow(cx->arena, l->v, l->n, &l->cap, 16);
         l->v[l->n++] = (struct wanting){{true, db_int(q, 0), db_text_keep(q, 1)},
                                         arena_str(cx->arena, db_text(q, 2)),
                                         arena_str(cx->arena, db_text(q, 3))};

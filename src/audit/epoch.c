@@ -28,14 +28,7 @@ static const struct sql all_logs = SQL_READ(
 static struct old_log *
 add(struct beginning *b, struct arena *a)
 {
-    if (b->n == b->cap) {
-        size_t cap = b->cap ? b->cap * 2 : 16;
-        struct old_log *v = arena_array(a, struct old_log, cap);
-        if (b->n > 0)
-            memcpy(v, b->v, b->n * sizeof *v);
-        b->v = v;
-        b->cap = cap;
-    }
+    arena_grow(a, b->v, b->n, &b->cap, 16);
     return &b->v[b->n++];
 }
 

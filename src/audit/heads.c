@@ -65,14 +65,7 @@ read_rows(struct db_tx *tx, void *arg)
     l->n = 0;
     TRY(db_query(tx, &get_rows, NO_ARGS, &q));
     while ((e = db_next(q)) == OK) {
-        if (l->n == l->cap) {
-            size_t cap = l->cap ? l->cap * 2 : 32;
-            struct head_row *v = arena_array(db_tx_arena(tx), struct head_row, cap);
-            if (l->n > 0)
-                memcpy(v, l->v, l->n * sizeof *v);
-            l->v = v;
-            l->cap = cap;
-        }
+        arena_grow(db_tx_arena(tx), l->v, l->n, &l->cap, 32);
         l->v[l->n++] = row_of(q);
     }
     return e == ERR_END ? OK : e;

@@ -63,14 +63,7 @@ gather_heads(struct db_tx *tx, struct gathering *g)
     g->n = 0;
     TRY(db_query(tx, &grown_heads, ARGS(V_INT(g->dry ? 1 : ROUND_MAX)), &q));
     while ((e = db_next(q)) == OK) {
-        if (g->n == g->cap) {
-            size_t cap = g->cap ? g->cap * 2 : 16;
-            struct blinded *v = arena_array(a, struct blinded, cap);
-            if (g->n > 0)
-                memcpy(v, g->v, g->n * sizeof *v);
-            g->v = v;
-            g->cap = cap;
-        }
+        arena_grow(a, g->v, g->n, &g->cap, 16);
         struct blinded *b = &g->v[g->n++];
         struct str root = db_bytes(q, 4);
         *b = (struct blinded){.log = {db_int(q, 0), db_int(q, 1)},

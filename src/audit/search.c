@@ -118,12 +118,7 @@ search_chunks(struct db_tx *text, struct arena *a, const struct region *g, struc
     TRY(db_query(text, &get_chunks, ARGS(V_INT(g->month), V_INT(g->r.tenant_id), V_INT(g->r.epoch)),
                  &q));
     while ((e = db_next(q)) == OK) {
-        if (k == cap) {
-            struct chunk *w = arena_array(a, struct chunk, cap = cap ? 2 * cap : 64);
-            if (k > 0)
-                memcpy(w, v, k * sizeof *v);
-            v = w;
-        }
+        arena_grow(a, v, k, &cap, 64);
         v[k++] = (struct chunk){db_int(q, 0), db_int(q, 1), db_int(q, 2), db_int(q, 3)};
     }
     *out = v;

@@ -569,14 +569,7 @@ struct region_list {
 static void
 list_put(struct region_list *l, int32_t month, const struct range *r)
 {
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 16;
-        struct region *v = arena_array(l->a, struct region, cap);
-        if (l->n > 0)
-            memcpy(v, l->v, l->n * sizeof *v);
-        l->v = v;
-        l->cap = cap;
-    }
+    arena_grow(l->a, l->v, l->n, &l->cap, 16);
     l->v[l->n++] = (struct region){month, *r};
 }
 

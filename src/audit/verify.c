@@ -117,14 +117,7 @@ verify_log(struct verify *v, struct log_id log, bool make)
         return &v->logs[lo];
     if (!make)
         return NULL;
-    if (v->n == v->cap) {
-        size_t cap = v->cap ? v->cap * 2 : 64;
-        struct vlog *w = arena_array(v->a, struct vlog, cap);
-        if (v->n > 0)
-            memcpy(w, v->logs, v->n * sizeof *w);
-        v->logs = w;
-        v->cap = cap;
-    }
+    arena_grow(v->a, v->logs, v->n, &v->cap, 64);
     memmove(&v->logs[lo + 1], &v->logs[lo], (v->n - lo) * sizeof *v->logs);
     v->n++;
     v->logs[lo] = (struct vlog){.log = log};
@@ -135,14 +128,7 @@ verify_log(struct verify *v, struct log_id log, bool make)
 void
 verify_mark(struct verify *v, struct vlog *l, struct vmark m)
 {
-    if (l->n_marks == l->cap_marks) {
-        size_t cap = l->cap_marks ? l->cap_marks * 2 : 4;
-        struct vmark *w = arena_array(v->a, struct vmark, cap);
-        if (l->n_marks > 0)
-            memcpy(w, l->marks, l->n_marks * sizeof *w);
-        l->marks = w;
-        l->cap_marks = cap;
-    }
+    arena_grow(v->a, l->marks, l->n_marks, &l->cap_marks, 4);
     size_t i = l->n_marks++;
     for (; i > 0 && l->marks[i - 1].size > m.size; i--)
         l->marks[i] = l->marks[i - 1];

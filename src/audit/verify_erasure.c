@@ -29,14 +29,7 @@ request_of(struct erasures *x, struct str cuid, bool make)
             return &x->r[i];
     if (!make)
         return NULL;
-    if (x->n == x->cap) {
-        size_t cap = x->cap ? x->cap * 2 : 16;
-        struct request *r = arena_array(x->a, struct request, cap);
-        if (x->n > 0)
-            memcpy(r, x->r, x->n * sizeof *r);
-        x->r = r;
-        x->cap = cap;
-    }
+    arena_grow(x->a, x->r, x->n, &x->cap, 16);
     x->r[x->n] = (struct request){.cuid = arena_str(x->a, cuid), .recorded = -1};
     return &x->r[x->n++];
 }

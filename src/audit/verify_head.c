@@ -100,14 +100,7 @@ read_heads(struct db_tx *tx, void *arg)
     r->n = 0;
     TRY(db_query(tx, &get_heads, NO_ARGS, &q));
     while ((e = db_next(q)) == OK) {
-        if (r->n == r->cap) {
-            size_t cap = r->cap ? r->cap * 2 : 64;
-            struct head_row *w = arena_array(a, struct head_row, cap);
-            if (r->n > 0)
-                memcpy(w, r->rows, r->n * sizeof *w);
-            r->rows = w;
-            r->cap = cap;
-        }
+        arena_grow(a, r->rows, r->n, &r->cap, 64);
         struct head_row *h = &r->rows[r->n++];
         *h = (struct head_row){.log = {db_int(q, 0), db_int(q, 1)},
                                .origin = arena_str(a, db_text(q, 2)),
@@ -249,14 +242,7 @@ read_epochs(struct db_tx *tx, void *arg)
     x->n = 0;
     TRY(db_query(tx, &get_epochs, NO_ARGS, &q));
     while ((e = db_next(q)) == OK) {
-        if (x->n == x->cap) {
-            size_t cap = x->cap ? x->cap * 2 : 16;
-            struct epoch_row *w = arena_array(a, struct epoch_row, cap);
-            if (x->n > 0)
-                memcpy(w, x->rows, x->n * sizeof *w);
-            x->rows = w;
-            x->cap = cap;
-        }
+        arena_grow(a, x->rows, x->n, &x->cap, 16);
         x->rows[x->n++] = (struct epoch_row){.log = {db_int(q, 0), db_int(q, 1)},
                                              .known_size = db_int(q, 2),
                                              .store_size = db_int(q, 3),

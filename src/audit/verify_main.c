@@ -19,12 +19,7 @@ read_tenants(struct verify *v, struct db_tx *tx)
     size_t cap = 0;
     TRY(db_query(tx, &get_tenants, NO_ARGS, &q));
     while ((e = db_next(q)) == OK) {
-        if (v->n_tenants == cap) {
-            struct vtenant *w = arena_array(v->a, struct vtenant, cap = cap ? cap * 2 : 64);
-            if (v->n_tenants > 0)
-                memcpy(w, v->tenants, v->n_tenants * sizeof *w);
-            v->tenants = w;
-        }
+        arena_grow(v->a, v->tenants, v->n_tenants, &cap, 64);
         v->tenants[v->n_tenants++] = (struct vtenant){db_int(q, 0), arena_str(v->a, db_text(q, 1))};
     }
     return e == ERR_END ? OK : e;
@@ -63,12 +58,7 @@ read_drops(struct verify *v, struct db_tx *tx)
     size_t cap = 0;
     TRY(db_query(tx, &get_drops, NO_ARGS, &q));
     while ((e = db_next(q)) == OK) {
-        if (v->n_drops == cap) {
-            int64_t *w = arena_array(v->a, int64_t, cap = cap ? cap * 2 : 64);
-            if (v->n_drops > 0)
-                memcpy(w, v->drops, v->n_drops * sizeof *w);
-            v->drops = w;
-        }
+        arena_grow(v->a, v->drops, v->n_drops, &cap, 64);
         v->drops[v->n_drops++] = db_int(q, 0);
     }
     return e == ERR_END ? OK : e;

@@ -36,14 +36,7 @@ static void
 add_month(struct verify *v, int32_t month, const struct range *g, struct str edge)
 {
     struct vlog *l = verify_log(v, (struct log_id){g->tenant_id, g->epoch}, true);
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 8;
-        struct vmonth *w = arena_array(v->a, struct vmonth, cap);
-        if (l->n > 0)
-            memcpy(w, l->months, l->n * sizeof *w);
-        l->months = w;
-        l->cap = cap;
-    }
+    arena_grow(v->a, l->months, l->n, &l->cap, 8);
     l->months[l->n++] = (struct vmonth){.month = month, .r = *g, .edge = arena_str(v->a, edge)};
 }
 
@@ -66,14 +59,7 @@ read_ranges(struct reading *r, struct db_tx *tx)
     enum err e;
     TRY(db_query(tx, &get_ranges, ARGS(V_INT(r->month)), &q));
     while ((e = db_next(q)) == OK) {
-        if (r->n == r->cap) {
-            size_t cap = r->cap ? r->cap * 2 : 64;
-            struct range *w = arena_array(db_tx_arena(tx), struct range, cap);
-            if (r->n > 0)
-                memcpy(w, r->v_ranges, r->n * sizeof *w);
-            r->v_ranges = w;
-            r->cap = cap;
-        }
+        arena_grow(db_tx_arena(tx), r->v_ranges, r->n, &r->cap, 64);
         struct range *g = &r->v_ranges[r->n];
         *g = (struct range){db_int(q, 0), db_int(q, 1), db_int(q, 2), db_int(q, 3),
                             db_int(q, 4), db_int(q, 5), db_int(q, 6), 0};

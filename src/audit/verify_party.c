@@ -167,14 +167,7 @@ struct exact {
 static void
 collect(struct exact *x, int64_t idx, struct str user, bool row)
 {
-    if (x->n == x->cap) {
-        size_t cap = x->cap ? x->cap * 2 : 1024;
-        struct party *w = arena_array(x->a, struct party, cap);
-        if (x->n > 0)
-            memcpy(w, x->v, x->n * sizeof *w);
-        x->v = w;
-        x->cap = cap;
-    }
+    arena_grow(x->a, x->v, x->n, &x->cap, 1024);
     x->v[x->n++] = (struct party){idx, arena_str(x->a, user), row};
 }
 

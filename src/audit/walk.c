@@ -41,14 +41,7 @@ static const struct sql list_until = LIST_OF(" AND at < $7");
 static void
 list_add(struct list *l, int64_t position)
 {
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 256;
-        int64_t *v = arena_array(l->cx->arena, int64_t, cap);
-        if (l->n)
-            memcpy(v, l->v, l->n * sizeof *v);
-        l->v = v;
-        l->cap = cap;
-    }
+    arena_grow(l->cx->arena, l->v, l->n, &l->cap, 256);
     l->v[l->n++] = position;
 }
 

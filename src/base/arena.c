@@ -146,6 +146,21 @@ arena_alloc(struct arena *a, size_t n, size_t size)
     return p;
 }
 
+void *
+arena_list(struct arena *a, void *v, size_t n, size_t *cap, size_t size, size_t first)
+{
+    if (n < *cap)
+        return v;
+    if (n > SIZE_MAX / 2)
+        BUG("a list of %zu", n);
+    size_t want = n > 0 ? 2 * n : first;
+    void *w = arena_alloc(a, want, size);
+    if (n > 0)
+        memcpy(w, v, n * size);
+    *cap = want;
+    return w;
+}
+
 void
 arena_defer(struct arena *a, void (*fn)(void *ptr), void *ptr)
 {

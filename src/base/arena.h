@@ -27,6 +27,13 @@ void *arena_alloc(struct arena *a, size_t n, size_t size);
 #define arena_new(a, T)      ((T *)arena_alloc((a), 1, sizeof(T)))
 #define arena_array(a, T, n) ((T *)arena_alloc((a), (n), sizeof(T)))
 
+/* Room for one more behind the n elements of a growing list: v as it is while n < *cap, else a copy twice as
+ * long (`first` elements when there was none). What it leaves behind stays in the arena, less than the
+ * list takes itself. */
+void *arena_list(struct arena *a, void *v, size_t n, size_t *cap, size_t size, size_t first);
+#define arena_grow(a, v, n, cap, first)                                                            \
+    ((v) = arena_list((a), (v), (n), (cap), sizeof *(v), (first)))
+
 /* Calls fn(ptr) when the arena is freed or reset. */
 void arena_defer(struct arena *a, void (*fn)(void *ptr), void *ptr);
 

@@ -28,15 +28,7 @@ read_workspaces(struct cx *cx, void *arg)
 
     TRY(db_query(cx->tx, &TENANTS, ARGS(V_INT(l->one)), &r));
     while ((e = db_next(r)) == OK) {
-        if (l->n == l->cap) {
-            size_t cap = l->cap ? l->cap * 2 : 16;
-            struct tenant_ref *v = arena_array(cx->arena, struct tenant_ref, cap);
-
-            if (l->n)
-                memcpy(v, l->v, l->n * sizeof *v);
-            l->v = v;
-            l->cap = cap;
-        }
+        arena_grow(cx->arena, l->v, l->n, &l->cap, 16);
         l->v[l->n++] = (struct tenant_ref){true, db_int(r, 0), arena_str(cx->arena, db_text(r, 1))};
     }
     return e == ERR_END ? OK : e;

@@ -36,15 +36,7 @@ add_note(struct arena *a, struct saved_list *l, struct str name, struct str text
 
     TRY(note_parse(a, text, &s.note));
     TRY(checkpoint_parse(s.note.text, &s.c));
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? l->cap * 2 : 16;
-        struct saved *v = arena_array(a, struct saved, cap);
-
-        if (l->n)
-            memcpy(v, l->v, l->n * sizeof *v);
-        l->v = v;
-        l->cap = cap;
-    }
+    arena_grow(a, l->v, l->n, &l->cap, 16);
     l->v[l->n++] = s;
     return OK;
 }

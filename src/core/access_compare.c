@@ -43,15 +43,7 @@ keep_tail(void *arg, const struct audit_event *e)
 {
     struct snapshot *s = arg;
 
-    if (s->tail.n == s->cap) {
-        size_t cap = s->cap ? s->cap * 2 : 64;
-        const struct audit_event **v = arena_array(s->a, const struct audit_event *, cap);
-
-        if (s->tail.n)
-            memcpy(v, s->tail.v, s->tail.n * sizeof(struct audit_event *));
-        s->tail.v = v;
-        s->cap = cap;
-    }
+    arena_grow(s->a, s->tail.v, s->tail.n, &s->cap, 64);
     s->tail.v[s->tail.n++] = event_copy(s->a, e);
     return OK;
 }
@@ -154,15 +146,7 @@ static void
 differ(struct diffs *d, const struct access_row *r, struct str field, struct str logged,
        struct str stored)
 {
-    if (d->n == d->cap) {
-        size_t cap = d->cap ? d->cap * 2 : 16;
-        struct access_diff *v = arena_array(d->names.a, struct access_diff, cap);
-
-        if (d->n)
-            memcpy(v, d->v, d->n * sizeof *v);
-        d->v = v;
-        d->cap = cap;
-    }
+    arena_grow(d->names.a, d->v, d->n, &d->cap, 16);
     d->v[d->n++] = (struct access_diff){.kind = r->kind,
                                         .id = r->id,
                                         .name = row_name(&d->names, r),

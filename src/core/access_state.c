@@ -185,15 +185,7 @@ state_set(struct access_state *s, struct access_row *r, struct str name, struct 
         return;
     }
     if (i == r->n || !str_eq(r->fields[i].name, name)) {
-        if (r->n == r->cap) {
-            size_t cap = r->cap ? r->cap * 2 : 8;
-            struct access_field *v = arena_array(s->a, struct access_field, cap);
-
-            if (r->n)
-                memcpy(v, r->fields, r->n * sizeof *v);
-            r->fields = v;
-            r->cap = cap;
-        }
+        arena_grow(s->a, r->fields, r->n, &r->cap, 8);
         memmove(&r->fields[i + 1], &r->fields[i], (r->n - i) * sizeof *r->fields);
         r->fields[i].name = arena_str(s->a, name);
         r->n++;

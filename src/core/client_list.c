@@ -82,13 +82,7 @@ read_page(struct cx *cx, struct db_rows *rows, struct clients *all)
     enum err e;
 
     while ((e = db_next(rows)) == OK) {
-        if (all->n == cap) {
-            struct client *v = arena_array(cx->arena, struct client, cap = cap ? cap * 2 : 32);
-
-            if (all->n)
-                memcpy(v, all->v, all->n * sizeof *v);
-            all->v = v;
-        }
+        arena_grow(cx->arena, all->v, all->n, &cap, 32);
         all->v[all->n++] = client_row(cx, rows);
         if (arena_used(cx->arena) - before > PAGE_BYTES_MAX) {
             db_rows_end(rows);

@@ -39,13 +39,7 @@ read_members(struct cx *cx, const struct sql *q, struct db_val arg, struct membe
 
     TRY(db_query(cx->tx, q, ARGS(V_INT(cx->tenant.id), arg), &rows));
     while ((e = db_next(rows)) == OK) {
-        if (all.n == cap) {
-            struct member *v = arena_array(cx->arena, struct member, cap = cap ? cap * 2 : 16);
-
-            if (all.n)
-                memcpy(v, all.v, all.n * sizeof *v);
-            all.v = v;
-        }
+        arena_grow(cx->arena, all.v, all.n, &cap, 16);
         all.v[all.n++] = (struct member){
             .user = trail_user(cx, rows, 0),
             .client_id = db_int(rows, 5),

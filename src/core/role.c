@@ -60,13 +60,7 @@ role_load(struct cx *cx, struct roles *out)
 
     TRY(db_query(cx->tx, &ROLES, ARGS(V_INT(cx->tenant.id)), &rows));
     while ((e = db_next(rows)) == OK) {
-        if (all.n == cap) {
-            struct role *v = arena_array(cx->arena, struct role, cap = cap ? cap * 2 : 16);
-
-            if (all.n)
-                memcpy(v, all.v, all.n * sizeof *v);
-            all.v = v;
-        }
+        arena_grow(cx->arena, all.v, all.n, &cap, 16);
         all.v[all.n++] = role_of_row(cx, rows);
     }
     if (e != ERR_END)

@@ -30,14 +30,7 @@ read_workspaces(struct cx *cx, void *arg)
     l->n = 0;
     TRY(db_query(cx->tx, &get_tenants, ARGS(V_INT(l->one)), &r));
     while ((e = db_next(r)) == OK) {
-        if (l->n == l->cap) {
-            size_t cap = l->cap ? l->cap * 2 : 16;
-            struct workspace *v = arena_array(cx->arena, struct workspace, cap);
-            if (l->n > 0)
-                memcpy(v, l->v, l->n * sizeof *v);
-            l->v = v;
-            l->cap = cap;
-        }
+        arena_grow(cx->arena, l->v, l->n, &l->cap, 16);
         l->v[l->n++] = (struct workspace){{true, db_int(r, 0), arena_str(cx->arena, db_text(r, 1))},
                                           db_int(r, 2)};
     }

@@ -42,13 +42,7 @@ tag_list(struct cx *cx, struct str text, int64_t limit, int64_t offset, struct t
     TRY(db_query(cx->tx, &TAGS,
                  ARGS(V_INT(cx->tenant.id), V_STR(like), V_INT(limit), V_INT(offset)), &rows));
     while ((e = db_next(rows)) == OK) {
-        if (all.n == cap) {
-            struct tag *v = arena_array(cx->arena, struct tag, cap = cap ? cap * 2 : 64);
-
-            if (all.n)
-                memcpy(v, all.v, all.n * sizeof *v);
-            all.v = v;
-        }
+        arena_grow(cx->arena, all.v, all.n, &cap, 64);
         all.v[all.n++] = (struct tag){arena_str(cx->arena, db_text(rows, 0)),
                                       arena_str(cx->arena, db_text(rows, 1))};
     }

@@ -16,13 +16,7 @@ tier_load(struct cx *cx, struct tiers *out)
 
     TRY(db_query(cx->tx, &TIERS, ARGS(V_INT(cx->tenant.id)), &rows));
     while ((e = db_next(rows)) == OK) {
-        if (all.n == cap) {
-            struct tier *v = arena_array(cx->arena, struct tier, cap = cap ? cap * 2 : 8);
-
-            if (all.n)
-                memcpy(v, all.v, all.n * sizeof *v);
-            all.v = v;
-        }
+        arena_grow(cx->arena, all.v, all.n, &cap, 8);
         all.v[all.n] = (struct tier){
             .id = db_int(rows, 0),
             .cuid = arena_str(cx->arena, db_text(rows, 1)),

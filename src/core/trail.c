@@ -34,15 +34,7 @@ trail_note_whole(struct cx *cx, struct trail *t, struct str field, struct str be
 {
     if (str_is_null(before) == str_is_null(after) && str_eq(before, after))
         return;
-    if (t->n == t->cap) {
-        size_t cap = t->cap ? t->cap * 2 : 8;
-        struct audit_change *v = arena_array(cx->arena, struct audit_change, cap);
-
-        if (t->n)
-            memcpy(v, t->v, t->n * sizeof *v);
-        t->v = v;
-        t->cap = cap;
-    }
+    arena_grow(cx->arena, t->v, t->n, &t->cap, 8);
     t->v[t->n++] = (struct audit_change){
         .field = arena_str(cx->arena, field),
         .before = kept(cx, before),

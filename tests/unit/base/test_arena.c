@@ -109,6 +109,30 @@ outgrow(void)
         arena_alloc(a, 1, 16);
 }
 
+/* Elements stay, the room is asked for only when it is used up, and a list with room stays where it is. */
+static void
+test_a_list_grows(void **state)
+{
+    int *v = NULL, *was;
+    size_t cap = 0, grown = 0;
+
+    for (int i = 0; i < 1000; i++) {
+        was = v;
+        arena_grow(*state, v, (size_t)i, &cap, 3);
+        grown += v != was;
+        assert_true((size_t)i < cap);
+        assert_int_equal(v[i], 0);
+        v[i] = i;
+    }
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(v[i], i);
+    assert_int_equal(cap, 1536); /* 3, 6, 12 … */
+    assert_int_equal(grown, 10);
+    was = v;
+    arena_grow(*state, v, 5, &cap, 3);
+    assert_ptr_equal(v, was);
+}
+
 static void
 overflow(void)
 {
@@ -139,8 +163,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        ARENA_TEST(test_alloc_is_zeroed_and_aligned), ARENA_TEST(test_reset_zeroes_again),
-        cmocka_unit_test(test_deferred_in_reverse),   ARENA_TEST(test_strings),
+        ARENA_TEST(test_alloc_is_zeroed_and_aligned),
+        ARENA_TEST(test_reset_zeroes_again),
+        cmocka_unit_test(test_deferred_in_reverse),
+        ARENA_TEST(test_strings),
+        ARENA_TEST(test_a_list_grows),
         cmocka_unit_test(test_limits_abort),
     };
 
