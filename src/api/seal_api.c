@@ -125,16 +125,6 @@ kv_time(struct json_writer *w, struct arena *a, const char *name, int64_t t)
         json_null(w);
 }
 
-static void
-kv_text(struct json_writer *w, const char *name, struct str s)
-{
-    json_key(w, str_of(name));
-    if (str_is_null(s))
-        json_null(w);
-    else
-        json_str(w, s);
-}
-
 static int64_t
 contradicting(const struct witnesses *w)
 {
@@ -172,17 +162,10 @@ write_checkpoint(struct json_writer *w, struct cx *cx, const struct seal *s)
 static void
 write_finding(struct json_writer *w, struct arena *a, const struct selfcheck_finding *f)
 {
+    const struct verify_finding of = {f->log, f->origin, f->index, f->what, f->expected, f->found};
+
     json_begin_object(w);
-    json_kv_str(w, "origin", f->origin);
-    json_kv_i64(w, "epoch", f->log.epoch);
-    json_key(w, S("index"));
-    if (f->index >= 0)
-        json_i64(w, f->index);
-    else
-        json_null(w);
-    json_kv_str(w, "what", f->what);
-    kv_text(w, "expected", f->expected);
-    kv_text(w, "found", f->found);
+    verify_finding_json(w, &of);
     kv_time(w, a, "first_found_at", f->first_at);
     kv_time(w, a, "last_found_at", f->last_at);
     json_end_object(w);

@@ -74,5 +74,9 @@ MUST_CHECK enum err audit_verify(struct cx *cx, const struct verify_options *o,
 /* Whether the note is signed by the log's key: the installation's, or one of `keys` with its name. */
 enum note_verdict verify_signature(struct cx *cx, const struct note_key *keys, size_t n,
                                    const struct note *note, struct str origin);
+/* How a finding is written down: "origin, event N: what", fit for a terminal; and its members in a JSON
+ * object that is open. */
+void verify_finding_text(struct buf *b, const struct verify_finding *f);
+void verify_finding_json(struct json_writer *w, const struct verify_finding *f);
 
 #endif

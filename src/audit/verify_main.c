@@ -2,6 +2,8 @@
  * the structure of SQLite's files. */
 #include "audit/verify_priv.h"
 
+#include "base/text.h"
+
 #define LOOK_ARENA ((size_t)256 << 20)
 
 /* ---- logs, tenants, drops ---- */
@@ -227,4 +229,31 @@ verify_files(struct verify *v)
         check_one(v, s->text, arena_fmt(v->a, "audit/%.*s.index.db", STR_ARG(name)));
         segment_unpin(v->au, s);
     }
+}
+
+/* ---- findings written down ---- */
+
+void
+verify_finding_text(struct buf *b, const struct verify_finding *f)
+{
+    text_visible(b, f->origin);
+    if (f->index >= 0)
+        buf_fmt(b, ", event %lld", (long long)f->index);
+    buf_cstr(b, ": ");
+    text_visible(b, f->what);
+}
+
+void
+verify_finding_json(struct json_writer *w, const struct verify_finding *f)
+{
+    json_kv_str(w, "origin", f->origin);
+    json_kv_i64(w, "epoch", f->log.epoch);
+    json_key(w, S("index"));
+    if (f->index >= 0)
+        json_i64(w, f->index);
+    else
+        json_null(w);
+    json_kv_str(w, "what", f->what);
+    json_kv_str(w, "expected", f->expected);
+    json_kv_str(w, "found", f->found);
 }

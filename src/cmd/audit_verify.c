@@ -47,11 +47,7 @@ print_finding(const struct verify_finding *f)
     struct buf *b = buf_in(a, 1 << 20);
 
     buf_cstr(b, "damaged: ");
-    text_visible(b, f->origin);
-    if (f->index >= 0)
-        buf_fmt(b, ", event %lld", (long long)f->index);
-    buf_cstr(b, ": ");
-    text_visible(b, f->what);
+    verify_finding_text(b, f);
     if (f->expected.n || f->found.n) {
         buf_cstr(b, " (");
         if (f->expected.n)
@@ -70,16 +66,7 @@ static void
 json_finding(struct json_writer *w, const struct verify_finding *f)
 {
     json_begin_object(w);
-    json_kv_str(w, "origin", f->origin);
-    json_kv_i64(w, "epoch", f->log.epoch);
-    json_key(w, S("index"));
-    if (f->index >= 0)
-        json_i64(w, f->index);
-    else
-        json_null(w);
-    json_kv_str(w, "what", f->what);
-    json_kv_str(w, "expected", f->expected);
-    json_kv_str(w, "found", f->found);
+    verify_finding_json(w, f);
     json_end_object(w);
 }
 

@@ -170,16 +170,6 @@ struct telling {
     size_t n;
 };
 
-static void
-finding_text(struct buf *b, const struct verify_finding *f)
-{
-    buf_fmt(b, "%.*s", STR_ARG(f->origin));
-    if (f->index >= 0)
-        buf_fmt(b, ", event %lld", (long long)f->index);
-    buf_cstr(b, ": ");
-    text_visible(b, f->what);
-}
-
 static enum err
 record_for(struct cx *cx, const struct telling *t, int64_t tenant_id)
 {
@@ -197,7 +187,7 @@ record_for(struct cx *cx, const struct telling *t, int64_t tenant_id)
         if (e.n_changes == TEXT_FINDINGS)
             continue;
         struct buf *b = buf_in(cx->arena, 16384);
-        finding_text(b, f);
+        verify_finding_text(b, f);
         c[e.n_changes++] = (struct audit_change){
             f->index < 0 ? S("log") : arena_fmt(cx->arena, "event %lld", (long long)f->index),
             str_is_null(f->expected) ? STR_NULL : f->expected, buf_view(b)};
@@ -215,7 +205,7 @@ tell_people(struct cx *cx, const struct telling *t)
     struct buf *b = buf_in(cx->arena, 65536);
     buf_cstr(b, "Recount checks its audit log by itself, and found it damaged:\n\n");
     for (size_t i = 0; i < t->n && i < TEXT_FINDINGS; i++) {
-        finding_text(b, t->fresh[i]);
+        verify_finding_text(b, t->fresh[i]);
         buf_char(b, '\n');
     }
     if (t->n > TEXT_FINDINGS)
