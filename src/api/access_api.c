@@ -2,7 +2,7 @@
  * as an access review. JSON ⇄ access, nothing else. */
 #include "api/audit_api.h"
 
-#include "base/log.h"
+#include "api/view_note.h"
 #include "base/text.h"
 #include "codec/hash.h"
 #include "core/access.h"
@@ -70,67 +70,21 @@ look_at(struct api_request *rq, struct look *l)
 
 /* ---- views are recorded: one event a minute and session, as those of the list are ---- */
 
-static const struct sql VIEW_MINUTE =
-    SQL_READ("SELECT minute FROM audit_view WHERE tenant_id = $1 AND session = $2");
-static const struct sql VIEW_PUT = SQL_WRITE(
-    "audit_view",
-    "INSERT INTO audit_view (tenant_id, user_id, session, minute, first_query, last_query, views) "
-    "VALUES ($1, $2, $3, $4, $5, $5, 1) ON CONFLICT (tenant_id, session) DO UPDATE SET "
-    "minute = excluded.minute, last_query = excluded.last_query, views = audit_view.views + 1");
-
-/* Beside the row of the list's views, which has the session's bare name. */
-static struct str
-view_key(struct cx *cx)
-{
-    return arena_fmt(cx->arena, "%.*s access", STR_ARG(cx->actor.session));
-}
-
-static enum err
-view_is_noted(struct cx *cx, void *arg)
-{
-    bool *yes = arg;
-    int64_t minute = -1;
-    enum err e = db_query_int(cx->tx, &VIEW_MINUTE, ARGS(V_INT(cx->tenant.id), V_STR(view_key(cx))),
-                              &minute);
-
-    *yes = e == OK && minute == cx->now / USEC_PER_MIN;
-    return e == ERR_NOT_FOUND ? OK : e;
-}
-
-struct view {
-    struct str query;
-    int64_t on;
-};
-
-static enum err
-note_view_body(struct cx *cx, void *arg)
-{
-    const struct view *v = arg;
-    struct audit_entry e = {.event = EV_ACCESS_VIEWED, .target_kind = S("access")};
-
-    e.text = arena_fmt(cx->arena, "%.*s looked at who had access to what on %.*s",
-                       STR_ARG(cx->actor.name), STR_ARG(time_iso(cx->arena, v->on)));
-    e.private_detail = arena_fmt(cx->arena, "query: %.*s", STR_ARG(v->query));
-    TRY(audit_record(cx, &e, NULL));
-    return db_exec(cx->tx, &VIEW_PUT,
-                   ARGS(V_INT(cx->tenant.id), V_INT(cx->actor.user_id), V_STR(view_key(cx)),
-                        V_INT(cx->now / USEC_PER_MIN), V_STR(v->query)),
-                   NULL);
-}
-
-/* Reads go on when the log can not be written. */
 static enum err
 view_after(struct api_request *rq)
 {
     const struct look *l = rq->state;
-    struct failure kept = rq->cx->failure;
-    struct view v = {audit_query_text(rq), l->on};
-    bool noted = false;
+    struct cx *cx = rq->cx;
+    struct arena *a = cx->arena;
+    const struct view v = {.event = EV_ACCESS_VIEWED,
+                           .kind = S("access"),
+                           .key = arena_fmt(a, "%.*s access", STR_ARG(cx->actor.session)),
+                           .text = arena_fmt(a, "%.*s looked at who had access to what on %.*s",
+                                             STR_ARG(cx->actor.name), STR_ARG(time_iso(a, l->on))),
+                           .query = audit_query_text(rq),
+                           .minutes = 1};
 
-    if (cx_read(rq->cx, view_is_noted, &noted) == OK && !noted &&
-        cx_write(rq->cx, note_view_body, &v) != OK)
-        log_warn("audit.view_not_recorded", LOG_STR("request", rq->cx->request_id));
-    rq->cx->failure = kept;
+    view_note(cx, &v);
     return OK;
 }
 

@@ -1,95 +1,24 @@
 /* /api/v2/auditlog: list, one event, catalogue, the clock, and the routes of stream (audit_stream.c)
  * and export (audit_export.c). JSON ⇄ audit, nothing else. */
 #include "api/audit_api.h"
-#include "base/log.h"
 
-/* ---- reading the log is recorded: one event a view, at most one a minute and session ---- */
+#include "api/view_note.h"
 
-static const struct sql VIEW_ROW = SQL_READ(
-    "SELECT minute, first_query, views FROM audit_view WHERE tenant_id = $1 AND session = $2");
-static const struct sql VIEW_PUT = SQL_WRITE(
-    "audit_view",
-    "INSERT INTO audit_view (tenant_id, user_id, session, minute, first_query, last_query, views) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, session) DO UPDATE SET "
-    "minute = excluded.minute, first_query = excluded.first_query, last_query = excluded.last_query, "
-    "views = excluded.views");
+/* ---- reading the log is recorded (view_note.c) ---- */
 
-struct view {
-    struct str query;
-    int64_t since; /* a view noted in this minute or later speaks for this one too */
-};
-
-static enum err
-note_view_body(struct cx *cx, void *arg)
-{
-    const struct view *v = arg;
-    int64_t minute = cx->now / USEC_PER_MIN, then = -1, views = 0;
-    struct str first = v->query;
-    struct db_rows *r;
-    enum err e =
-        db_query_one(cx->tx, &VIEW_ROW, ARGS(V_INT(cx->tenant.id), V_STR(cx->actor.session)), &r);
-
-    if (e == OK) {
-        then = db_int(r, 0);
-        first = db_text_keep(r, 1);
-        views = db_int(r, 2);
-        db_rows_end(r);
-    } else if (e != ERR_NOT_FOUND) {
-        return e;
-    }
-    if (then < v->since) {
-        struct audit_entry entry = {.event = EV_AUDIT_VIEWED, .target_kind = S("audit")};
-
-        entry.text = arena_fmt(cx->arena, "%.*s viewed the audit log", STR_ARG(cx->actor.name));
-        entry.private_detail = arena_fmt(cx->arena, "query: %.*s; %lld more in the view before",
-                                         STR_ARG(v->query), (long long)(views > 0 ? views - 1 : 0));
-        TRY(audit_record(cx, &entry, NULL));
-        first = v->query;
-        views = 0;
-    }
-    audit_cover(cx, REASON_VIEW_FOLD);
-    return db_exec(cx->tx, &VIEW_PUT,
-                   ARGS(V_INT(cx->tenant.id), V_INT(cx->actor.user_id), V_STR(cx->actor.session),
-                        V_INT(minute), V_STR(first), V_STR(v->query), V_INT(views + 1)),
-                   NULL);
-}
-
-struct noted {
-    int64_t since;
-    bool yes;
-};
-
-static enum err
-view_is_noted(struct cx *cx, void *arg)
-{
-    struct noted *n = arg;
-    struct db_rows *r;
-    enum err e =
-        db_query_one(cx->tx, &VIEW_ROW, ARGS(V_INT(cx->tenant.id), V_STR(cx->actor.session)), &r);
-
-    if (e == ERR_NOT_FOUND)
-        return OK;
-    TRY(e);
-    n->yes = db_int(r, 0) >= n->since;
-    db_rows_end(r);
-    return OK;
-}
-
-/* Reads go on when the log can not be written: the view is then noted by the next one. A minute's
- * further queries are not written one by one: a keystroke must not cost a commit. Following goes on
- * with a view that was noted: it is noted again once an hour, else every open page would answer
- * each event with one of its own. */
 void
 audit_view_note(struct cx *cx, struct str query, int64_t minutes)
 {
-    struct failure kept = cx->failure;
-    struct view v = {query, cx->now / USEC_PER_MIN - minutes + 1};
-    struct noted noted = {v.since, false};
+    const struct view v = {
+        .event = EV_AUDIT_VIEWED,
+        .kind = S("audit"),
+        .key = cx->actor.session,
+        .text = arena_fmt(cx->arena, "%.*s viewed the audit log", STR_ARG(cx->actor.name)),
+        .query = query,
+        .minutes = minutes,
+        .counts = true};
 
-    if (cx_read(cx, view_is_noted, &noted) == OK && !noted.yes &&
-        cx_write(cx, note_view_body, &v) != OK)
-        log_warn("audit.view_not_recorded", LOG_STR("request", cx->request_id));
-    cx->failure = kept;
+    view_note(cx, &v);
 }
 
 static void
