@@ -83,6 +83,11 @@ MUST_CHECK enum err body_int(struct api_request *rq, const struct json *o, const
 /* true/false, also "true"/"True"/"false"/"False"; *out unchanged when absent. */
 MUST_CHECK enum err body_bool(struct api_request *rq, const struct json *o, const char *name,
                               bool required, bool *out);
+/* Members of o that `known` (ended by NULL) does not name, as a JSON object of at most max bytes: kept for
+ * those who sent them, and written into an open object again. */
+MUST_CHECK enum err body_rest(struct api_request *rq, const struct json *o,
+                              const char *const *known, size_t max, struct str *out);
+void write_rest(struct api_request *rq, struct str rest);
 /* Query parameters. */
 MUST_CHECK enum err query_int(struct api_request *rq, const char *name, int64_t min, int64_t max,
                               int64_t fallback, int64_t *out);
@@ -100,6 +105,9 @@ struct list_args {
 };
 MUST_CHECK enum err list_args_read(struct api_request *rq, int64_t max_limit,
                                    struct list_args *out);
+/* ERR_INVALID when the list is to be sorted by what `names` (separated by spaces) does not name. */
+MUST_CHECK enum err list_sort_known(struct api_request *rq, const struct list_args *l,
+                                    const char *names);
 /* Writes the members status, data (by `row` calls between) … meta echoing the request with total. */
 void list_meta_write(struct api_request *rq, const struct list_args *l, int64_t total);
 

@@ -149,12 +149,10 @@ list_after(struct api_request *rq)
     return OK;
 }
 
-/* Hints say nothing of any event. */
 static enum err
 stream_after(struct api_request *rq)
 {
-    if (!audit_stream_is_hint(rq))
-        note_view(rq, FOLLOW_MINUTES);
+    note_view(rq, FOLLOW_MINUTES);
     return OK;
 }
 
@@ -251,9 +249,16 @@ const struct route audit_routes[] = {
      .summary = "The catalogue of events",
      .apply = catalogue_apply},
     {.method = HTTP_GET,
-     .path = "/api/v2/auditlog/stream",
+     .path = "/api/v2/auditlog/hints",
      .who = WHO_PERMISSION,
      .permission = PERM_AUDIT_VIEW,
+     .tx = TX_NONE,
+     .summary = "How far the log reaches, as it grows (server-sent events)",
+     .apply = audit_hints_apply},
+    {.method = HTTP_GET,
+     .path = "/api/v2/auditlog/stream",
+     .who = WHO_PERMISSION,
+     .permission = PERM_AUDIT_STREAM,
      .tx = TX_NONE,
      .events = "AuditLogViewed",
      .summary = "New events as they happen (server-sent events)",

@@ -18,6 +18,7 @@ struct stream {
     struct tenant_ref tenant;
     struct actor actor; /* who opened it; its session is read again every half second */
     struct session_view view;
+    enum permission right; /* what its route asks for: looked at again and again */
     int64_t user_id;
     struct str session;
     int64_t last_sent; /* monotonic */
@@ -29,7 +30,7 @@ struct stream {
     /* export only */
     struct export_form form;
     struct str manifest; /* the last line; null: none */
-    bool is_export, head_done, events_done;
+    bool head_done, events_done;
 };
 
 /* One page read in a transaction. */
@@ -66,10 +67,9 @@ MUST_CHECK enum err audit_stream_open(struct api_request *rq, struct stream *s, 
                                       enum err (*write)(void *arg, struct buf *out));
 /* Whether the event tells of the viewing that this session does: never new to its own viewer. */
 bool audit_is_own_view(const struct audit_event *e, struct str session);
-/* Whether the request asks for hints (hint=1) instead of events. */
-bool audit_stream_is_hint(struct api_request *rq);
 /* Handlers of the routes. */
 enum err audit_stream_apply(struct api_request *rq);
+enum err audit_hints_apply(struct api_request *rq);
 enum err audit_export_prepare(struct api_request *rq);
 enum err audit_export_apply(struct api_request *rq);
 enum err audit_export_after(struct api_request *rq);

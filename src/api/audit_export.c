@@ -240,7 +240,6 @@ audit_export_after(struct api_request *rq)
     struct arena *a = rq->cx->arena;
 
     x->handed = true;
-    s->is_export = true;
     s->form = x->form;
     s->form.head.origin = arena_str(s->arena, x->form.head.origin);
     s->form.head.note = arena_str(s->arena, x->form.head.note);

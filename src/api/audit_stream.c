@@ -1,7 +1,8 @@
 /* New events as they happen: server-sent events over the cursor of the list. A stream ends within a
  * second when its session or right is lost; pages without a filter share what is rendered. A stream
  * of hints says only up to which cursor there is something: the tabs of a browser share one, and
- * each asks for what its own filter shows (GET /api/v2/auditlog?follow=N). */
+ * each asks for what its own filter shows (GET /api/v2/auditlog?follow=N), so viewing is right enough
+ * for it. */
 #include <pthread.h>
 
 #include "api/audit_api.h"
@@ -77,7 +78,7 @@ still_allowed(struct cx *cx, void *arg)
     const struct still *x = arg;
 
     TRY(session_recheck(cx));
-    return cx_may(cx, x->s->is_export ? PERM_AUDIT_EXPORT : PERM_AUDIT_VIEW) ? OK : ERR_FORBIDDEN;
+    return cx_may(cx, x->s->right) ? OK : ERR_FORBIDDEN;
 }
 
 struct cx
@@ -320,6 +321,7 @@ audit_stream_new(struct api_request *rq, const struct audit_query *q)
         s->view.token_id = arena_str(a, s->view.token_id);
     s->session = s->actor.session;
     s->user_id = rq->cx->actor.user_id;
+    s->right = rq->route->permission;
     return s;
 }
 
@@ -332,14 +334,8 @@ audit_stream_open(struct api_request *rq, struct stream *s, struct str type,
     return OK;
 }
 
-bool
-audit_stream_is_hint(struct api_request *rq)
-{
-    return str_eq(query_str(rq, "hint"), S("1"));
-}
-
-enum err
-audit_stream_apply(struct api_request *rq)
+static enum err
+open_stream(struct api_request *rq, bool hint)
 {
     struct audit_query q;
     struct str last = http_header(rq->http, S("last-event-id"));
@@ -356,6 +352,18 @@ audit_stream_apply(struct api_request *rq)
     TRY(audit_streams_room(rq, rq->cx->actor.user_id));
     s = audit_stream_new(rq, &q);
     s->query.ascending = false; /* the first write looks at once */
-    s->hint = audit_stream_is_hint(rq);
+    s->hint = hint;
     return audit_stream_open(rq, s, S("text/event-stream; charset=utf-8"), stream_write);
+}
+
+enum err
+audit_stream_apply(struct api_request *rq)
+{
+    return open_stream(rq, false);
+}
+
+enum err
+audit_hints_apply(struct api_request *rq)
+{
+    return open_stream(rq, true);
 }

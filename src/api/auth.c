@@ -239,7 +239,7 @@ set_provider(struct api_request *rq)
             rq->cx, ERR_CONFLICT,
             "Signing in with a password can not be switched off: no other provider is set up");
     if (i != 0 && enabled)
-        return fail(rq->cx, ERR_CONFLICT, "This provider is not available in this version");
+        return fail(rq->cx, ERR_CONFLICT, PROVIDER_UNAVAILABLE);
     return api_ok(rq, STR_NULL);
 }
 

@@ -161,6 +161,54 @@ body_bool(struct api_request *rq, const struct json *o, const char *name, bool r
     return OK;
 }
 
+static bool
+is_known(const char *const *known, struct str key)
+{
+    for (; *known; known++) {
+        if (str_eq(key, str_of(*known)))
+            return true;
+    }
+    return false;
+}
+
+enum err
+body_rest(struct api_request *rq, const struct json *o, const char *const *known, size_t max,
+          struct str *out)
+{
+    struct buf *b = buf_in(rq->cx->arena, max);
+    struct json_writer w;
+
+    json_writer_init(&w, b);
+    json_begin_object(&w);
+    for (const struct json *m = json_is(o, JSON_OBJECT) ? o->first : NULL; m; m = m->next) {
+        if (is_known(known, m->key))
+            continue;
+        json_key(&w, m->key);
+        json_value(&w, m);
+    }
+    json_end_object(&w);
+    if (buf_failed(b))
+        return fail(rq->cx, ERR_TOO_LARGE,
+                    "The members this server does not know are larger than %zu bytes", max);
+    *out = buf_view(b);
+    return OK;
+}
+
+void
+write_rest(struct api_request *rq, struct str rest)
+{
+    struct json *o = NULL;
+    const char *why;
+    size_t where;
+
+    if (str_eq(rest, S("{}")) || json_parse(rq->cx->arena, rest, &o, &where, &why) != OK)
+        return;
+    for (const struct json *m = o->first; m; m = m->next) {
+        json_key(&rq->out, m->key);
+        json_value(&rq->out, m);
+    }
+}
+
 struct str
 query_str(struct api_request *rq, const char *name)
 {
@@ -241,6 +289,20 @@ list_args_read(struct api_request *rq, int64_t max_limit, struct list_args *out)
     }
     *out = l;
     return OK;
+}
+
+enum err
+list_sort_known(struct api_request *rq, const struct list_args *l, const char *names)
+{
+    struct str rest = str_of(names), name;
+
+    if (str_is_empty(l->sort_by))
+        return OK;
+    while (str_cut(&rest, ' ', &name)) {
+        if (str_eq(name, l->sort_by))
+            return OK;
+    }
+    return fail_field(rq->cx, S("/sort/0/by"), "must be one of: %s", names);
 }
 
 static void

@@ -223,25 +223,6 @@ logo_delete_apply(struct api_request *rq)
     return api_ok(rq, S("Client Logo Updated"));
 }
 
-/* ---- findings: none are kept yet ---- */
-
-static enum err
-findings_apply(struct api_request *rq)
-{
-    struct json_writer *w = &rq->out;
-    struct list_args l;
-
-    TRY(list_args_read(rq, 99999, &l));
-    json_begin_object(w);
-    json_kv_str(w, "status", S("success"));
-    json_key(w, S("data"));
-    json_begin_array(w);
-    json_end_array(w);
-    list_meta_write(rq, &l, 0);
-    json_end_object(w);
-    return OK;
-}
-
 #define ONE           "/api/v1/client/{c}"
 #define CLIENT_FIELDS "description:string poc:string poc_email:string tags:array custom_field:array"
 
@@ -326,14 +307,5 @@ const struct route client_routes[] = {
      .events = "ClientUpdated",
      .summary = "Remove the logo",
      .apply = logo_delete_apply},
-    {.method = HTTP_POST,
-     .path = "/api/v2/client/{c}/findings",
-     .who = WHO_CLIENT,
-     .permission = PERM_CLIENT_VIEW,
-     .tx = TX_READ,
-     .body = BODY_JSON,
-     .fields = "pagination:object* sort:array filters:array",
-     .summary = "Findings of a client",
-     .apply = findings_apply},
     {0},
 };

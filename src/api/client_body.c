@@ -256,21 +256,6 @@ write_users(struct json_writer *w, const struct client *c, const struct members 
     return i;
 }
 
-static void
-write_extra(struct api_request *rq, struct str extra)
-{
-    struct json *o = NULL;
-    const char *why;
-    size_t where;
-
-    if (str_eq(extra, S("{}")) || json_parse(rq->cx->arena, extra, &o, &where, &why) != OK)
-        return;
-    for (const struct json *m = o->first; m; m = m->next) {
-        json_key(&rq->out, m->key);
-        json_value(&rq->out, m);
-    }
-}
-
 size_t
 client_body_write(struct api_request *rq, const struct client *c, const struct members *all,
                   size_t from, bool single)
@@ -285,7 +270,7 @@ client_body_write(struct api_request *rq, const struct client *c, const struct m
     json_end_array(w);
     json_key(w, S("classificationId"));
     write_tier(w, single ? own_tier(rq->cx, c, all) : 0);
-    write_extra(rq, c->extra);
+    write_rest(rq, c->extra);
     json_end_object(w);
     return from;
 }

@@ -168,6 +168,8 @@ list_notifications(struct api_request *rq)
     TRY(query_int(rq, "skip", 0, INT32_MAX, 0, &skip));
     if (str_is_empty(which))
         which = S("any");
+    if (!str_eq(which, S("any")) && !str_eq(which, S("read")) && !str_eq(which, S("unread")))
+        return fail_field(cx, S("read"), "must be one of: unread read any");
     TRY(db_query(cx->tx, &q,
                  ARGS(V_INT(cx->tenant.id), V_INT(cx->actor.user_id), V_STR(which),
                       V_INT(limit > 1000 ? 1000 : limit), V_INT(skip)),

@@ -266,6 +266,7 @@ matrix_apply(struct api_request *rq)
         json_kv_str(w, "section", str_of(i->section));
         json_kv_str(w, "title", str_of(i->title));
         json_kv_str(w, "scope", i->scope == 'C' ? S("client") : S("tenant"));
+        json_kv_bool(w, "asked", i->asked);
         json_key(w, S("roles"));
         json_begin_object(w);
         for (size_t k = 0; k < all.n; k++) {

@@ -18,76 +18,82 @@ word_key(struct cx *cx, const char *title)
     return buf_view(b);
 }
 
+/* The table stands category by category, and in them section by section. */
 static bool
-first_of(enum permission p, bool section)
+begins_category(enum permission p)
 {
-    const struct permission_info *i = permission_info(p);
+    return p == PERMISSION_NONE + 1 ||
+           strcmp(permission_info(p)->category, permission_info(p - 1)->category) != 0;
+}
 
-    for (enum permission q = PERMISSION_NONE + 1; q < p; q++) {
-        const struct permission_info *k = permission_info(q);
-
-        if (strcmp(i->category, k->category) == 0 &&
-            (!section || strcmp(i->section, k->section) == 0))
-            return false;
-    }
-    return true;
+static bool
+begins_section(enum permission p)
+{
+    return begins_category(p) ||
+           strcmp(permission_info(p)->section, permission_info(p - 1)->section) != 0;
 }
 
 static void
-write_section(struct api_request *rq, enum permission head, const struct permission_set *set)
+write_permission(struct json_writer *w, enum permission p, bool enabled)
 {
-    struct json_writer *w = &rq->out;
-    const struct permission_info *h = permission_info(head);
+    const struct permission_info *i = permission_info(p);
 
     json_begin_object(w);
-    json_kv_str(w, "key", word_key(rq->cx, h->section));
-    json_kv_str(w, "title", str_of(h->section));
-    json_key(w, S("permissions"));
+    json_kv_str(w, "key", str_of(i->key));
+    json_kv_str(w, "title", str_of(i->title));
+    json_kv_bool(w, "enabled", enabled);
+    json_key(w, S("availableFileTypes"));
     json_begin_array(w);
-    for (enum permission p = head; p < PERMISSION_COUNT; p++) {
-        const struct permission_info *i = permission_info(p);
-
-        if (strcmp(i->category, h->category) != 0 || strcmp(i->section, h->section) != 0)
-            continue;
-        json_begin_object(w);
-        json_kv_str(w, "key", str_of(i->key));
-        json_kv_str(w, "title", str_of(i->title));
-        json_kv_bool(w, "enabled", permission_has(set, p));
-        json_key(w, S("availableFileTypes"));
-        json_begin_array(w);
-        json_end_array(w);
-        json_key(w, S("blocks"));
-        json_begin_array(w);
-        json_end_array(w);
-        json_end_object(w);
-    }
+    json_end_array(w);
+    json_key(w, S("blocks"));
+    json_begin_array(w);
     json_end_array(w);
     json_end_object(w);
+}
+
+static enum permission
+write_section(struct api_request *rq, enum permission p, const struct permission_set *set)
+{
+    struct json_writer *w = &rq->out;
+
+    json_begin_object(w);
+    json_kv_str(w, "key", word_key(rq->cx, permission_info(p)->section));
+    json_kv_str(w, "title", str_of(permission_info(p)->section));
+    json_key(w, S("permissions"));
+    json_begin_array(w);
+    do
+        write_permission(w, p, permission_has(set, p));
+    while (++p < PERMISSION_COUNT && !begins_section(p));
+    json_end_array(w);
+    json_end_object(w);
+    return p;
+}
+
+static enum permission
+write_category(struct api_request *rq, enum permission p, const struct permission_set *set)
+{
+    struct json_writer *w = &rq->out;
+
+    json_begin_object(w);
+    json_kv_str(w, "key", word_key(rq->cx, permission_info(p)->category));
+    json_kv_str(w, "title", str_of(permission_info(p)->category));
+    json_key(w, S("sections"));
+    json_begin_array(w);
+    do
+        p = write_section(rq, p, set);
+    while (p < PERMISSION_COUNT && !begins_category(p));
+    json_end_array(w);
+    json_end_object(w);
+    return p;
 }
 
 static void
 write_configuration(struct api_request *rq, const struct permission_set *set)
 {
-    struct json_writer *w = &rq->out;
-
-    json_begin_array(w);
-    for (enum permission c = PERMISSION_NONE + 1; c < PERMISSION_COUNT; c++) {
-        if (!first_of(c, false))
-            continue;
-        json_begin_object(w);
-        json_kv_str(w, "key", word_key(rq->cx, permission_info(c)->category));
-        json_kv_str(w, "title", str_of(permission_info(c)->category));
-        json_key(w, S("sections"));
-        json_begin_array(w);
-        for (enum permission s = c; s < PERMISSION_COUNT; s++) {
-            if (first_of(s, true) &&
-                strcmp(permission_info(s)->category, permission_info(c)->category) == 0)
-                write_section(rq, s, set);
-        }
-        json_end_array(w);
-        json_end_object(w);
-    }
-    json_end_array(w);
+    json_begin_array(&rq->out);
+    for (enum permission p = PERMISSION_NONE + 1; p < PERMISSION_COUNT;)
+        p = write_category(rq, p, set);
+    json_end_array(&rq->out);
 }
 
 void

@@ -4,6 +4,7 @@
 #define TABLES(X)                                                                                  \
     X(health)                                                                                      \
     X(auth)                                                                                        \
+    X(saml)                                                                                        \
     X(session)                                                                                     \
     X(setup)                                                                                       \
     X(profile)                                                                                     \
@@ -15,9 +16,12 @@
     X(role)                                                                                        \
     X(tier)                                                                                        \
     X(tag)                                                                                         \
+    X(sla)                                                                                         \
+    X(substatus)                                                                                   \
     X(client)                                                                                      \
     X(clientuser)                                                                                  \
     X(authorization)                                                                               \
+    X(finding)                                                                                     \
     X(dashboard)                                                                                   \
     X(erasure)                                                                                     \
     X(retention)                                                                                   \

@@ -78,13 +78,13 @@ struct bulk {
     bool send;
 };
 
-/* A text member of element i; absent or null: null str. */
+/* A text member of the element at the pointer i ("/0"); absent or null: null str. */
 static enum err
-element_str(struct api_request *rq, const struct json *o, size_t i, const char *path,
+element_str(struct api_request *rq, const struct json *o, struct str i, const char *path,
             const char *name, size_t max, struct str *out)
 {
     const struct json *v = json_get(o, str_of(name));
-    struct str at = arena_fmt(rq->cx->arena, "/%zu/%s", i, path);
+    struct str at = arena_fmt(rq->cx->arena, "%.*s/%s", STR_ARG(i), path);
 
     *out = STR_NULL;
     if (!v || v->type == JSON_NULL)
@@ -98,7 +98,7 @@ element_str(struct api_request *rq, const struct json *o, size_t i, const char *
 }
 
 static enum err
-read_element(struct api_request *rq, const struct json *o, size_t i, struct user_spec *s)
+read_element(struct api_request *rq, const struct json *o, struct str i, struct user_spec *s)
 {
     const struct json *name = json_get(o, S("name"));
     const struct json *from = json_is(name, JSON_OBJECT) ? name : o;
@@ -123,9 +123,10 @@ read_element(struct api_request *rq, const struct json *o, size_t i, struct user
     s->default_group = json_is(group, JSON_BOOL)
                            ? group->boolean
                            : json_is(group, JSON_STRING) && str_ieq(group->text, S("true"));
-    s->pointer = arena_fmt(rq->cx->arena, "/%zu", i);
+    s->pointer = i.p ? i : S("");
     if (str_is_empty(s->email))
-        return fail_field(rq->cx, arena_fmt(rq->cx->arena, "/%zu/email", i), "is required");
+        return fail_field(rq->cx, arena_fmt(rq->cx->arena, "%.*s/email", STR_ARG(i)),
+                          "is required");
     return OK;
 }
 
@@ -146,10 +147,9 @@ prepare_bulk(struct api_request *rq)
     b->send = !str_ieq(send, S("false"));
     b->specs = arena_array(rq->cx->arena, struct user_spec, list->count);
     for (const struct json *o = list->first; o; o = o->next) {
-        enum err e =
-            json_is(o, JSON_OBJECT)
-                ? read_element(rq, o, b->n, &b->specs[b->n])
-                : fail_field(rq->cx, arena_fmt(rq->cx->arena, "/%zu", b->n), "must be an object");
+        struct str at = arena_fmt(rq->cx->arena, "/%zu", b->n);
+        enum err e = json_is(o, JSON_OBJECT) ? read_element(rq, o, at, &b->specs[b->n])
+                                             : fail_field(rq->cx, at, "must be an object");
 
         if (e != OK)
             bad = e;
@@ -208,6 +208,29 @@ create_bulk(struct api_request *rq)
     json_kv_str(w, "message", arena_fmt(rq->cx->arena, "%zu created", b->n));
     json_end_object(w);
     return OK;
+}
+
+/* One user, the deprecated way: a form or an object, with the members of a row of the other. Names come
+ * as name:{first,last}, as first and last, or as name[first] and name[last] of a form. */
+static enum err
+prepare_one(struct api_request *rq)
+{
+    struct bulk *b = arena_new(rq->cx->arena, struct bulk);
+    struct user_spec *s = arena_new(rq->cx->arena, struct user_spec);
+    enum err e;
+
+    if (!json_is(rq->body, JSON_OBJECT))
+        return fail_field(rq->cx, S(""), "send one user");
+    e = read_element(rq, rq->body, STR_NULL, s);
+    if (str_is_null(s->first))
+        TRY(element_str(rq, rq->body, STR_NULL, "name/first", "name[first]", USER_NAME_MAX,
+                        &s->first));
+    if (str_is_null(s->last))
+        TRY(element_str(rq, rq->body, STR_NULL, "name/last", "name[last]", USER_NAME_MAX,
+                        &s->last));
+    *b = (struct bulk){s, 1, !str_ieq(query_str(rq, "sendEmail"), S("false"))};
+    rq->state = b;
+    return e;
 }
 
 /* ---- CSV ---- */
@@ -569,6 +592,17 @@ const struct route user_routes[] = {
      .events = "UserCreated TenantRoleAssigned AddedToDefaultGroup SetPasswordLinkCreated",
      .summary = "Create users",
      .prepare = prepare_bulk,
+     .apply = create_bulk},
+    {.method = HTTP_POST,
+     .path = "/api/v1/tenant/{t}/user/create",
+     MANAGE,
+     .body = BODY_JSON_OR_FORM,
+     .fields = "email:string* name:object first:string last:string role:string "
+               "authentication_provider:string default_group:boolean "
+               "tenantClassificationLevel:string",
+     .events = "UserCreated TenantRoleAssigned AddedToDefaultGroup SetPasswordLinkCreated",
+     .summary = "Create a user (deprecated: create/bulk)",
+     .prepare = prepare_one,
      .apply = create_bulk},
     {.method = HTTP_POST,
      .path = "/api/v2/tenants/{t}/users/csv",

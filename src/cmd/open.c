@@ -11,6 +11,7 @@
 #include "audit/proof.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "core/role.h"
 #include "run/bus.h"
 #include "run/jobs.h"
 #include "run/keys.h"
@@ -200,6 +201,8 @@ app_open(struct arena *a, const struct config *c, struct open_want want, struct 
         if (!str_is_null(app->keys->next) && keys_rotate_end(a, app->keys, who.next) != OK)
             return told(app, S("an unfinished rotation of the signing key can not be ended"));
         if (version[0] < version[1] && cx_write(&cx, record_migration, version) != OK)
+            return told(app, cx.failure.message);
+        if (want.migrate && role_catch_up(&cx) != OK)
             return told(app, cx.failure.message);
         if (audit_heads_open(app, want.accept_older, &why) != OK)
             return told(app, why);

@@ -2,9 +2,8 @@
  * permission.def; roles are role.c, the tenant-wide rights are read with the session. */
 #include "core/permission.h"
 
-
 static const struct permission_info TABLE[PERMISSION_COUNT] = {
-#define PERMISSION(id, k, c, s, t, sc, std, ana, aud)                                              \
+#define PERMISSION(id, k, c, s, t, sc, std, ana, aud, ask)                                         \
     [PERM_##id] = {.key = (k),                                                                     \
                    .category = (c),                                                                \
                    .section = (s),                                                                 \
@@ -12,7 +11,8 @@ static const struct permission_info TABLE[PERMISSION_COUNT] = {
                    .scope = (sc),                                                                  \
                    .std_user = (std) != 0,                                                         \
                    .analyst = (ana) != 0,                                                          \
-                   .auditor = (aud) != 0},
+                   .auditor = (aud) != 0,                                                          \
+                   .asked = (ask) != 0},
 #include "core/permission.def"
 #undef PERMISSION
 };
@@ -22,7 +22,7 @@ _Static_assert(PERMISSION_COUNT <= 128, "permission_set holds 128 bits");
 const struct permission_info *
 permission_info(enum permission p)
 {
-    static const struct permission_info none = {"", "", "", "", 'T', false, false, false};
+    static const struct permission_info none = {"", "", "", "", 'T', false, false, false, false};
 
     return p > PERMISSION_NONE && p < PERMISSION_COUNT ? &TABLE[p] : &none;
 }

@@ -24,6 +24,7 @@ struct permission_info {
     const char *key, *category, *section, *title;
     char scope; /* 'C': may be held on a client; 'T': tenant-wide only */
     bool std_user, analyst, auditor;
+    bool asked; /* something in this version asks for it */
 };
 const struct permission_info *permission_info(enum permission p);
 enum permission permission_by_key(struct str key); /* PERMISSION_NONE if unknown */

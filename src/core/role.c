@@ -457,21 +457,36 @@ role_delete(struct cx *cx, const struct role *r)
     return record(cx, EV_ROLE_DELETED, r, "deleted", &t);
 }
 
-/* ---- a new tenant ---- */
+/* ---- built-in roles ---- */
+
+static const struct {
+    const char *key, *title, *description;
+} builtin[ROLE_BUILTINS] = {
+    {"ADMIN", "Administrator", "Everything in this workspace"},
+    {"STD_USER", "Standard User", "Works on the clients assigned to him"},
+    {"ANALYST", "Analyst", "Sees the clients assigned to him and tracks their findings"},
+    {"AUDITOR", "Auditor", "Views and exports the audit log, nothing else"},
+};
+
+const char *
+role_builtin_key(int i)
+{
+    return builtin[i].key;
+}
+
+bool
+role_builtin_has(int i, enum permission p)
+{
+    const struct permission_info *info = permission_info(p);
+
+    return i == 0 || (i == 1 && info->std_user) || (i == 2 && info->analyst) ||
+           (i == 3 && info->auditor);
+}
 
 enum err
 role_seed(struct cx *cx)
 {
-    static const struct {
-        const char *key, *title, *description;
-    } builtin[] = {
-        {"ADMIN", "Administrator", "Everything in this workspace"},
-        {"STD_USER", "Standard User", "Works on the clients assigned to him"},
-        {"ANALYST", "Analyst", "Sees the clients assigned to him and tracks their findings"},
-        {"AUDITOR", "Auditor", "Views and exports the audit log, nothing else"},
-    };
-
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < ROLE_BUILTINS; i++) {
         struct role r = {.builtin = true,
                          .cuid = cuid_in(cx->arena, cx->now),
                          .key = str_of(builtin[i].key),
@@ -479,13 +494,35 @@ role_seed(struct cx *cx)
                          .description = str_of(builtin[i].description)};
 
         for (enum permission p = PERMISSION_NONE + 1; p < PERMISSION_COUNT; p++) {
-            const struct permission_info *info = permission_info(p);
-
-            if (i == 0 || (i == 1 && info->std_user) || (i == 2 && info->analyst) ||
-                (i == 3 && info->auditor))
+            if (role_builtin_has(i, p))
                 permission_add(&r.rights, p);
         }
         TRY(insert_role(cx, &r, cx->now + i)); /* the order they are listed in */
     }
     return OK;
+}
+
+enum err
+role_grow(struct cx *cx, const struct role *r, const struct permission_set *more)
+{
+    struct role after = *r;
+    struct permission_set added = {{0, 0}};
+    struct trail t = {0};
+
+    for (enum permission p = PERMISSION_NONE + 1; p < PERMISSION_COUNT; p++) {
+        if (!permission_has(more, p) || permission_has(&r->rights, p))
+            continue;
+        permission_add(&added, p);
+        TRY(db_exec(
+            cx->tx, &INSERT_RIGHT,
+            ARGS(V_INT(cx->tenant.id), V_STR(r->cuid), V_STR(str_of(permission_info(p)->key))),
+            NULL));
+    }
+    if (permission_count(&added) == 0)
+        return OK;
+    permission_union(&after.rights, &added);
+    trail_note_whole(cx, &t, S("permissions"), role_rights_text(cx, &r->rights),
+                     role_rights_text(cx, &after.rights));
+    trail_note_whole(cx, &t, S("permissions added"), STR_NULL, role_rights_text(cx, &added));
+    return record(cx, EV_ROLE_UPDATED, r, "added permissions of the new version to", &t);
 }

@@ -72,5 +72,14 @@ struct str role_rights_text(struct cx *cx, const struct permission_set *s);
 
 /* The built-in roles of a new tenant; covered by TENANT_CREATED. */
 MUST_CHECK enum err role_seed(struct cx *cx);
+#define ROLE_BUILTINS 4
+const char *role_builtin_key(int i); /* 0 ADMIN, STD_USER, ANALYST, AUDITOR */
+bool role_builtin_has(int i, enum permission p);
+/* For a process of ours: gives a built-in role what it lacks of `more`, with an event. */
+MUST_CHECK enum err role_grow(struct cx *cx, const struct role *r,
+                              const struct permission_set *more);
+/* role_catalogue.c: the built-in roles of all tenants get what the catalogue gained since the store was
+ * last opened, once. A transaction of its own; cx is a process without a tenant. */
+MUST_CHECK enum err role_catch_up(struct cx *cx);
 
 #endif

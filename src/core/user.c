@@ -106,6 +106,24 @@ user_find_anywhere(struct cx *cx, struct str email_folded, struct user *out)
 
 /* ---- words ---- */
 
+bool
+provider_is_known(struct str provider)
+{
+    struct str rest = S(PROVIDERS), word;
+
+    while (str_cut(&rest, ' ', &word)) {
+        if (str_eq(word, provider))
+            return true;
+    }
+    return false;
+}
+
+bool
+provider_is_available(struct str provider)
+{
+    return str_eq(provider, S("plextrac"));
+}
+
 struct str
 email_fold(struct arena *a, struct str email)
 {
@@ -222,17 +240,15 @@ check_names(struct cx *cx, const struct user_spec *s)
     return e;
 }
 
+/* Only who signs in with a password can sign in at all in this version. */
 static enum err
 check_provider(struct cx *cx, struct str provider, struct str pointer)
 {
-    static const char known[] = "plextrac okta google azure openid_connect";
-    struct str rest = str_of(known), word;
-
-    while (str_cut(&rest, ' ', &word)) {
-        if (str_eq(word, provider))
-            return OK;
-    }
-    return fail_field(cx, pointer, "must be one of: %s", known);
+    if (!provider_is_known(provider))
+        return fail_field(cx, pointer, "must be one of: " PROVIDERS);
+    return provider_is_available(provider)
+               ? OK
+               : fail(cx, ERR_CONFLICT, PROVIDER_UNAVAILABLE ": the user could not sign in");
 }
 
 static enum err
@@ -368,7 +384,7 @@ change_details(struct cx *cx, struct user *u, const struct user_update *c)
         after.first = c->first;
     if (!str_is_null(c->last))
         after.last = c->last;
-    if (!str_is_empty(c->provider)) {
+    if (!str_is_empty(c->provider) && !str_eq(c->provider, u->provider)) {
         TRY(check_provider(cx, c->provider, S("/authentication_provider")));
         after.provider = c->provider;
     }

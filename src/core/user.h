@@ -40,6 +40,11 @@ struct str user_label(struct arena *a, const struct user *u);
 struct str user_full_name(struct arena *a, struct str first, struct str last);
 struct str email_fold(struct arena *a, struct str email);
 bool email_is_valid(struct str email);
+/* Ways of signing in, by the interface's names; this version has the first (passwords) only. */
+#define PROVIDERS            "plextrac okta google azure openid_connect"
+#define PROVIDER_UNAVAILABLE "This provider is not available in this version"
+bool provider_is_known(struct str provider);
+bool provider_is_available(struct str provider);
 /* An entry about the user: target filled. */
 struct audit_entry user_entry(struct cx *cx, const struct user *u, enum event ev, struct str text);
 /* Acts as this user from here on (sign-in, one-time link): fills cx->tenant and cx->actor. */
@@ -101,9 +106,10 @@ MUST_CHECK enum err user_tier_find(struct cx *cx, struct str name, struct str po
 MUST_CHECK enum err user_actable(struct cx *cx, const struct user *u);
 
 /* ---- reading (user_list.c) ---- */
+#define USER_SORTS "lastName firstName email lastLogin createdAt flag"
 struct user_query {
     int64_t offset, limit;
-    struct str sort_by; /* firstName lastName email lastLogin createdAt flag; null: lastName */
+    struct str sort_by; /* of USER_SORTS; null: lastName. Else ERR_INVALID */
     bool descending;
     struct str filter; /* part of name or e-mail */
     struct str status; /* enabled disabled locked; null: any */

@@ -29,6 +29,9 @@
     SQL_READ2(LIST_SQLITE LIST_WHERE " ORDER BY " by LIST_PAGE,                                    \
               LIST_POSTGRES LIST_WHERE " ORDER BY " by LIST_PAGE)
 
+/* Enabled, locked, disabled: as the page shows it. A lock that has run out is none. */
+#define LIST_FLAG "CASE WHEN u.disabled = 1 THEN 2 WHEN u.locked_until > $5 THEN 1 ELSE 0 END"
+
 static const struct order {
     const char *name;
     struct sql up, down;
@@ -43,18 +46,20 @@ static const struct order {
      LIST_ORDER("coalesce(u.last_login, 0) DESC, u.user_id DESC")},
     {"createdAt", LIST_ORDER("u.created_at, u.user_id"),
      LIST_ORDER("u.created_at DESC, u.user_id DESC")},
-    {"flag", LIST_ORDER("u.disabled, u.locked_until, u.user_id"),
-     LIST_ORDER("u.disabled DESC, u.locked_until DESC, u.user_id DESC")},
+    {"flag", LIST_ORDER(LIST_FLAG ", lower(u.last), lower(u.first), u.user_id"),
+     LIST_ORDER(LIST_FLAG " DESC, lower(u.last), lower(u.first), u.user_id")},
 };
 
 static const struct order *
 order_of(struct str name)
 {
+    if (str_is_empty(name))
+        return &orders[0];
     for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
         if (str_eq(name, str_of(orders[i].name)))
             return &orders[i];
     }
-    return &orders[0];
+    return NULL;
 }
 
 /* "%part%", folded, with the pattern's own signs escaped; empty for no filter. */
@@ -151,6 +156,8 @@ user_list(struct cx *cx, const struct user_query *q, struct json_writer *w, int6
     struct db_rows *r;
     enum err e;
 
+    if (!o)
+        return fail_field(cx, S("sortBy"), "must be one of: " USER_SORTS);
     TRY(db_query_int(cx->tx, &count, (struct db_args){v, 5}, total));
     TRY(db_query(cx->tx, q->descending ? &o->down : &o->up, (struct db_args){v, 7}, &r));
     while ((e = db_next(r)) == OK) {

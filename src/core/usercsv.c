@@ -97,6 +97,8 @@ read_row(struct cx *cx, const struct str *cells, const int at[COLUMNS], struct u
     else if (str_is_null(s->provider))
         row->reason = S(
             "the authentication provider is required: plextrac, okta, google, azure or openid_connect");
+    else if (!provider_is_available(s->provider))
+        row->reason = S("the authentication provider is not available in this version");
     else if (!s->default_group && !is_no(cell(cells, at, GROUP)))
         row->reason = S("default group must be yes or no");
     (void)cx;

@@ -48,6 +48,7 @@ export const ALLOWED = {
   "PUT /api/v1/user/notifications": "self",
   "PUT /api/v2/user/preferences": "self",
   "GET /api/v2/dashboard": "self",
+  "POST /api/v2/user/findings": "self",
   [`GET ${V2T}/user/{userId}/permissions`]: ADMIN_ONLY, // one's own only: the id of the walk is another's
   // workspace and settings
   [`GET ${USERS}`]: "self",
@@ -74,6 +75,17 @@ export const ALLOWED = {
   [`PUT ${V2T}/mailer/templates/{name}`]: ADMIN_ONLY,
   [`GET ${V2T}/providers/{provider}`]: ADMIN_ONLY,
   [`POST ${V2T}/providers/{provider}`]: ADMIN_ONLY,
+  [`GET ${V2T}/saml/{provider}`]: ADMIN_ONLY,
+  [`POST ${V2T}/saml/{provider}`]: ADMIN_ONLY,
+  "GET /api/v2/sla/benchmarks": ADMIN_ONLY,
+  "POST /api/v2/sla/benchmarks": ADMIN_ONLY,
+  "GET /api/v2/sla/benchmarks/{slaBenchmarkId}": ADMIN_ONLY,
+  "PUT /api/v2/sla/benchmarks/{slaBenchmarkId}": ADMIN_ONLY,
+  "DELETE /api/v2/sla/benchmarks/{slaBenchmarkId}": ADMIN_ONLY,
+  "GET /api/v3/substatus": "self",
+  "POST /api/v3/substatus": ADMIN_ONLY,
+  "PATCH /api/v3/substatus/{substatusCuid}": ADMIN_ONLY,
+  "DELETE /api/v3/substatus/{substatusCuid}": ADMIN_ONLY,
   [`GET ${USERS}/logo`]: "self",
   [`GET ${USERS}/logo/dark`]: "self",
   [`GET ${USERS}/icon`]: "self",
@@ -90,6 +102,7 @@ export const ALLOWED = {
   // people
   [`GET ${USERS}/user/list`]: ADMIN_ONLY,
   [`GET ${V2T}/users`]: ADMIN_ONLY,
+  [`POST ${USERS}/user/create`]: ADMIN_ONLY,
   [`POST ${USERS}/user/create/bulk`]: ADMIN_ONLY,
   [`POST ${V2T}/users/csv`]: ADMIN_ONLY,
   [`GET ${V2T}/users/{userId}`]: ADMIN_ONLY,
@@ -158,6 +171,7 @@ export const ALLOWED = {
   // the audit log
   [`GET ${LOG}`]: ["auditor"],
   [`GET ${LOG}/catalogue`]: "self",
+  [`GET ${LOG}/hints`]: ["auditor"],
   [`GET ${LOG}/stream`]: ["auditor"],
   [`GET ${LOG}/export`]: ["auditor"],
   [`GET ${LOG}/export/manifest`]: ["auditor"],

@@ -40,7 +40,7 @@ test("filters hold for streams", async () => {
   st.close();
 });
 test("a stream of hints says how far the log reaches, and nothing of what is in it", async () => {
-  const st = await admin.stream("/api/v2/auditlog/stream?hint=1&q=matchesnothing");
+  const st = await admin.stream("/api/v2/auditlog/hints?q=matchesnothing");
   const hello = await st.wait((e) => e.event === "hello");
   assert.deepEqual(Object.keys(hello.json), ["newest"]);
   await admin.ok("POST", "/api/v1/client/create", { name: "Hinted" });
@@ -50,6 +50,29 @@ test("a stream of hints says how far the log reaches, and nothing of what is in 
   assert.deepEqual(said, [...new Set(said)].sort((a, b) => a - b), "each step once");
   assert.doesNotMatch(st.text, /Hinted|ClientCreated/);
   st.close();
+});
+test("who may only view follows the page by hints and the list, and takes no stream of events", async () => {
+  const R = "/api/v2/tenants/0/security/role", r = await admin.ok("POST", R, { title: "Viewer", permissions: ["AUDIT_LOG.VIEW"] });
+  const id = (await admin.ok("GET", "/api/v2/tenants/0/users?filter=ada2")).data[0].user_id;
+  await admin.ok("PUT", `/api/v2/tenants/0/users/${id}`, { roles: [r.key] });
+  const ada = await s.as("ada2@example.org");
+  const denied = await ada.get("/api/v2/auditlog/stream");
+  assert.equal(denied.status, 403);
+  assert.match(denied.body.message, /stream/i);
+  const st = await ada.stream("/api/v2/auditlog/hints"), at = (await st.wait((e) => e.event === "hello")).json.newest;
+  await admin.ok("POST", "/api/v1/client/create", { name: "Seen by following" });
+  await st.wait((e) => e.event === "newest" && e.json.newest > at);
+  const got = async () => (await ada.ok("GET", `/api/v2/auditlog?follow=${at}`)).data.some((e) => e.message.includes("Seen by following"));
+  for (let i = 0; !(await got()); i++) assert.ok(i < 500);
+  await admin.ok("PUT", `${R}/${r.id}/permissions`, { permissions: ["AUDIT_LOG.STREAM"] });
+  await st.wait((e) => e.event === "ended", "the end of the hints with the right to view");
+  assert.equal((await ada.get("/api/v2/auditlog/hints")).status, 403);
+  const full = await ada.stream("/api/v2/auditlog/stream");
+  await full.wait((e) => e.event === "hello");
+  await admin.ok("PUT", `${R}/${r.id}/permissions`, { permissions: ["AUDIT_LOG.VIEW"] });
+  await full.wait((e) => e.event === "ended", "the end of the stream with the right to it");
+  full.close(); st.close();
+  await admin.ok("PUT", `/api/v2/tenants/0/users/${id}`, { roles: ["AUDITOR"] });
 });
 test("following: what is new behind a cursor, oldest first, by the filter, each once", async () => {
   const ada = await s.as("ada2@example.org");

@@ -1,6 +1,7 @@
 /** Roles over the catalogue of permissions, assigned tenant-wide. */
 import { test, after, before } from "node:test";
-import { serve, assert, ADMIN } from "./harness.mjs";
+import { serve, assert, createUser, newStore, sqlOn, ADMIN } from "./harness.mjs";
+import { routes } from "./routes.mjs";
 
 let s, admin, uid;
 const R = "/api/v2/tenants/0/security/role";
@@ -91,4 +92,88 @@ test("who manages roles can not make one that holds more than he does", async ()
 test("the administrator's role can not be taken from the last one", async () => {
   const adminRole = (await roles()).find((x) => x.key === "ADMIN");
   assert.equal((await admin.del(`${R}/${adminRole.id}/users/${uid[ADMIN.email]}`)).status, 409);
+});
+
+/* ---- the catalogue ---- */
+
+/** The groups and sections of the interface's documentation, by hand. */
+const GROUPS = {
+  Administration: ["Administration Access", "Account Information", "Custom Templates", "Email Settings", "General Settings", "Integration Settings", "Parser Actions", "License Management", "Security", "Style Guides", "Tags Management"],
+  Analytics: ["Analytics Access"],
+  Assessments: ["Assessment Questionnaires Management", "Assessments Access", "Assessment Reviewers"],
+  Client: ["Client Access", "Client Asset Management", "Client Management"],
+  Reports: ["Report Access", "Report Artifacts", "Report Findings", "Report Procedures"],
+  Runbooks: ["Runbooks Access", "Methodologies", "Procedures", "Tactics", "Techniques", "Engagements", "Test Plans"],
+  "Content Library": ["WriteupsDB", "NarrativesDB", "RunbooksDB"],
+  Priorities: ["Priorities Access", "Priorities Management"],
+  Schedule: ["Schedule Access", "Schedule Management"],
+  "Audit Log": ["Audit Log"],
+};
+/** Asked for by something else than a route: by the page, or inside a handler. */
+const NOT_BY_ROUTE = [];
+
+const catalogue = async () => (await admin.ok("GET", "/api/v2/tenants/0/security/permissions")).data;
+
+test("the catalogue: every group and section that is documented, each once, each with permissions", async () => {
+  const all = await catalogue(), found = {};
+  for (const p of all) (found[p.category] ??= new Set()).add(p.section);
+  assert.deepEqual(Object.fromEntries(Object.entries(found).sort().map(([k, v]) => [k, [...v].sort()])), Object.fromEntries(Object.entries(GROUPS).sort().map(([k, v]) => [k, [...v].sort()])));
+  assert.equal(new Set(all.map((p) => p.key)).size, all.length, "keys are unique");
+  for (const k of ["ADMINISTRATION.ADMINISTRATION_ACCESS", "ACCESS_WRITEUPS_REPOSITORIES", "MANAGE_WRITEUPS_REPOSITORIES", "REPORTS.VIEW_REPORTS", "REPORTS.VIEW_REPORT_FINDINGS", "REPORTS.PUBLISH_FINDINGS", "REPORTS.IMPORT_REPORTS", "AUDIT_LOG.STREAM"])
+    assert.ok(all.some((p) => p.key === k), k);
+  const walk = [...new Set(all.map((p) => `${p.category}/${p.section}`))];
+  assert.deepEqual(all.map((p) => `${p.category}/${p.section}`).filter((x, i, l) => x !== l[i - 1]), walk, "sections stand together");
+  const tree = (await roles()).find((r) => r.key === "STD_USER").permissionConfiguration;
+  assert.deepEqual(tree.flatMap((g) => g.sections.flatMap((x) => x.permissions.map((p) => p.key))), all.map((p) => p.key), "the tree of a role holds them all, in the same order");
+  assert.deepEqual(tree.map((g) => g.title), [...new Set(all.map((p) => p.category))]);
+});
+test("defaults: an administrator all, an auditor the log alone, an analyst nothing that changes more than a status", async () => {
+  const all = await catalogue(), of = (k) => all.filter((p) => p.roles[k]).map((p) => p.key);
+  assert.equal(of("ADMIN").length, all.length);
+  assert.deepEqual(of("AUDITOR"), ["AUDIT_LOG.VIEW", "AUDIT_LOG.EXPORT", "AUDIT_LOG.STREAM"]);
+  assert.deepEqual(of("ANALYST").filter((k) => /MANAGE|CREATE|EDIT|DELETE|IMPORT|PUBLISH|EXPORT/.test(k)), []);
+  assert.ok(of("ANALYST").includes("REPORTS.UPDATE_FINDING_STATUS"));
+  for (const k of ["REPORTS.CREATE_REPORTS", "REPORTS.CREATE_FINDINGS", "REPORTS.UPDATE_FINDING_STATUS", "REPORTS.PUBLISH_FINDINGS"]) assert.ok(of("STD_USER").includes(k), k);
+  assert.deepEqual(of("STD_USER").filter((k) => /^(SECURITY|AUDIT_LOG)\./.test(k) || k.endsWith("_SETTINGS")), []);
+  assert.deepEqual(of("ANALYST").filter((k) => !of("STD_USER").includes(k)), [], "a Standard User can what an Analyst can");
+});
+test("a permission says of itself whether anything asks for it yet", async () => {
+  const all = await catalogue(), asked = new Set(all.filter((p) => p.asked).map((p) => p.key)), named = new Set(routes().map((r) => r.permission).filter(Boolean));
+  assert.deepEqual([...named].filter((k) => !asked.has(k)), [], "a route asks for it");
+  assert.deepEqual([...asked].filter((k) => !named.has(k)).sort(), NOT_BY_ROUTE);
+  assert.ok(all.some((p) => !p.asked));
+});
+test("a permission whose module is not there can be held and given, and opens nothing", async () => {
+  const r = role(await admin.ok("POST", R, { title: "Later", permissions: ["RUNBOOKS.TACTICS", "REPORTS.CREATE_REPORTS"] }));
+  assert.deepEqual([...r.permissions].sort(), ["REPORTS.CREATE_REPORTS", "RUNBOOKS.TACTICS"]);
+  await admin.ok("DELETE", `${R}/${r.id}`);
+});
+test("a workspace of an older version: its built-in roles get what the catalogue gained, once and with an event", async () => {
+  const store = newStore();
+  createUser(store, ADMIN);
+  const older = ["AUDIT_LOG.VIEW", "AUDIT_LOG.EXPORT", "CLIENTS.VIEW", "SECURITY.VIEW_ROLES"].map((k) => `'${k}'`).join(",");
+  sqlOn(store, `DELETE FROM role_permission WHERE permission NOT IN (${older})`);
+  sqlOn(store, "DELETE FROM setting WHERE name = 'permissions.known'");
+  const old = await serve({ store, tampers: true, keep: true });
+  try {
+    let a = await old.as();
+    const all = (await a.ok("GET", "/api/v2/tenants/0/security/permissions")).data, has = (k, key) => all.find((p) => p.key === key).roles[k];
+    assert.deepEqual([has("ADMIN", "REPORTS.VIEW_REPORTS"), has("STD_USER", "REPORTS.VIEW_REPORTS"), has("AUDITOR", "AUDIT_LOG.STREAM"), has("AUDITOR", "REPORTS.VIEW_REPORTS")], [true, true, true, false]);
+    assert.equal(has("STD_USER", "ADMINISTRATION.TAGS_VIEW"), false, "what the older version knew and is missing is not made up for");
+    const told = await a.events({ event_type: "TenantRoleUpdated" });
+    assert.deepEqual(told.map((e) => e.target.name).sort(), ["Administrator", "Analyst", "Auditor", "Standard User"]);
+    const auditor = told.find((e) => e.target.name === "Auditor");
+    assert.deepEqual(auditor.changes.find((c) => c.field === "permissions added"), { field: "permissions added", before: null, after: "AUDIT_LOG.STREAM" });
+    assert.equal(auditor.actor.kind, "system");
+
+    await old.stop({ drop: false });
+    sqlOn(store, "DELETE FROM role_permission WHERE permission = 'REPORTS.VIEW_REPORTS'");
+    await old.start();
+    a = await old.as();
+    assert.equal((await a.ok("GET", "/api/v2/tenants/0/security/permissions")).data.find((p) => p.key === "REPORTS.VIEW_REPORTS").roles.STD_USER, false, "what is taken out behind the log's back does not come back unnoticed");
+    assert.equal((await a.events({ event_type: "TenantRoleUpdated" })).length, 4);
+    const seen = old.check();
+    assert.equal(seen.status, 1);
+    assert.match(seen.out + seen.err, /REPORTS\.VIEW_REPORTS/);
+  } finally { await old.stop(); store.drop(); }
 });

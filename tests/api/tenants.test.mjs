@@ -65,7 +65,7 @@ test("the two administrators are in workspaces of their own", async () => {
 test("every route, with the first workspace's ids: nothing told, nothing changed", async () => {
   const t = await own(), before = await photograph(), wrong = [];
   for (const r of routes()) {
-    if (r.who === "public" || r.path.endsWith("/stream") || r.path.endsWith("/export") || r.path === "/api/v2/session" ||
+    if (r.who === "public" || /\/(stream|hints)$/.test(r.path) || r.path.endsWith("/export") || r.path === "/api/v2/session" ||
         /\/(logo|icon)(\/dark)?$/.test(r.path) && !r.path.includes("{c}") || r.path.includes("/settings") || r.path.includes("/user/sessions") && r.method === "DELETE" && !r.path.includes("{"))
       continue; // of one's own workspace by construction, or ends the walker's session
     for (const where of [t, 0]) {

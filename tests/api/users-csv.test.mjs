@@ -26,11 +26,11 @@ async function refused(text, status, why, o) {
 }
 
 test("all seven columns, quoting, a quoted line end, CRLF and a byte order mark", async () => {
-  const r = await ok(`\uFEFF${HEAD}\r\n"Jo, ""the"" Jr",O'Neil,jo@example.org,ANALYST,,plextrac,yes\r\n"Two\r\nlines",Last,two@example.org,,,Okta,no\r\n`);
+  const r = await ok(`\uFEFF${HEAD}\r\n"Jo, ""the"" Jr",O'Neil,jo@example.org,ANALYST,,plextrac,yes\r\n"Two\r\nlines",Last,two@example.org,,,PlexTrac,no\r\n`);
   assert.deepEqual([r.created, r.rejected], [2, []]);
   const jo = await user("jo@example.org"), two = await user("two@example.org");
   assert.deepEqual([jo.first, jo.roles, jo.default_group, jo.authentication_provider], ['Jo, "the" Jr', ["ANALYST"], true, "plextrac"]);
-  assert.deepEqual([two.roles, two.default_group, two.authentication_provider], [["STD_USER"], false, "okta"]);
+  assert.deepEqual([two.roles, two.default_group, two.authentication_provider], [["STD_USER"], false, "plextrac"]);
 });
 test("columns in any order and case, optional ones missing, line ends of Unix, no end at the end", async () => {
   const r = await ok("EMAIL,Authentication Provider,Last Name,First Name\nord@example.org,plextrac,Der,Or");

@@ -9,14 +9,12 @@
 static void
 check_good(const struct user_spec *s)
 {
-    static const char known[] = " plextrac okta google azure openid_connect ";
-
     HOLDS(s->first.n > 0 && s->first.n <= USER_NAME_MAX && utf8_is_valid(s->first), "a first name");
     HOLDS(s->last.n > 0 && s->last.n <= USER_NAME_MAX && utf8_is_valid(s->last), "a last name");
     HOLDS(email_is_valid(s->email) && utf8_is_valid(s->email), "an address");
     for (size_t i = 0; i < s->email.n; i++)
         HOLDS((unsigned char)s->email.p[i] > ' ' && s->email.p[i] != '>', "breaks a mail's head");
-    HOLDS(s->provider.n > 0 && str_contains(str_of(known), s->provider), "a provider");
+    HOLDS(provider_is_available(s->provider), "a provider");
 }
 
 int

@@ -16,7 +16,7 @@ function source(newest: (cursor: number) => void, state: (on: boolean) => void):
   const said = (m: Event) => { try { const at = (JSON.parse((m as MessageEvent<string>).data) as { newest?: number }).newest; if (typeof at === "number") newest(at); } catch { /* not for us */ } };
   const open = () => {
     if (ended) return;
-    s = new EventSource("/api/v2/auditlog/stream?hint=1");
+    s = new EventSource("/api/v2/auditlog/hints");
     s.addEventListener("hello", (m) => { wait = 2_500; state(true); said(m); });
     s.addEventListener("newest", said);
     s.onerror = () => {

@@ -61,7 +61,7 @@ the_first_workspace_is_number_0(void **state)
     assert_int_equal(permission_count(&all.v[0].rights), PERMISSION_COUNT - 1);
     assert_true(str_eq(all.v[3].key, S("AUDITOR")));
     assert_true(permission_has(&all.v[3].rights, PERM_AUDIT_VIEW));
-    assert_int_equal(permission_count(&all.v[3].rights), 2);
+    assert_int_equal(permission_count(&all.v[3].rights), 3);
     assert_int_equal(ask(t.app.db, "SELECT count(*) FROM tier"), 3);
     assert_int_equal(events(EV_TENANT_CREATED), 1);
 }

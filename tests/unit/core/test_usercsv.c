@@ -21,7 +21,7 @@ reads_the_seven_columns(void **state)
 
     assert_int_equal(usercsv_read(&cx,
                                   S(HEAD "Ada,Example, ada@example.org ,Analyst,2,PlexTrac,Yes\r\n"
-                                         "\"Bo, Jr\",Bell,bo@example.org,,,okta,\n"),
+                                         "\"Bo, Jr\",Bell,bo@example.org,,,Recount,\n"),
                                   &c),
                      OK);
     assert_int_equal(c.n, 2);
@@ -38,9 +38,10 @@ reads_the_seven_columns(void **state)
 static void
 refuses_with_a_reason(void **state)
 {
-    static const char *const rows[] = {",Bell,b@example.org,,,plextrac,", "Bo,Bell,bad,,,plextrac,",
-                                       "Bo,Bell,b@example.org,,,,", "Bo,Bell,b@example.org,,,ldap,",
-                                       "Bo,Bell,b@example.org,,,plextrac,perhaps"};
+    static const char *const rows[] = {
+        ",Bell,b@example.org,,,plextrac,", "Bo,Bell,bad,,,plextrac,",
+        "Bo,Bell,b@example.org,,,,",       "Bo,Bell,b@example.org,,,ldap,",
+        "Bo,Bell,b@example.org,,,okta,",   "Bo,Bell,b@example.org,,,plextrac,perhaps"};
     struct arena *a = arena_create("test", (size_t)64 << 20);
     struct cx cx = {.arena = a};
     struct usercsv c;
