@@ -59,7 +59,7 @@ test("an agreement from its creation to its deletion, each step an event with be
     const c = change(gone, f);
     assert.ok(c && c[0] !== null && c[1] === null, `${f}: ${JSON.stringify(c)}`);
   }
-  for (const [m, b] of [["GET"], ["PUT", WHOLE], ["DELETE", null]]) assert.equal((await admin.request(m, `${SLA}/${id}`, b)).status, 404, m);
+  for (const [m, b] of [["GET"], ["PUT", WHOLE], ["DELETE", null]]) assert.equal((await admin.request(m, `${SLA}/${id}`, b)).status, 404, String(m));
   assert.deepEqual((await admin.ok("GET", SLA)).data, []);
 });
 test("the smallest agreement; words in any case", async () => {
@@ -88,7 +88,7 @@ test("agreements are the administrator's, and the workspace's own", async () => 
   const id = (await admin.ok("POST", SLA, WHOLE)).data.id;
   for (const [m, p, b] of [["GET", SLA], ["POST", SLA, WHOLE], ["GET", `${SLA}/${id}`], ["PUT", `${SLA}/${id}`, WHOLE], ["DELETE", `${SLA}/${id}`]]) assert.equal((await stan.request(m, p, b)).status, 403, `${m} ${p}`);
   assert.deepEqual((await stranger.ok("GET", SLA)).data, []);
-  for (const [m, b] of [["GET"], ["PUT", WHOLE], ["DELETE"]]) assert.equal((await stranger.request(m, `${SLA}/${id}`, b)).status, 404, m);
+  for (const [m, b] of [["GET"], ["PUT", WHOLE], ["DELETE"]]) assert.equal((await stranger.request(m, `${SLA}/${id}`, b)).status, 404, String(m));
   assert.equal((await admin.ok("GET", `${SLA}/${id}`)).name, "Criticals");
   await admin.ok("DELETE", `${SLA}/${id}`);
 });
@@ -117,7 +117,7 @@ test("a sub-status from its creation to its deletion", async () => {
 
   assert.equal((await admin.ok("DELETE", `${SUB}/${made.cuid}`, null)).status, "success");
   assert.deepEqual(change((await events("SubstatusDeleted", made.cuid))[0], "status"), ["Closed", null]);
-  for (const [m, b] of [["PATCH", { value: "x" }], ["DELETE", null]]) assert.equal((await admin.request(m, `${SUB}/${made.cuid}`, b)).status, 404, m);
+  for (const [m, b] of [["PATCH", { value: "x" }], ["DELETE", null]]) assert.equal((await admin.request(m, `${SUB}/${made.cuid}`, b)).status, 404, String(m));
 });
 test("wrong sub-statuses, and those of others", async () => {
   assert.deepEqual(pointers(await admin.post(SUB, {})), ["/status", "/value"]);
@@ -126,8 +126,8 @@ test("wrong sub-statuses, and those of others", async () => {
   const mine = (await admin.ok("GET", SUB)).data[0];
   for (const b of [{ status: "Ajar" }, { value: "" }]) assert.equal((await admin.patch(`${SUB}/${mine.cuid}`, b)).status, 400, JSON.stringify(b));
   for (const [m, b] of [["PATCH", { value: "theirs" }], ["DELETE"]]) {
-    assert.equal((await stranger.request(m, `${SUB}/${mine.cuid}`, b)).status, 404, m);
-    assert.equal((await stan.request(m, `${SUB}/${mine.cuid}`, b)).status, 403, m);
+    assert.equal((await stranger.request(m, `${SUB}/${mine.cuid}`, b)).status, 404, String(m));
+    assert.equal((await stan.request(m, `${SUB}/${mine.cuid}`, b)).status, 403, String(m));
   }
   assert.equal((await stan.post(SUB, { status: "Open", value: "x" })).status, 403);
   assert.deepEqual((await stranger.ok("GET", SUB)).data, []);
