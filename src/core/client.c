@@ -181,6 +181,29 @@ static const struct sql DROP_USERS =
 static const struct sql DROP =
     SQL_WRITE("client", "DELETE FROM client WHERE tenant_id = $1 AND client_id = $2");
 
+/* All that it held, as long as a record takes it; what was empty is not said. */
+static void
+note_gone(struct cx *cx, struct trail *t, const struct client *c)
+{
+    const struct {
+        const char *field;
+        struct str value, empty;
+    } held[] = {
+        {"name", c->name, S("")},
+        {"description", c->description, S("")},
+        {"poc", c->poc, S("")},
+        {"poc_email", c->poc_email, S("")},
+        {"tags", c->tags, S("[]")},
+        {"custom_field", c->custom_field, S("[]")},
+        {"other members", c->extra, S("{}")},
+        {"logo", str_is_empty(c->logo) ? S("") : S("an image"), S("")},
+    };
+
+    for (size_t i = 0; i < sizeof held / sizeof held[0]; i++)
+        if (!str_is_empty(held[i].value) && !str_eq(held[i].value, held[i].empty))
+            trail_note_whole(cx, t, str_of(held[i].field), held[i].value, STR_NULL);
+}
+
 enum err
 client_delete(struct cx *cx, const struct client *c)
 {
@@ -192,6 +215,6 @@ client_delete(struct cx *cx, const struct client *c)
     TRY(db_exec(cx->tx, &DROP, ARGS(V_INT(cx->tenant.id), V_INT(c->id)), NULL));
     for (size_t i = 0; i < all.n; i++)
         TRY(member_record_removed(cx, c, &all.v[i], " by deleting the client"));
-    trail_note(cx, &t, S("name"), c->name, STR_NULL);
+    note_gone(cx, &t, c);
     return record(cx, EV_CLIENT_DELETED, c, "deleted", &t);
 }

@@ -6,9 +6,12 @@
 /* ---- reading ---- */
 
 #define MEMBER_COLUMNS                                                                                  \
-    "SELECT " TRAIL_USER ", cu.client_id, u.disabled, cu.role_cuid, r.key, r.title, cu.tier_id "        \
+    "SELECT " TRAIL_USER                                                                                \
+    ", cu.client_id, u.disabled, cu.role_cuid, r.key, r.title, cu.tier_id, t.name "                     \
     "FROM client_user cu JOIN user_account u ON u.tenant_id = cu.tenant_id AND u.user_id = cu.user_id " \
-    "LEFT JOIN role r ON r.tenant_id = cu.tenant_id AND r.cuid = cu.role_cuid WHERE cu.tenant_id = $1 "
+    "LEFT JOIN role r ON r.tenant_id = cu.tenant_id AND r.cuid = cu.role_cuid "                         \
+    "LEFT JOIN tier t ON t.tenant_id = cu.tenant_id AND t.tier_id = cu.tier_id "                        \
+    "WHERE cu.tenant_id = $1 "
 static const struct sql OF_CLIENT = SQL_READ(
     MEMBER_COLUMNS "AND cu.client_id = $2 ORDER BY lower(u.last), lower(u.first), u.user_id");
 static const struct sql OF_CLIENTS = SQL_READ2(
@@ -19,7 +22,7 @@ static const struct sql OF_CLIENTS = SQL_READ2(
     "CAST(CAST($2 AS TEXT) AS json))) ORDER BY cu.client_id, u.user_id");
 static const struct sql AVAILABLE = SQL_READ(
     "SELECT " TRAIL_USER
-    ", 0, u.disabled, NULL, NULL, NULL, u.tier_id FROM user_account u WHERE u.tenant_id = $1 AND NOT "
+    ", 0, u.disabled, NULL, NULL, NULL, u.tier_id, NULL FROM user_account u WHERE u.tenant_id = $1 AND NOT "
     "EXISTS (SELECT 1 FROM client_user cu WHERE cu.tenant_id = u.tenant_id AND cu.user_id = u.user_id AND "
     "cu.client_id = $2) ORDER BY lower(u.last), lower(u.first), u.user_id");
 
@@ -48,6 +51,7 @@ read_members(struct cx *cx, const struct sql *q, struct db_val arg, struct membe
             .role_key = kept(cx, db_text(rows, 8)),
             .role_title = kept(cx, db_text(rows, 9)),
             .tier_id = db_int(rows, 10),
+            .tier = kept(cx, db_text(rows, 11)),
         };
     }
     if (e != ERR_END)
@@ -92,6 +96,7 @@ read_one(struct cx *cx, int64_t client_id, int64_t user_id, struct member *out)
         .role_key = kept(cx, db_text(r, 8)),
         .role_title = kept(cx, db_text(r, 9)),
         .tier_id = db_int(r, 10),
+        .tier = kept(cx, db_text(r, 11)),
     };
     db_rows_end(r);
     return OK;
@@ -208,6 +213,9 @@ member_record_removed(struct cx *cx, const struct client *c, const struct member
     struct trail t = {0};
 
     trail_note(cx, &t, S("role"), m->role_title, STR_NULL);
+    trail_note(cx, &t, S("role_id"), m->role_cuid, STR_NULL);
+    trail_note(cx, &t, S("classification"), m->tier, STR_NULL);
+    trail_note(cx, &t, S("classification_id"), tier_number(cx, m->tier_id), STR_NULL);
     return record(cx, EV_CLIENT_USER_REMOVED, c, &m->user,
                   arena_fmt(cx->arena, "%.*s removed %.*s from client %.*s%s", STR_ARG(who),
                             STR_ARG(whom), STR_ARG(c->name), how),
@@ -227,4 +235,61 @@ client_user_drop(struct cx *cx, const struct client *c, const struct user *u)
     TRY(db_exec(cx->tx, &DELETE, ARGS(V_INT(cx->tenant.id), V_INT(c->id), V_INT(u->user_id)),
                 NULL));
     return member_record_removed(cx, c, &old, "");
+}
+
+static const struct sql OF_USER = SQL_READ(
+    "SELECT cu.client_id, c.name, cu.role_cuid, r.title, cu.tier_id, t.name FROM client_user cu "
+    "JOIN client c ON c.tenant_id = cu.tenant_id AND c.client_id = cu.client_id "
+    "LEFT JOIN role r ON r.tenant_id = cu.tenant_id AND r.cuid = cu.role_cuid "
+    "LEFT JOIN tier t ON t.tenant_id = cu.tenant_id AND t.tier_id = cu.tier_id "
+    "WHERE cu.tenant_id = $1 AND cu.user_id = $2 ORDER BY cu.client_id");
+static const struct sql DELETE_OF_USER =
+    SQL_WRITE("client_user", "DELETE FROM client_user WHERE tenant_id = $1 AND user_id = $2");
+
+struct lost {
+    struct client client; /* id and name */
+    struct member m;
+    struct lost *next;
+};
+
+/* Rows are read to the end before the first event is written. */
+static enum err
+read_lost(struct cx *cx, const struct user *u, struct lost **out)
+{
+    struct lost *first = NULL, **end = &first;
+    struct db_rows *r;
+    enum err e;
+
+    TRY(db_query(cx->tx, &OF_USER, ARGS(V_INT(cx->tenant.id), V_INT(u->user_id)), &r));
+    while ((e = db_next(r)) == OK) {
+        struct lost *l = *end = arena_new(cx->arena, struct lost);
+
+        l->client.id = db_int(r, 0);
+        l->client.name = arena_str(cx->arena, db_text(r, 1));
+        l->m = (struct member){.client_id = l->client.id,
+                               .user = *u,
+                               .role_cuid = kept(cx, db_text(r, 2)),
+                               .role_title = kept(cx, db_text(r, 3)),
+                               .tier_id = db_int(r, 4),
+                               .tier = kept(cx, db_text(r, 5))};
+        end = &l->next;
+    }
+    *out = first;
+    return e == ERR_END ? OK : e;
+}
+
+enum err
+client_user_drop_all(struct cx *cx, const struct user *u, const char *how, struct str *names)
+{
+    struct buf *b = buf_in(cx->arena, (size_t)1 << 20);
+    struct lost *l;
+
+    TRY(read_lost(cx, u, &l));
+    TRY(db_exec(cx->tx, &DELETE_OF_USER, ARGS(V_INT(cx->tenant.id), V_INT(u->user_id)), NULL));
+    for (; l; l = l->next) {
+        TRY(member_record_removed(cx, &l->client, &l->m, how));
+        buf_fmt(b, "%s%.*s", b->n ? ", " : "", STR_ARG(l->client.name));
+    }
+    *names = b->n ? buf_view(b) : STR_NULL;
+    return OK;
 }

@@ -18,6 +18,7 @@ struct member {
     bool disabled;
     struct str role_cuid, role_key, role_title;
     int64_t tier_id; /* 0: none */
+    struct str tier; /* its name, null: none */
 };
 struct members {
     struct member *v;
@@ -45,6 +46,11 @@ MUST_CHECK enum err client_user_put(struct cx *cx, const struct client_grant *g)
 MUST_CHECK enum err client_user_drop(struct cx *cx, const struct client *c, const struct user *u);
 MUST_CHECK enum err member_record_removed(struct cx *cx, const struct client *c,
                                           const struct member *m, const char *how);
+
+/* Takes all his clients from a user, an event for each whose sentence ends with `how`. *names: "Acme,
+ * Borealis"; null: he had none. */
+MUST_CHECK enum err client_user_drop_all(struct cx *cx, const struct user *u, const char *how,
+                                         struct str *names);
 
 /* ---- Default Group ---- */
 

@@ -453,6 +453,10 @@ role_delete(struct cx *cx, const struct role *r)
     for (; there; there = there->next)
         TRY(record_client_lost(cx, r, &there->user, there->client_id, there->client));
     trail_note(cx, &t, S("title"), r->title, STR_NULL);
+    trail_note(cx, &t, S("key"), r->key, STR_NULL);
+    if (!str_is_empty(r->description))
+        trail_note_whole(cx, &t, S("description"), r->description, STR_NULL);
+    trail_note(cx, &t, S("enabled"), trail_bool(r->enabled), STR_NULL);
     trail_note_whole(cx, &t, S("permissions"), role_rights_text(cx, &r->rights), STR_NULL);
     return record(cx, EV_ROLE_DELETED, r, "deleted", &t);
 }

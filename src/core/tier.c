@@ -223,11 +223,13 @@ tier_reorder(struct cx *cx, const struct tiers *all, const int64_t *ids, size_t 
 
 /* ---- deleting ---- */
 
+/* One row for each user whose own it is, and one for each client where it is a user's. */
 static const struct sql AFFECTED = SQL_READ(
-    "SELECT " TRAIL_USER
-    " FROM user_account u WHERE u.tenant_id = $1 AND (u.tier_id = $2 OR EXISTS ("
-    "SELECT 1 FROM client_user cu WHERE cu.tenant_id = u.tenant_id AND cu.user_id = u.user_id AND cu.tier_id = $2)) "
-    "ORDER BY u.user_id");
+    "SELECT " TRAIL_USER ", 0, '' FROM user_account u WHERE u.tenant_id = $1 AND u.tier_id = $2 "
+    "UNION ALL SELECT " TRAIL_USER ", c.client_id, c.name FROM client_user cu "
+    "JOIN user_account u ON u.tenant_id = cu.tenant_id AND u.user_id = cu.user_id "
+    "JOIN client c ON c.tenant_id = cu.tenant_id AND c.client_id = cu.client_id "
+    "WHERE cu.tenant_id = $1 AND cu.tier_id = $2 ORDER BY 1, 6");
 static const struct sql CLEAR_USERS = SQL_WRITE(
     "user_account", "UPDATE user_account SET tier_id = NULL WHERE tenant_id = $1 AND tier_id = $2");
 static const struct sql CLEAR_CLIENTS = SQL_WRITE(
@@ -237,6 +239,8 @@ static const struct sql DELETE_TIER =
 
 struct affected {
     struct user user;
+    int64_t client_id; /* 0: his own classification */
+    struct str client;
     struct affected *next;
 };
 
@@ -251,6 +255,8 @@ read_affected(struct cx *cx, const struct tier *t, struct affected **out)
     while ((e = db_next(rows)) == OK) {
         *end = arena_new(cx->arena, struct affected);
         (*end)->user = trail_user(cx, rows, 0);
+        (*end)->client_id = db_int(rows, 5);
+        (*end)->client = arena_str(cx->arena, db_text(rows, 6));
         end = &(*end)->next;
     }
     *out = first;
@@ -258,17 +264,26 @@ read_affected(struct cx *cx, const struct tier *t, struct affected **out)
 }
 
 static enum err
-record_affected(struct cx *cx, const struct tier *t, const struct user *u)
+record_affected(struct cx *cx, const struct tier *t, const struct affected *a)
 {
-    struct str who = trail_actor(cx), whom = user_label(cx->arena, u);
+    struct str who = trail_actor(cx), whom = user_label(cx->arena, &a->user);
+    struct str id = arena_fmt(cx->arena, "%lld", (long long)t->id);
+    struct str on =
+        a->client_id ? arena_fmt(cx->arena, " on client %.*s", STR_ARG(a->client)) : S("");
     struct trail changes = {0};
     struct audit_entry e;
 
-    e = user_entry(cx, u, EV_USER_TIER_CHANGED,
+    e = user_entry(cx, &a->user, EV_USER_TIER_CHANGED,
                    arena_fmt(cx->arena,
-                             "%.*s took the classification %.*s from %.*s by deleting the tier",
-                             STR_ARG(who), STR_ARG(t->name), STR_ARG(whom)));
+                             "%.*s took the classification %.*s%.*s from %.*s by deleting the tier",
+                             STR_ARG(who), STR_ARG(t->name), STR_ARG(on), STR_ARG(whom)));
     trail_note(cx, &changes, S("classification"), t->name, STR_NULL);
+    trail_note(cx, &changes, a->client_id ? S("classification_id") : S("tenantClassificationLevel"),
+               id, STR_NULL);
+    if (a->client_id) {
+        e.client_id = a->client_id;
+        e.client_name = a->client;
+    }
     e.changes = changes.v;
     e.n_changes = changes.n;
     return audit_record(cx, &e, NULL);
@@ -285,8 +300,14 @@ tier_delete(struct cx *cx, const struct tier *t)
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         TRY(db_exec(cx->tx, steps[i], ARGS(V_INT(cx->tenant.id), V_INT(t->id)), NULL));
     for (; a; a = a->next)
-        TRY(record_affected(cx, t, &a->user));
+        TRY(record_affected(cx, t, a));
     trail_note(cx, &changes, S("name"), t->name, STR_NULL);
+    if (!str_is_empty(t->description))
+        trail_note_whole(cx, &changes, S("description"), t->description, STR_NULL);
+    trail_note(cx, &changes, S("level"), arena_fmt(cx->arena, "%lld", (long long)t->level),
+               STR_NULL);
+    trail_note(cx, &changes, S("enabled"), trail_bool(t->enabled), STR_NULL);
+    trail_note(cx, &changes, S("id"), arena_fmt(cx->arena, "%lld", (long long)t->id), STR_NULL);
     return record(cx, EV_TIER_DELETED, t, "deleted", &changes);
 }
 

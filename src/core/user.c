@@ -496,47 +496,6 @@ user_unlock(struct cx *cx, struct user *u)
     return record(cx, u, EV_USER_UNLOCKED, "unlocked", "", &c, 1);
 }
 
-/* Everything that hangs on the user goes with him, in an order that leaves the account last. */
-static enum err
-delete_rows(struct cx *cx, int64_t user_id)
-{
-#define WHERE_USER " WHERE tenant_id = $1 AND user_id = $2"
-    static const struct sql q[] = {
-        SQL_WRITE("session", "DELETE FROM session" WHERE_USER),
-        SQL_WRITE("access_token", "DELETE FROM access_token" WHERE_USER),
-        SQL_WRITE("user_role", "DELETE FROM user_role" WHERE_USER),
-        SQL_WRITE("client_user", "DELETE FROM client_user" WHERE_USER),
-        SQL_WRITE("one_time_link", "DELETE FROM one_time_link" WHERE_USER),
-        SQL_WRITE("recovery_code", "DELETE FROM recovery_code" WHERE_USER),
-        SQL_WRITE("device", "DELETE FROM device" WHERE_USER),
-        SQL_WRITE("login_challenge", "DELETE FROM login_challenge" WHERE_USER),
-        SQL_WRITE("preference", "DELETE FROM preference" WHERE_USER),
-        SQL_WRITE("notification", "DELETE FROM notification" WHERE_USER),
-        SQL_WRITE("user_account", "DELETE FROM user_account" WHERE_USER),
-    };
-#undef WHERE_USER
-
-    audit_cover(cx, REASON_CHALLENGE);
-    audit_cover(cx, REASON_PREFERENCE);
-    audit_cover(cx, REASON_NOTICE_READ);
-    for (size_t i = 0; i < sizeof q / sizeof q[0]; i++)
-        TRY(db_exec(cx->tx, &q[i], ARGS(V_INT(cx->tenant.id), V_INT(user_id)), NULL));
-    return OK;
-}
-
-enum err
-user_delete(struct cx *cx, struct user *u)
-{
-    struct audit_change c[2] = {{S("email"), u->email, STR_NULL}, {S("roles"), STR_NULL, STR_NULL}};
-
-    if (u->user_id == cx->actor.user_id && !cx_is_process(cx))
-        return fail(cx, ERR_CONFLICT, "Nobody deletes the own account");
-    TRY(user_role_keys(cx, u, &c[1].before));
-    TRY(delete_rows(cx, u->user_id));
-    TRY(admin_must_remain(cx));
-    return record(cx, u, EV_USER_DELETED, "deleted the user", "", c, 2);
-}
-
 /* ---- password, sessions, second factor ---- */
 
 /* A sign-in that waits for its second factor was begun with what ends now. */

@@ -185,12 +185,17 @@ test("a logo: PNG accepted, anything else refused", async () => {
   assert.ok([400, 415].includes(bad.status), String(bad.status));
   assert.equal((await admin.del(`/api/v1/client/${id}/logo`)).status, 200);
 });
-test("delete: one event for the client and one for each who had access", async () => {
+test("delete: one event for the client, with all that it held, and one for each who had access", async () => {
+  await admin.ok("PUT", `/api/v1/client/${id}`, { description: "a long one: " + "x".repeat(5000), poc: "Sofia Berg", poc_email: "sofia@acme.example" });
   const r = await admin.ok("DELETE", `/api/v1/client/${id}`, null);
   assert.equal(r.message, "client deleted successfully");
   assert.equal((await admin.get(`/api/v1/client/${id}`)).status, 404);
   const e = await admin.event("ClientDeleted", about("Acme"));
   assert.equal(e.client.name, "Acme");
+  const was = Object.fromEntries(e.changes.map((c) => [c.field, c.before]));
+  assert.ok(e.changes.every((c) => c.after === null));
+  assert.deepEqual({ ...was, description: was.description.length }, { name: "Acme", description: 5012, poc: "Sofia Berg", poc_email: "sofia@acme.example", tags: '["alpha","beta"]',
+    custom_field: '[{"label":"Sector","value":"Energy"}]', "other members": '{"unknown_member":{"deep":[1,2]}}' });
   const lost = (await admin.events({ event_type: "UserClientRoleRemoved", limit: "1000" })).filter((x) => x.request_id === e.request_id);
   assert.ok(lost.some(about("uma@example.org")));
 });

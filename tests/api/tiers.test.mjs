@@ -39,3 +39,19 @@ test("bad orders and names", async () => {
   const stan = await s.as("stan@example.org");
   assert.equal((await stan.post(T, { name: "x" })).status, 403);
 });
+test("deleting one: an event for each user and client that had it, of before", async () => {
+  const made = [], [tier] = await list();
+  for (const name of ["First", "Second"]) made.push((await admin.ok("POST", "/api/v1/client/create", { name })).client_id);
+  const stan = (await admin.ok("GET", "/api/v1/tenant/0/user/list")).find((u) => u.data.email === "stan@example.org").data.user_id;
+  await admin.ok("PUT", `/api/v2/tenants/0/users/${stan}`, { tenantClassificationLevel: tier.name });
+  for (const c of made) await admin.ok("POST", `/api/v2/tenant/0/client/${c}/user/assign`, { users: [{ username: "stan@example.org", role: "STD_USER", classificationId: tier.id }] });
+  await admin.ok("DELETE", `${T}/${tier.id}`, null);
+  const e = await admin.event("ClassificationTierDeleted", (x) => x.target.name === tier.name);
+  assert.deepEqual(Object.fromEntries(e.changes.map((c) => [c.field, c.before])).level, String(tier.level));
+  const lost = (await admin.events({ event_type: "UserClassificationChanged", limit: "1000" })).filter((x) => x.request_id === e.request_id);
+  assert.deepEqual(lost.map((x) => [x.client?.id ?? 0, x.target.email]).sort((a, b) => a[0] - b[0]), [0, ...made].map((c) => [c, "stan@example.org"]));
+  for (const x of lost) {
+    assert.deepEqual(x.changes.find((c) => c.field === "classification"), { field: "classification", before: tier.name, after: null });
+    if (x.client) assert.match(x.message, new RegExp(`on client ${x.client.name} from Stan`, "i"));
+  }
+});

@@ -87,11 +87,23 @@ test("one's own name: before and after are in the event", async () => {
   const e = await admin.event("UserUpdated", (x) => x.changes?.some((c) => c.before === "Bob" && c.after === "Robert"));
   assert.match(e.user_info, /bob@example\.org/);
 });
-test("delete by a body with the address; the name survives in the log", async () => {
+test("delete by a body with the address; the name survives in the log, with all that he was and had", async () => {
+  const made = [];
+  for (const name of ["Carol's first", "Carol's second", "Not hers"]) made.push((await admin.ok("POST", "/api/v1/client/create", { name })).client_id);
+  const tiers = await admin.ok("GET", `${T2}/tiers`), tier = (tiers.data ?? tiers)[0];
+  await admin.ok("POST", `/api/v2/tenant/0/client/${made[0]}/user/assign`, { users: [{ username: "carol@example.org", role: "STD_USER", classificationId: tier.id }] });
+  await admin.ok("POST", `/api/v2/tenant/0/client/${made[1]}/user/assign`, { users: [{ username: "carol@example.org", role: "ANALYST" }] });
   await admin.ok("DELETE", "/api/v2/user/delete", { email: "carol@example.org" });
   assert.equal(await row("carol@example.org"), undefined);
   const e = await admin.event("UserDeleted", about("carol@example.org"));
   assert.match(e.message, /Carol Cole/);
+  const was = Object.fromEntries(e.changes.map((c) => [c.field, c.before]));
+  assert.ok(e.changes.every((c) => c.after === null));
+  for (const [k, v] of Object.entries({ email: "carol@example.org", first: "Carol", last: "Cole", authentication_provider: "plextrac", disabled: "false", default_group: "false", mfa_enabled: "false", clients: "Carol's first, Carol's second" })) assert.equal(was[k], v, k);
+  assert.ok(was.roles, "her roles");
+  const lost = (await admin.events({ event_type: "UserClientRoleRemoved", limit: "1000" })).filter((x) => x.request_id === e.request_id);
+  assert.deepEqual(lost.map((x) => [x.client.id, x.target.email, x.changes.find((c) => c.field === "role").before, x.changes.find((c) => c.field === "classification")?.before]).sort(),
+    [[made[0], "carol@example.org", "Standard User", tier.name], [made[1], "carol@example.org", "Analyst", undefined]], "one for each client, of before");
   assert.equal((await admin.del("/api/v2/user/delete", { email: "carol@example.org" })).status, 404);
   assert.ok((await admin.events({ user: "carol@example.org" })).length >= 2, "still found by the address");
 });
