@@ -72,20 +72,6 @@ struct export
     bool handed; /* the place among the open streams belongs to the stream now */
 };
 
-static void
-count_page(struct export_sum *s, int64_t tenant_id, const struct audit_page *p)
-{
-    if (p->n == 0)
-        return;
-    if (s->first < 0) {
-        s->first = p->events[0].index;
-        s->first_log = (struct log_id){tenant_id, p->events[0].epoch};
-    }
-    s->last = p->events[p->n - 1].index;
-    s->last_log = (struct log_id){tenant_id, p->events[p->n - 1].epoch};
-    s->count += (int64_t)p->n;
-}
-
 static enum err
 summarize(struct api_request *rq, struct export *x)
 {
@@ -93,7 +79,7 @@ summarize(struct api_request *rq, struct export *x)
     struct sha256_run *h = sha256_begin(rq->cx->arena);
     bool more = true, begin = true;
 
-    x->sum = (struct export_sum){.first = -1, .last = -1};
+    x->sum = (struct export_sum){.from = x->q.from, .to = x->q.to, .first = -1, .last = -1};
     while (more) {
         struct arena *a = arena_create("export", (size_t)256 << 20);
         struct cx cx = cx_system(rq->cx->app, a, "export", &rq->cx->tenant);
@@ -110,7 +96,7 @@ summarize(struct api_request *rq, struct export *x)
         }
         if (fits) {
             begin = false;
-            count_page(&x->sum, x->q.tenant_id, &b.page);
+            export_count(&x->sum, x->q.tenant_id, &b.page);
             sha256_more(h, buf_view(out));
             walk.after = b.page.next;
             more = b.page.more;
@@ -158,6 +144,7 @@ prepare(struct api_request *rq, struct export *x)
     x->q.limit = EXPORT_CHUNK;
     x->q.offset = 0;
     x->q.budget_ms = 60000;
+    export_range(rq->cx, &x->q);
     audit_settle(rq->cx->app, AUDIT_SETTLE_MS);
     int64_t newest = audit_newest(rq->cx->app, x->q.tenant_id, false);
     if (x->q.before < 0 || x->q.before > newest + 1)
@@ -181,7 +168,17 @@ audit_export_prepare(struct api_request *rq)
     return x->form.proofs ? export_manifest(rq, &x->form, &x->sum, &x->manifest) : OK;
 }
 
-/* The manifest of the export that the same address would give (with before=, as it says, for ever). */
+static void
+write_index(struct json_writer *w, int64_t index)
+{
+    if (index < 0)
+        json_null(w);
+    else
+        json_i64(w, index);
+}
+
+/* The manifest of the export that the same address gives with the from=, to= and before= it says, as
+ * long as the log keeps them. */
 enum err
 audit_manifest_apply(struct api_request *rq)
 {
@@ -196,6 +193,14 @@ audit_manifest_apply(struct api_request *rq)
     json_begin_object(w);
     json_kv_str(w, "status", S("success"));
     json_kv_i64(w, "before", x->q.before);
+    json_kv_str(w, "from", time_iso(rq->cx->arena, x->sum.from));
+    json_kv_str(w, "to", time_iso(rq->cx->arena, x->sum.to));
+    json_kv_i64(w, "count", x->sum.count);
+    json_key(w, S("first_index"));
+    write_index(w, x->sum.first);
+    json_key(w, S("last_index"));
+    write_index(w, x->sum.last);
+    json_kv_str(w, "digest", arena_fmt(rq->cx->arena, "sha-256=%.*s", STR_ARG(x->sum.digest)));
     json_key(w, S("data"));
     json_raw(w, str_trim(line));
     json_end_object(w);
@@ -206,15 +211,8 @@ enum err
 audit_export_apply(struct api_request *rq)
 {
     const struct export *x = rq->state;
-    const struct export_sum *s = &x->sum;
-    struct audit_entry e = {.event = EV_AUDIT_EXPORTED, .target_kind = S("audit"), .count = 1};
+    struct audit_entry e = export_entry(rq->cx, &x->sum, x->query);
 
-    e.text =
-        arena_fmt(rq->cx->arena,
-                  "%.*s exported %lld events of the audit log (index %lld to %lld, SHA-256 %.*s)",
-                  STR_ARG(rq->cx->actor.name), (long long)s->count, (long long)s->first,
-                  (long long)s->last, STR_ARG(s->digest));
-    e.private_detail = arena_fmt(rq->cx->arena, "query: %.*s", STR_ARG(x->query));
     return audit_record(rq->cx, &e, NULL);
 }
 
@@ -246,6 +244,8 @@ audit_export_after(struct api_request *rq)
     if (!str_is_null(x->manifest))
         s->manifest = arena_str(s->arena, x->manifest);
     http_add_header(rq->rs, S("X-Recount-Query"), header_text(a, x->query));
+    http_add_header(rq->rs, S("X-Recount-From"), time_iso(a, x->sum.from));
+    http_add_header(rq->rs, S("X-Recount-To"), time_iso(a, x->sum.to));
     http_add_header(rq->rs, S("X-Recount-Before"), arena_fmt(a, "%lld", (long long)x->q.before));
     http_add_header(rq->rs, S("X-Recount-Count"), arena_fmt(a, "%lld", (long long)x->sum.count));
     http_add_header(rq->rs, S("X-Recount-First-Index"),

@@ -71,6 +71,51 @@ export_form_line(struct cx *cx, struct buf *out, const struct export_form *f,
     return OK;
 }
 
+/* ---- what it says of itself ---- */
+
+void
+export_range(struct cx *cx, struct audit_query *q)
+{
+    int64_t since, next, end = cx->now - cx->now % USEC_PER_MS + USEC_PER_MS;
+
+    audit_window(cx->app, cx->now, &since, &next);
+    q->from -= q->from % USEC_PER_MS;
+    if (q->from < since)
+        q->from = since;
+    if (q->to == 0 || q->to > end)
+        q->to = end;
+    q->to -= q->to % USEC_PER_MS;
+}
+
+void
+export_count(struct export_sum *s, int64_t log, const struct audit_page *p)
+{
+    if (p->n == 0)
+        return;
+    if (s->count == 0) {
+        s->first = p->events[0].index;
+        s->first_log = (struct log_id){log, p->events[0].epoch};
+    }
+    s->last = p->events[p->n - 1].index;
+    s->last_log = (struct log_id){log, p->events[p->n - 1].epoch};
+    s->count += (int64_t)p->n;
+}
+
+struct audit_entry
+export_entry(struct cx *cx, const struct export_sum *s, struct str query)
+{
+    struct audit_entry e = {.event = EV_AUDIT_EXPORTED, .target_kind = S("audit"), .count = 1};
+
+    e.text = arena_fmt(cx->arena,
+                       "%.*s exported %lld events of the audit log, from %.*s to %.*s (index %lld "
+                       "to %lld, SHA-256 %.*s)",
+                       STR_ARG(cx->actor.name), (long long)s->count,
+                       STR_ARG(time_iso(cx->arena, s->from)), STR_ARG(time_iso(cx->arena, s->to)),
+                       (long long)s->first, (long long)s->last, STR_ARG(s->digest));
+    e.private_detail = arena_fmt(cx->arena, "query: %.*s", STR_ARG(query));
+    return e;
+}
+
 /* ---- manifest ---- */
 
 /* The filters, percent-encoded; "-" when nothing was left out. */
@@ -113,6 +158,7 @@ export_manifest(struct api_request *rq, const struct export_form *f, const struc
     buf_fmt(text, "recount-audit-export v1\norigin %.*s\nformat %s\nproofs %s\nquery %.*s\n",
             STR_ARG(f->head.origin), formats[f->format], f->proofs ? "yes" : "no",
             STR_ARG(filters(rq)));
+    buf_fmt(text, "range %.*s %.*s\n", STR_ARG(time_iso(a, s->from)), STR_ARG(time_iso(a, s->to)));
     buf_fmt(text, "made %.*s\ncount %lld\nfirst %.*s\nlast %.*s\ncheckpoint %lld ",
             STR_ARG(time_iso(a, rq->cx->now)), (long long)s->count,
             STR_ARG(place(a, s->first_log, s->first)), STR_ARG(place(a, s->last_log, s->last)),

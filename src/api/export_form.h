@@ -23,11 +23,20 @@ MUST_CHECK enum err export_form_line(struct cx *cx, struct buf *out, const struc
                                      const struct tree_source *source, const struct audit_event *e);
 
 struct export_sum {
+    int64_t from,
+        to; /* µs, whole milliseconds: the range [from, to) that was asked for, resolved */
     int64_t count;
     struct log_id first_log, last_log;
     int64_t first, last; /* indices; −1: nothing */
     struct str digest;   /* hex SHA-256 of all bytes before the manifest */
 };
+/* Gives the query an absolute range, of whole milliseconds and within what is shown: what is stated of
+ * it is what is read, and asked again it is the same. */
+void export_range(struct cx *cx, struct audit_query *q);
+/* Counts the events of a page; the range and the digest are the caller's. */
+void export_count(struct export_sum *s, int64_t log, const struct audit_page *p);
+/* The event of an export by cx->actor: how many, what range, which indices, digest; `query` as private detail. */
+struct audit_entry export_entry(struct cx *cx, const struct export_sum *s, struct str query);
 /* {"manifest": note, "checkpoint": note, "vkey": keys} as one line. */
 MUST_CHECK enum err export_manifest(struct api_request *rq, const struct export_form *f,
                                     const struct export_sum *s, struct str *line);

@@ -1,12 +1,14 @@
-/* recount audit: list, tail and export of the log without a server, reading only; access is
- * audit_access.c's. */
+/* recount audit: list, tail and export of the log without a server; what was read is recorded
+ * (audit_note.c). Access is audit_access.c's. */
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "audit/audit.h"
+#include "api/export_form.h"
 #include "base/text.h"
 #include "cmd/audit_cmd.h"
+#include "codec/hash.h"
+#include "core/settings.h"
 
 #define BATCH        500
 #define TAIL_POLL_US 250000
@@ -80,16 +82,6 @@ print_line(void *arg, struct arena *a, const struct audit_event *e)
     printf("%.*s\n", STR_ARG(buf_view(b)));
 }
 
-static void
-print_export(void *arg, struct arena *a, const struct audit_event *e)
-{
-    const enum audit_format *f = arg;
-    struct buf *b = buf_in(a, (size_t)4 << 20);
-
-    audit_format_line(a, b, *f, e);
-    fwrite(b->p, 1, b->n, stdout);
-}
-
 static bool
 read_when(struct str s, int64_t now, int64_t *out)
 {
@@ -106,33 +98,140 @@ read_when(struct str s, int64_t now, int64_t *out)
     return time_parse_iso(s, out) == OK;
 }
 
-static int
-tail(struct app *app, const struct cx *cx, struct audit_query *q)
+/* ---- what is asked, as the events of it say ---- */
+
+static void
+add_word(struct buf *b, const char *name, struct str value)
 {
+    if (!str_is_empty(value))
+        buf_fmt(b, "%s%s=%.*s", b->n ? " " : "", name, STR_ARG(value));
+}
+
+static struct str
+query_text(const struct cx *cx, const struct audit_args *u)
+{
+    struct buf *b = buf_in(cx->arena, 65536);
+
+    add_word(b, "q", u->q);
+    add_word(b, "from", u->from);
+    add_word(b, "to", u->to);
+    add_word(b, "user", u->user);
+    add_word(b, "event_type", u->event_type);
+    return b->n ? buf_view(b) : S("");
+}
+
+/* The whole answer is fixed before its event is recorded: it does not show itself. */
+static void
+fix_end(const struct cx *cx, struct audit_query *q)
+{
+    q->before = audit_newest(cx->app, q->tenant_id, q->instance) + 1;
+}
+
+static void
+note_view(const struct cx *cx, const struct audit_args *u)
+{
+    struct audit_entry e = {
+        .event = EV_AUDIT_VIEWED, .target_kind = S("audit"), .instance = u->instance};
+
+    e.text = arena_fmt(cx->arena, "%.*s viewed the audit log", STR_ARG(cx->actor.name));
+    e.private_detail = arena_fmt(cx->arena, "query: %.*s", STR_ARG(query_text(cx, u)));
+    audit_note_reading(cx, &e);
+}
+
+static int
+list(const struct cx *cx, struct audit_query *q, const struct audit_args *u, int64_t limit)
+{
+    fix_end(cx, q);
+    note_view(cx, u);
+    return walk(cx->app, cx, q, limit, print_line, NULL) == OK ? 0 : 1;
+}
+
+static int
+tail(const struct cx *cx, struct audit_query *q, const struct audit_args *u)
+{
+    note_view(cx, u);
+    if (audit_refresh(cx->app) != OK)
+        return 1;
     q->ascending = true;
-    q->after = audit_newest(app, q->tenant_id, q->instance);
+    q->after = audit_newest(cx->app, q->tenant_id, q->instance);
     for (;;) {
-        if (audit_refresh(app) != OK || walk(app, cx, q, INT64_MAX, print_line, NULL) != OK)
+        if (audit_refresh(cx->app) != OK || walk(cx->app, cx, q, INT64_MAX, print_line, NULL) != OK)
             return 1;
         fflush(stdout);
         usleep(TAIL_POLL_US);
     }
 }
 
-static int export(struct app *app, const struct cx *cx, struct audit_query *q, struct str format)
+/* ---- export: as the server's, counted and hashed first, recorded, then written ---- */
+
+struct export
 {
-    enum audit_format f = AUDIT_NDJSON;
+    enum audit_format format;
+    int64_t log;
+    struct export_sum sum;
+    struct sha256_run *hash; /* NULL: written to standard output instead */
+};
+
+static void
+export_bytes(struct export *x, const struct buf *b)
+{
+    if (x->hash)
+        sha256_more(x->hash, b->n ? buf_view(b) : S(""));
+    else
+        fwrite(b->p ? b->p : "", 1, b->n, stdout);
+}
+
+static void
+export_event(void *arg, struct arena *a, const struct audit_event *e)
+{
+    struct export *x = arg;
+    struct buf *b = buf_in(a, (size_t)4 << 20);
+    struct audit_event one = *e;
+
+    if (x->hash)
+        export_count(&x->sum, x->log, &(struct audit_page){.events = &one, .n = 1});
+    audit_format_line(a, b, x->format, e);
+    export_bytes(x, b);
+}
+
+static enum err
+export_pass(const struct cx *cx, struct audit_query q, struct export *x)
+{
     struct buf *head = buf_in(cx->arena, 65536);
 
-    if (str_eq(format, S("csv")))
-        f = AUDIT_CSV;
-    else if (str_eq(format, S("ocsf")))
-        f = AUDIT_OCSF;
-    else if (!str_is_null(format) && !str_eq(format, S("ndjson")))
+    audit_format_head(head, x->format);
+    export_bytes(x, head);
+    return walk(cx->app, cx, &q, INT64_MAX, export_event, x);
+}
+
+static bool
+read_format(struct str s, enum audit_format *f)
+{
+    *f = str_eq(s, S("csv")) ? AUDIT_CSV : str_eq(s, S("ocsf")) ? AUDIT_OCSF : AUDIT_NDJSON;
+    return *f != AUDIT_NDJSON || str_is_null(s) || str_eq(s, S("ndjson"));
+}
+
+static int export(struct cx *cx, struct audit_query *q, const struct audit_args *u)
+{
+    struct export x = {.log = q->tenant_id, .sum = {.first = -1, .last = -1}};
+    struct audit_entry e;
+
+    if (!read_format(u->format, &x.format))
         return usage("audit export --format ndjson|csv|ocsf");
-    audit_format_head(head, f);
-    fwrite(head->p ? head->p : "", 1, head->n, stdout);
-    return walk(app, cx, q, INT64_MAX, print_export, &f) == OK && fflush(stdout) == 0 ? 0 : 1;
+    export_range(cx, q);
+    fix_end(cx, q);
+    x.sum.from = q->from;
+    x.sum.to = q->to;
+    x.hash = sha256_begin(cx->arena);
+    if (export_pass(cx, *q, &x) != OK)
+        return 1;
+    x.sum.digest = sha256_end_hex(cx->arena, x.hash);
+    x.hash = NULL;
+    e = export_entry(cx, &x.sum, query_text(cx, u));
+    e.instance = u->instance;
+    audit_note_reading(cx, &e);
+    fprintf(stderr, "%.*s\n", STR_ARG(e.text));
+    return export_pass(cx, *q, &x) == OK && fflush(stdout) == 0 ? 0 : 1;
 }
 
 static int
@@ -172,25 +271,27 @@ read_log(struct arena *a, int argc, char **argv)
     if (!config_finish(a, &c, STR_NULL) ||
         !app_open(a, &c, (struct open_want){.read_only = true}, &app))
         return 1;
-    cx = command_cx(app, a, "audit");
+    cx = command_cx(app, a, arena_cstr(a, arena_fmt(a, "audit %s", argv[0])));
     q.q = u.q;
     q.user = u.user;
     q.instance = u.instance;
     if (!str_is_null(u.event_type) && (q.event = event_by_name(u.event_type)) == EVENT_NONE)
         status = refuse("--event-type is not in the catalogue");
     else if (!read_when(u.from, cx.now, &q.from) || !read_when(u.to, cx.now, &q.to))
-        status =
-            refuse("--from and --to want a date (2026-11-23), a time with zone or a span (30d)");
+        status = usage(
+            "audit: --from and --to want a date (2026-11-23), a time with zone or a span (30d)");
+    else if (settings_apply_installation(&cx) != OK) /* how far back the log is shown */
+        status = refuse("%.*s", STR_ARG(cx.failure.message));
     else if (u.check)
         status = audit_access_check(&cx, str_is_null(u.tenant) ? -1 : q.tenant_id);
     else if (!u.instance && command_tenant(&cx, q.tenant_id) != OK)
         status = refuse("%.*s", STR_ARG(cx.failure.message));
     else if (str_eq(str_of(argv[0]), S("list")))
-        status = walk(app, &cx, &q, limit, print_line, NULL) == OK ? 0 : 1;
+        status = list(&cx, &q, &u, limit);
     else if (str_eq(str_of(argv[0]), S("tail")))
-        status = tail(app, &cx, &q);
+        status = tail(&cx, &q, &u);
     else if (str_eq(str_of(argv[0]), S("export")))
-        status = export(app, &cx, &q, u.format);
+        status = export(&cx, &q, &u);
     else if (str_eq(str_of(argv[0]), S("access")))
         status = audit_access(&cx, &(struct audit_access_args){u.on, u.format, u.user});
     else

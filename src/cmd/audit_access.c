@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "cmd/audit_cmd.h"
+#include "codec/hash.h"
 #include "core/access.h"
 #include "core/settings.h"
 
@@ -127,6 +128,15 @@ audit_access(struct cx *cx, const struct audit_access_args *x)
     }
     if (buf_failed(b))
         return refuse("the review is too long: ask for one --user");
+    struct sha256 digest = sha256_of(b->n ? buf_view(b) : S(""));
+    struct audit_entry e = {.event = EV_ACCESS_EXPORTED, .target_kind = S("access")};
+
+    e.text = arena_fmt(cx->arena,
+                       "%.*s exported an access review of %zu people as of %.*s (SHA-256 %.*s)",
+                       STR_ARG(cx->actor.name), people.n, STR_ARG(time_iso(cx->arena, at)),
+                       STR_ARG(hex_in(cx->arena, sha256_str(&digest))));
+    e.private_detail = arena_fmt(cx->arena, "query: user=%.*s", STR_ARG(x->user));
+    audit_note_reading(cx, &e);
     fwrite(b->p ? b->p : "", 1, b->n, stdout);
     return fflush(stdout) == 0 ? 0 : 1;
 }

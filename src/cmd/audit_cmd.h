@@ -2,7 +2,14 @@
 #ifndef RECOUNT_CMD_AUDIT_CMD_H
 #define RECOUNT_CMD_AUDIT_CMD_H
 
+#include "audit/audit.h"
 #include "cmd/cmd.h"
+
+/* Reading the log is an event, read with a command, too: records it in the log of the reader's workspace
+ * (or the installation's, as the entry says). The reader has opened the store for reading only; it
+ * is opened once more for this. When it can not be written, that is told on standard error and
+ * reading goes on: who can read the files needs no command for it. */
+void audit_note_reading(const struct cx *reader, const struct audit_entry *e);
 
 struct audit_access_args {
     struct str on, format, user; /* null: now, csv, everybody */

@@ -1,7 +1,8 @@
 /** Exports: what is shown, its digest, cells that do not execute, and the event about it. */
 import { test, after, before } from "node:test";
 import { createHash } from "node:crypto";
-import { serve, assert, recount } from "./harness.mjs";
+import os from "node:os";
+import { serve, assert, recount, until } from "./harness.mjs";
 
 let s, admin;
 before(async () => {
@@ -30,16 +31,35 @@ const csvRows = (text) => {
   return rows;
 };
 
-test("NDJSON: count, first and last index and digest are what the headers say", async () => {
-  const r = await admin.get("/api/v2/auditlog/export?format=ndjson&event_type=ClientCreated");
+const sha = (bytes) => createHash("sha256").update(bytes).digest("hex");
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+test("headers and event say query, absolute range, count, first and last index, digest", async () => {
+  const asked = Date.now(), r = await admin.get("/api/v2/auditlog/export?format=ndjson&event_type=ClientCreated&from=30d");
   assert.equal(r.status, 200);
-  const lines = r.text.trimEnd().split("\n").map((l) => JSON.parse(l));
+  const h = r.headers, lines = r.text.trimEnd().split("\n").map((l) => JSON.parse(l));
   assert.equal(lines.length, 8);
-  assert.equal(Number(r.headers["x-recount-count"]), 8);
-  assert.equal(r.headers["x-recount-digest"], "sha-256=" + createHash("sha256").update(r.raw).digest("hex"));
-  const e = await admin.event("AuditLogExported");
-  assert.match(e.message, /exported 8 events/);
-  assert.ok(e.message.includes(createHash("sha256").update(r.raw).digest("hex")));
+  assert.equal(h["x-recount-query"], "format=ndjson event_type=ClientCreated from=30d");
+  assert.equal(Number(h["x-recount-count"]), 8);
+  assert.deepEqual([h["x-recount-first-index"], h["x-recount-last-index"]], [lines[0].index, lines.at(-1).index].map(String));
+  assert.ok(lines[0].index > lines.at(-1).index, "in the order of the file, which is the list's");
+  assert.equal(h["x-recount-digest"], "sha-256=" + sha(r.raw));
+  const from = h["x-recount-from"], to = h["x-recount-to"];
+  for (const t of [from, to]) assert.match(t, ISO);
+  assert.ok(Date.parse(to) >= asked && Date.parse(to) <= Date.now() + 1000, `${to} is when it was asked for`);
+  assert.ok(Math.abs(Date.parse(to) - Date.parse(from) - 30 * 86_400_000) <= 2, `${from} … ${to} are thirty days`);
+  const e = await admin.event("AuditLogExported", (x) => x.message.includes(sha(r.raw)));
+  assert.ok(e.message.includes(`exported 8 events of the audit log, from ${from} to ${to} (index ${lines[0].index} to ${lines.at(-1).index}, SHA-256 ${sha(r.raw)})`), e.message);
+  assert.match(e.private_detail, /event_type=ClientCreated from=30d/);
+});
+test("without dates the range is what is shown, up to now; an end in the future is now; beyond the window nothing is claimed", async () => {
+  const { meta } = await admin.ok("GET", "/api/v2/auditlog?limit=1");
+  for (const q of ["", "&from=2001-01-01", "&to=2199-01-01", "&from=2001-01-01&to=2199-01-01"]) {
+    const r = await admin.get(`/api/v2/auditlog/export?format=csv${q}`);
+    assert.equal(r.headers["x-recount-from"], meta.window.since, q);
+    assert.ok(Math.abs(Date.parse(r.headers["x-recount-to"]) - Date.now()) < 60_000, q);
+  }
+  const none = await admin.get("/api/v2/auditlog/export?format=ndjson&q=nothing-is-called-so");
+  assert.deepEqual(["count", "first-index", "last-index", "digest"].map((k) => none.headers[`x-recount-${k}`]), ["0", "-1", "-1", `sha-256=${sha("")}`]);
 });
 test("CSV: no cell begins like a formula, control and bidirectional characters are codes", async () => {
   const r = await admin.get("/api/v2/auditlog/export?format=csv&event_type=ClientCreated");
@@ -60,13 +80,54 @@ test("OCSF lines are objects with class and time", async () => {
     assert.equal(typeof o.time, "number");
   }
 });
+test("the manifest says the same, signed; with what it says the same file comes again, however much happened since", async () => {
+  const manifest = () => admin.ok("GET", "/api/v2/auditlog/export/manifest?format=csv&from=30d&event_type=ClientCreated");
+  const m = await until(manifest, "a signed head"), facts = Object.fromEntries(m.data.manifest.split("\n").filter(Boolean).map((l) => [l.split(" ")[0], l.split(" ").slice(1).join(" ")]));
+  for (const t of [m.from, m.to]) assert.match(t, ISO);
+  assert.equal(facts.range, `${m.from} ${m.to}`);
+  assert.equal(facts.query, "from=30d&event_type=ClientCreated");
+  assert.deepEqual([facts.count, facts.first, facts.last, facts.digest], [String(m.count), `0:${m.first_index}`, `0:${m.last_index}`, m.digest.replace("sha-256=", "sha256 ")]);
+  await admin.ok("POST", "/api/v1/client/create", { name: "Since then" });
+  const again = await admin.get(`/api/v2/auditlog/export?format=csv&event_type=ClientCreated&from=${m.from}&to=${m.to}&before=${m.before}`);
+  assert.equal("sha-256=" + sha(again.raw), m.digest);
+  assert.deepEqual(["from", "to", "count", "first-index", "last-index", "digest"].map((k) => again.headers[`x-recount-${k}`]), [m.from, m.to, m.count, m.first_index, m.last_index, m.digest].map(String));
+});
 test("the right to see is not the right to export; an unknown format is refused", async () => {
   const c = await s.as("std@example.org");
   assert.equal((await c.get("/api/v2/auditlog/export")).status, 403);
   assert.equal((await admin.get("/api/v2/auditlog/export?format=exe")).status, 400);
 });
-test("recount audit export gives the same events offline", async () => {
-  const r = recount(["audit", "export", "--format", "ndjson", "--data", s.store.data, ...s.store.flags]);
+test("recount audit export gives the same events offline, and says so as the server does", async () => {
+  const run = (...args) => recount(["audit", ...args, "--data", s.store.data, ...s.store.flags]);
+  const me = `${os.userInfo().username}@${os.hostname()}`;
+  for (const format of ["ndjson", "csv", "ocsf"]) {
+    const r = run("export", "--format", format, "--event-type", "ClientCreated", "--from", "30d");
+    assert.equal(r.status, 0, r.err);
+    const e = await admin.event("AuditLogExported", (x) => x.actor.kind === "command" && x.message.includes(sha(r.out)));
+    assert.equal(e.actor.name, `recount audit export (${me})`);
+    assert.match(e.message, /exported \d+ events of the audit log, from \S+Z to \S+Z \(index \d+ to \d+, SHA-256 /);
+    assert.match(e.private_detail, /query: from=30d event_type=ClientCreated/);
+    assert.equal(r.err.trim(), e.message, "the same is told on the terminal");
+    const [, from, to, first, last] = /from (\S+) to (\S+) \(index (\d+) to (\d+)/.exec(e.message);
+    const same = await admin.get(`/api/v2/auditlog/export?format=${format}&event_type=ClientCreated&from=${from}&to=${to}`);
+    assert.equal(same.text, r.out, `the server's ${format} of the same range`);
+    assert.deepEqual([same.headers["x-recount-first-index"], same.headers["x-recount-last-index"]], [first, last]);
+  }
+});
+test("recount audit list, tail and access are recorded with the operating system's user", async () => {
+  const run = (...args) => recount(["audit", ...args, "--data", s.store.data, ...s.store.flags]);
+  const me = `${os.userInfo().username}@${os.hostname()}`;
+  const r = run("list", "--query", "HYPERLINK", "--event-type", "ClientCreated", "--limit", "3");
   assert.equal(r.status, 0, r.err);
-  assert.ok(r.out.split("\n").filter((l) => l.includes("ClientCreated")).length >= 8);
+  const e = await admin.event("AuditLogViewed", (x) => x.actor.name === `recount audit list (${me})`);
+  assert.equal(e.private_detail, "query: q=HYPERLINK event_type=ClientCreated");
+  assert.equal(r.out.trim().split("\n").length, 1);
+  const newest = (await admin.events({ limit: "1" }))[0].index, again = run("list", "--limit", "1").out;
+  assert.ok(parseInt(again, 10) <= newest + 1, `it does not show itself: ${again}`); // one more: the asking for the newest
+  assert.ok((await admin.event("AuditLogViewed", (x) => x.actor.kind === "command" && x.cuid !== e.cuid)).index > parseInt(again, 10));
+  assert.equal(run("access", "--format", "ndjson").status, 0);
+  await admin.event("AccessExported", (x) => x.actor.name === `recount audit access (${me})`);
+  assert.equal(run("list", "--instance").status, 0);
+  assert.match(run("list", "--instance", "--event-type", "AuditLogViewed").out, /recount audit list .* viewed the audit log/);
+  for (const from of ["30x", "yesterday", "2026-02-30"]) assert.equal(run("list", "--from", from).status, 2, from);
 });

@@ -1,7 +1,9 @@
 /** The audit log as a page. First the documented example: Start date, Past 30 days, the word: three acts, no submit. */
 import { test, after, before } from "node:test";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { serve, assert, PASSWORD, ADMIN, until } from "../api/harness.mjs";
+import { serve, assert, PASSWORD, ADMIN, ROOT, until } from "../api/harness.mjs";
 import { browser, signIn, open, shot, axe } from "./harness.mjs";
 
 const ATTEMPTS = 1000;
@@ -217,20 +219,40 @@ test("no hits in the range offers the older ones", async () => {
   await rows().first().waitFor();
   assert.doesNotMatch(page.url(), /from=|to=/);
 });
-test("export gives what is shown, and says what it is", async () => {
+test("export gives what is shown, says what it is, and gives the manifest beside it", async () => {
   await open(page, s, "/admin/audit-log?q=password&from=30d");
-  const want = await rows().count();
-  for (const [name, ends] of [["CSV", ".csv"], ["NDJSON", ".ndjson"]]) {
+  const fact = (name) => page.locator("dl.facts dt", { hasText: new RegExp(`^${name}$`) }).locator("+ dd").innerText();
+  for (const [name, ends] of [["CSV", ".csv"], ["NDJSON", ".ndjson"], ["OCSF", ".ocsf.ndjson"]]) {
+    const all = await admin.events({ q: "password" }), want = all.length, [newest, oldest] = [all[0].index, all.at(-1).index];
+    await until(async () => (await rows().count()) === want, "the list to show them");
     await page.getByRole("button", { name: "Export" }).click();
-    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("menuitem", { name: new RegExp(`^${name}`) }).click()]);
+    await page.getByRole("menuitem", { name: new RegExp(`^${name}`) }).click();
+    const dialog = page.getByRole("dialog", { name: `Export as ${name}` });
+    await dialog.getByRole("link", { name: `Download ${name}` }).waitFor();
+    assert.equal(await fact("Events"), `${want} events`);
+    assert.match(await fact("Range"), /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} to \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC/);
+    assert.equal(await fact("Query"), "q: password, from: 30d");
+    assert.deepEqual([await fact("First index"), await fact("Last index")], [newest, oldest].map(String));
+    const digest = (await fact("SHA-256")).split(/\s/)[0];
+    if (name === "CSV") { await axe(page, "the export's dialog"); await shot(page, "audit-export"); }
+    await admin.post("/api/v1/user/forgotpass", { email: "pat@example.org" }); // what happens meanwhile is not in it
+    const [file] = await Promise.all([page.waitForEvent("download"), dialog.getByRole("link", { name: `Download ${name}` }).click()]);
     assert.ok(file.suggestedFilename().endsWith(ends), file.suggestedFilename());
-    const text = readFileSync(await file.path(), "utf8");
-    const kinds = [...text.matchAll(/\b(PasswordChanged|PasswordChangeRefused|SetPasswordLinkCreated)\b/g)].length;
-    assert.ok(kinds >= want, `${name}: ${kinds} of ${want}`);
+    const bytes = readFileSync(await file.path()), text = bytes.toString("utf8");
+    assert.equal(createHash("sha256").update(bytes).digest("hex"), digest, "the file is what the dialog said");
+    const kinds = [...text.matchAll(/\b(PasswordChanged|PasswordChangeRefused|SetPasswordLinkCreated|PasswordResetRequested)\b/g)].length;
+    assert.ok(name === "OCSF" || kinds >= want, `${name}: ${kinds} of ${want}`);
     assert.doesNotMatch(text, /LoginFail/);
-    assert.match(text, /password/);
+    const [beside] = await Promise.all([page.waitForEvent("download"), dialog.getByRole("button", { name: "Save manifest" }).click()]);
+    assert.match(beside.suggestedFilename(), /^audit-log-\d{4}-\d\d-\d\d\.manifest\.json$/);
+    const checked = spawnSync("python3", [`${ROOT}/doc/verify/verify.py`, "export", await file.path(), "--manifest", await beside.path()], { encoding: "utf8" });
+    assert.equal(checked.status, 0, checked.stdout + checked.stderr);
+    const m = JSON.parse(readFileSync(await beside.path(), "utf8"));
+    const e = await admin.event("AuditLogExported", (x) => x.message.includes(digest));
+    assert.ok(e.message.includes(`exported ${want} events of the audit log, from ${m.from} to ${m.to} (index ${newest} to ${oldest}, SHA-256 ${digest})`), e.message);
+    await dialog.getByRole("button", { name: "Close" }).last().click();
+    await dialog.waitFor({ state: "detached" });
   }
-  await admin.event("AuditLogExported");
 });
 test("times: absolute, with the zone in the head; local and UTC", async () => {
   await open(page, s, "/admin/audit-log");

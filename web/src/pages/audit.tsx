@@ -1,9 +1,9 @@
 // The audit log: filters above, newest first, following every keystroke and every new event; everything in the address.
-import { ActionIcon, Button, Menu, TextInput } from "@mantine/core";
+import { ActionIcon, Button, TextInput } from "@mantine/core";
 import { useHotkeys, useMediaQuery } from "@mantine/hooks";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { IconArrowUp, IconCalendarUser, IconChevronRight, IconDownload, IconListSearch, IconSearch, IconX } from "@tabler/icons-react";
+import { IconArrowUp, IconCalendarUser, IconChevronRight, IconListSearch, IconSearch, IconX } from "@tabler/icons-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { Link, useParams } from "react-router";
 import { get, post, query, type Client, type Event, type EventType, type User } from "../api";
@@ -11,6 +11,7 @@ import { useSession } from "../session";
 import { ago, asDate, longDay, plural, stamp, zoneName, type Zone } from "../time";
 import { ADMIN, Avatar, Badge, confirm, Copy, Empty, Failed, Notice, Page, Panel, Skeleton, toast, toastError } from "../ui/basics";
 import { useDelayed, useTyped, useUrl } from "../ui/table";
+import { ExportMenu } from "./audit-export";
 import { useLog } from "./audit-live";
 import { DateBox, Detail, END, FilterChip, Marked, Outcome, outcomeWord, pieces, START, who, type Option } from "./audit-parts";
 import { SealBadge } from "./verify";
@@ -56,14 +57,12 @@ export function AuditPage() {
   const typeOptions = (types.data?.data ?? []).filter((t) => !t.never && !t.never_recorded).map((t) => ({ value: t.name, label: t.title, group: t.category }));
 
   const any = FILTERS.some((f) => values[f]), none = !log.loading && !log.fault && events.length === 0;
-  const exports: [string, string, string][] = [["csv", "CSV", "For spreadsheets"], ["ndjson", "NDJSON", "One JSON object a line"], ["ocsf", "OCSF", "For a SIEM"]];
   return (
     <Page kind="full" title="Audit log" crumbs={ADMIN} acts={<>
       <SealBadge />
       <span className={`live ${log.live === "on" ? "on" : ""}`} role="status"><i aria-hidden />{log.live === "on" ? "Live" : log.live === "past" ? "Range has ended" : log.loading ? "Loading" : "Connecting"}</span>
       <Button size="compact-md" variant="default" component={Link} to="/admin/access" leftSection={<IconCalendarUser size={15} />}>Access on a date</Button>
-      {s.can("AUDIT_LOG.EXPORT") && <Menu position="bottom-end" width={230}><Menu.Target><Button size="compact-md" variant="default" leftSection={<IconDownload size={15} />}>Export</Button></Menu.Target>
-        <Menu.Dropdown><Menu.Label>What is shown, with query and digest</Menu.Label>{exports.map(([f, name, hint]) => <Menu.Item key={f} component="a" href={`/api/v2/auditlog/export?format=${f}${filter ? "&" + filter : ""}`} download><div>{name}</div><div className="dim small">{hint}</div></Menu.Item>)}</Menu.Dropdown></Menu>}
+      {s.can("AUDIT_LOG.EXPORT") && <ExportMenu filter={filter} zone={zone} />}
     </>}>
       <search className="audit-bar" aria-label="Filters">
         <DateBox label="Start date" value={values.from} presets={START} zone={zone} since={meta?.window?.since} pick={(v) => { toSearch(); set({ from: v }); }} />
