@@ -6,6 +6,7 @@ import { IconBuilding, IconChevronDown, IconKey, IconLayoutDashboard, IconLayout
 import { useEffect, useMemo, useRef, useState } from "react";
 import { Link, NavLink, Outlet, useLocation, useNavigate } from "react-router";
 import { api, post, put, type Client } from "./api";
+import { MemoryAlarm } from "./memory-alarm";
 import { ADMIN_PAGES, mayAdmin } from "./pages/admin";
 import { ExpiredDialog, useKeepAlive, useSession } from "./session";
 import { Avatar, Confirm, Toasts } from "./ui/basics";
@@ -53,7 +54,7 @@ export function Frame() {
           </Menu.Dropdown>
         </Menu>
       </section>
-      <main className="main" id="main" ref={main} tabIndex={-1}><Outlet /></main>
+      <main className="main" id="main" ref={main} tabIndex={-1}><MemoryAlarm /><Outlet /></main>
       {jump && <Jump close={() => setJump(false)} />}
       <ExpiredDialog session={s} /><Confirm /><Toasts />
     </div>

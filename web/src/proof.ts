@@ -1,15 +1,14 @@
-// Checks an event's proof here, in this browser, from the bytes the server hands out: record → leaf → tree → signed
-// checkpoint → the checkpoint this browser saw before. Formats: doc/verify/ (RFC 6962, C2SP signed-note and
-// tlog-checkpoint). Shares no code with the server. WebCrypto does hashes and signatures where it is there; plain
-// HTTP on another host has none, and some browsers no Ed25519: two small libraries take over then.
-import { get, type Event } from "./api";
+// The arithmetic of a proof, done in this browser from the bytes the server hands out: record → leaf → tree → signed
+// checkpoint. Formats: doc/verify/ (RFC 6962, C2SP signed-note and tlog-checkpoint). Asks and remembers nothing: that is
+// trust.ts. Shares no code with the server. WebCrypto does hashes and signatures where it is there; plain HTTP on
+// another host has none, and some browsers no Ed25519: two small libraries take over then.
+import type { Event } from "./api";
 import { visible } from "./text";
 
 export interface Proof {
   cuid: string; origin: string; epoch: number; index: number; size: number; root: string; leaf: string; public: string; salt: string | null; personal: string | null; personal_hash: string; erased: boolean;
   inclusion: string[]; checkpoint: string; vkey: string; proof: string;
 }
-export interface Step { title: string; ok: boolean | null; text: string }
 export interface Checkpoint { origin: string; size: number; root: Uint8Array }
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -23,11 +22,11 @@ const join = (...parts: (Uint8Array | string)[]): Bytes => {
   for (const p of all) { out.set(p, at); at += p.length; }
   return out;
 };
-const same = (a: Uint8Array, b: Uint8Array) => a.length === b.length && a.every((x, i) => x === b[i]);
+export const same = (a: Uint8Array, b: Uint8Array) => a.length === b.length && a.every((x, i) => x === b[i]);
 
 /** Which implementation hashes and checks signatures here. */
 export const hasWebCrypto = () => typeof crypto !== "undefined" && !!crypto.subtle;
-async function sha256(...parts: (Uint8Array | string)[]): Promise<Bytes> {
+export async function sha256(...parts: (Uint8Array | string)[]): Promise<Bytes> {
   const all = join(...parts);
   if (hasWebCrypto()) return new Uint8Array(await crypto.subtle.digest("SHA-256", all));
   return new Uint8Array((await import("@noble/hashes/sha2.js")).sha256(all));
@@ -83,130 +82,154 @@ export async function isBeginning(from: number, to: number, fromRoot: Uint8Array
   return sn === 0 && same(fr, fromRoot) && same(sr, toRoot);
 }
 
-/** The checkpoint in a note that the key has signed. Throws with a sentence otherwise. */
-export async function openNote(note: string, vkey: string): Promise<Checkpoint & { by: string }> {
-  const k = /^([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(vkey.trim());
+// ---- keys, notes, checkpoints ----
+
+export interface Key { name: string; id: string; raw: Bytes }
+const idOf = async (name: string, raw: Bytes) => toHex((await sha256(name, "\n", raw)).slice(0, 4));
+/** A log's key as `vkey` gives it. Throws with a sentence when it is none. */
+export async function readKey(vkey: string): Promise<Key> {
+  const k = /^([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})$/.exec(vkey.trim());
   if (!k) throw new Error("The key is malformed.");
-  const [, name, id, raw] = k as unknown as [string, string, string, string], key = fromBase64(raw);
-  if (key[0] !== 1 || key.length !== 33 || toHex((await sha256(name, "\n", key)).slice(0, 4)) !== id) throw new Error("The key is not the one its name says.");
+  const [, name, id, base64] = k as unknown as [string, string, string, string];
+  let raw: Bytes;
+  try { raw = fromBase64(base64); } catch { throw new Error("The key is malformed."); }
+  if (raw[0] !== 1 || raw.length !== 33 || (await idOf(name, raw)) !== id) throw new Error("The key is not the one its name says.");
+  return { name, id, raw };
+}
+/** The same key under another name: that of another epoch of the log. */
+export const renamed = async (k: Key, name: string): Promise<Key> => ({ name, id: await idOf(name, k.raw), raw: k.raw });
+export const writeKey = (k: Key) => `${k.name}+${k.id}+${btoa(String.fromCharCode(...k.raw))}`;
+
+/** The text of a note, once the key's signature over it is found good; null: the key has not signed it. Throws on a wrong one. */
+export async function signedText(note: string, key: Key): Promise<{ text: string; by: string } | null> {
   const cut = note.lastIndexOf("\n\n");
-  if (cut < 0) throw new Error("The checkpoint carries no signature.");
+  if (cut < 0) throw new Error("The note carries no signature.");
   const text = note.slice(0, cut + 1);
   for (const line of note.slice(cut + 2).split("\n")) {
     const m = /^— (\S+) ([A-Za-z0-9+/=]+)$/.exec(line), sig = m ? fromBase64(m[2]!) : null;
-    if (!sig || m![1] !== name || toHex(sig.slice(0, 4)) !== id) continue;
-    const { good, by } = await ed25519(sig.slice(4), utf8.encode(text), key.slice(1));
+    if (!sig || m![1] !== key.name || toHex(sig.slice(0, 4)) !== key.id) continue;
+    const { good, by } = await ed25519(sig.slice(4), utf8.encode(text), key.raw.slice(1));
     if (!good) throw new Error("The signature of the checkpoint is wrong.");
-    const [origin, size, root, ...more] = text.trimEnd().split("\n");
-    if (origin !== name || !/^(0|[1-9]\d*)$/.test(size ?? "") || !root || more.length) throw new Error("What is signed is not a checkpoint of this log.");
-    return { origin: origin!, size: Number(size), root: fromBase64(root), by };
+    return { text, by };
   }
-  throw new Error("The checkpoint is not signed by this log's key.");
+  return null;
+}
+export function readCheckpoint(text: string, name: string): Checkpoint {
+  const [origin, size, root, ...more] = text.trimEnd().split("\n");
+  if (origin !== name || !/^(0|[1-9]\d*)$/.test(size ?? "") || !root || more.length) throw new Error("What is signed is not a checkpoint of this log.");
+  return { origin: origin!, size: Number(size), root: fromBase64(root) };
+}
+/** The checkpoint in a note that the key has signed. Throws with a sentence otherwise. */
+export async function openNote(note: string, vkey: string): Promise<Checkpoint & { by: string }> {
+  const key = await readKey(vkey), signed = await signedText(note, key);
+  if (!signed) throw new Error("The checkpoint is not signed by this log's key.");
+  return { ...readCheckpoint(signed.text, key.name), by: signed.by };
 }
 
-// ---- what the record says ----
+// ---- the record ----
 
-/** The fields of one part of a record: tag → values. Throws when the bytes are not in canonical order. */
-function fields(b: Bytes): Map<number, Bytes[]> {
-  const out = new Map<number, Bytes[]>(), v = new DataView(b.buffer, b.byteOffset, b.byteLength);
+type Fields = Map<number, Bytes[]>;
+const PUBLIC = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 240, 241, 242], NUMBERS = [1, 4, 5, 7, 11, 14, 240, 241, 242], PERSONAL = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+/** The fields of one part of a record: tag → values. Throws when the bytes are not written the one way. */
+function fields(b: Bytes, known: number[], again: number): Fields {
+  const out: Fields = new Map(), v = new DataView(b.buffer, b.byteOffset, b.byteLength);
   let at = 0, last = 0;
   while (at < b.length) {
     if (at + 6 > b.length) throw new Error("The record ends in the middle.");
     const tag = v.getUint16(at), n = v.getUint32(at + 2);
-    if (tag < last || at + 6 + n > b.length) throw new Error("The record is out of order.");
+    if (tag < last || (tag === last && tag !== again) || at + 6 + n > b.length) throw new Error("The record is out of order.");
+    if (!known.includes(tag) || n === 0) throw new Error("The record has a field that is unknown or empty.");
     out.set(tag, [...(out.get(tag) ?? []), b.slice(at + 6, at + 6 + n)]);
     last = tag; at += 6 + n;
   }
   return out;
 }
-const text = (f: Map<number, Bytes[]>, tag: number) => { const v = f.get(tag)?.[0]; return v ? new TextDecoder("utf-8", { fatal: true }).decode(v) : null; };
-const number = (f: Map<number, Bytes[]>, tag: number) => { const v = f.get(tag)?.[0]; return v?.length === 8 ? Number(new DataView(v.buffer).getBigInt64(0)) : 0; };
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const text = (f: Fields, tag: number) => { const v = f.get(tag)?.[0]; return v ? strict.decode(v) : null; };
+const number = (f: Fields, tag: number) => { const v = f.get(tag)?.[0]; return v?.length === 8 ? Number(new DataView(v.buffer, v.byteOffset).getBigInt64(0)) : null; };
 
+export type Change = [field: string | null, before: string | null, after: string | null];
 /** One change: field, before, after, each behind its length; the longest length means absent. */
-function change(b: Bytes): (string | null)[] {
+function change(b: Bytes): Change {
   const v = new DataView(b.buffer, b.byteOffset, b.byteLength), out: (string | null)[] = [];
-  for (let at = 0; at + 4 <= b.length;) {
-    const n = v.getUint32(at);
-    out.push(n === 0xffffffff ? null : new TextDecoder("utf-8", { fatal: true }).decode(b.slice(at + 4, at + 4 + n)));
-    at += 4 + (n === 0xffffffff ? 0 : n);
+  let at = 0;
+  for (let i = 0; i < 3; i++) {
+    if (at + 4 > b.length) throw new Error("A change ends in the middle.");
+    const n = v.getUint32(at), to = at + 4 + (n === 0xffffffff ? 0 : n);
+    if (to > b.length) throw new Error("A change ends in the middle.");
+    out.push(n === 0xffffffff ? null : strict.decode(b.slice(at + 4, to)));
+    at = to;
   }
+  if (at !== b.length) throw new Error("A change has the wrong length.");
+  return out as Change;
+}
+
+export interface Said { cuid: string; type: string; outcome: number; at: number; tenant: string | null; actorKind: number; actor: string | null; targetKind: string | null; target: string | null; client: number | null; request: string | null; session: string | null; count: number; epoch: number; index: number; logged: number }
+export interface Personal { name: string | null; email: string | null; address: string | null; via: string | null; agent: string | null; targetName: string | null; targetEmail: string | null; clientName: string | null; text: string | null; detail: string | null; changes: Change[] }
+/** What a proof's record says; personal null: it is said to be erased. Throws when it is not a record. */
+export function readRecord(a: Pick<Proof, "public" | "personal" | "salt" | "erased">): { said: Said; personal: Personal | null } {
+  const p = fields(fromBase64(a.public), PUBLIC, 0), n = (tag: number) => { const v = number(p, tag); if (v === null) throw new Error("The record lacks a field."); return v; };
+  for (const tag of NUMBERS) if (p.has(tag)) n(tag);
+  if (n(1) !== 1 || !p.has(2) || !p.has(3)) throw new Error("The record lacks a field.");
+  const said: Said = { cuid: text(p, 2)!, type: text(p, 3)!, outcome: n(4), at: n(5), tenant: text(p, 6), actorKind: n(7), actor: text(p, 8), targetKind: text(p, 9), target: text(p, 10), client: number(p, 11), request: text(p, 12), session: text(p, 13), count: number(p, 14) ?? 1, epoch: n(240), index: n(241), logged: n(242) };
+  if ((a.erased === true) !== (a.personal === null) || (a.erased === true) !== (a.salt === null)) throw new Error("The personal part is missing without an erasure, or there in spite of one.");
+  if (a.personal === null) return { said, personal: null };
+  const q = fields(fromBase64(a.personal), PERSONAL, 11);
+  return { said, personal: { name: text(q, 1), email: text(q, 2), address: text(q, 3), via: text(q, 4), agent: text(q, 5), targetName: text(q, 6), targetEmail: text(q, 7), clientName: text(q, 8), text: text(q, 9), detail: text(q, 10), changes: (q.get(11) ?? []).map(change) } };
+}
+/** The leaf entry the parts hash to; null: they do not hash to what is said of them. */
+export async function leafOf(a: Pick<Proof, "public" | "personal" | "salt" | "personal_hash" | "leaf">): Promise<Bytes | null> {
+  let inner = fromHex(a.personal_hash);
+  if (a.personal !== null && a.salt !== null) {
+    const salt = fromBase64(a.salt);
+    inner = await sha256(salt, fromBase64(a.personal));
+    if (salt.length !== 16 || toHex(inner) !== a.personal_hash) return null;
+  }
+  const leaf = await sha256("recount.audit.entry.v1\n", await sha256(fromBase64(a.public)), inner);
+  return toHex(leaf) === a.leaf ? leaf : null;
+}
+/** Whether the leaf stands where the proof says, under this checkpoint, in the log and epoch the record names. */
+export async function isPlaced(a: Proof, said: Said, leaf: Bytes, c: Checkpoint): Promise<boolean> {
+  const [, workspace, epoch] = c.origin.split("/"), root = await rootOf(said.index, c.size, await sha256(new Uint8Array([0]), leaf), a.inclusion.map(fromHex));
+  return a.index === said.index && said.index < c.size && epoch === String(said.epoch) && workspace === (said.tenant ?? "instance") && !!root && same(root, c.root);
+}
+
+const OUTCOMES = ["success", "failure", "denied"], KINDS = ["anonymous", "user", "token", "command", "system"], LABEL = /Erased person [0-9A-F]{10}/g;
+const iso = (us: number) => new Date(Math.floor(us / 1000)).toISOString();
+/** What the interface shows of an event beside what api.ts names. */
+type Shown = Event & { epoch?: number; logged?: string; erased?: boolean; erased_at?: string | null };
+/** Where what is shown differs from the record that was hashed; empty: nowhere. Of an erased event nothing personal is left but pseudonyms. */
+export function differences(e: Shown, said: Said, per: Personal | null): string[] {
+  const out: string[] = [], want = (name: string, shown: unknown, logged: unknown) => { if (String(shown ?? "") !== String(logged ?? "")) out.push(name); };
+  want("id", e.cuid, said.cuid);
+  want("event", e.event_type, said.type);
+  want("outcome", e.outcome, OUTCOMES[said.outcome]);
+  want("time", e.timestamp, iso(said.at));
+  want("time it was logged", e.logged, iso(said.logged));
+  want("epoch", e.epoch, said.epoch);
+  want("index", e.index, said.index);
+  want("count", e.count ?? 1, said.count);
+  want("request", e.request_id, said.request);
+  want("kind of person", e.actor?.kind, KINDS[said.actorKind]);
+  want("id of the person", e.actor?.id, said.actor);
+  want("session", e.actor?.session, said.session);
+  want("kind of target", e.target?.kind, said.targetKind);
+  want("id of the target", e.target?.id, said.target);
+  want("client", e.client?.id, said.client);
+  want("erasure", !!e.erased || !!e.erased_at, per === null);
+  const people: string[] = per === null ? e.message.match(LABEL) ?? [] : [], pseudonym = (name: string | null | undefined) => (name && people.includes(name) ? name : null);
+  const p: Personal = per ?? { name: pseudonym(e.actor?.name), email: null, address: null, via: null, agent: null, targetName: pseudonym(e.target?.name), targetEmail: null, clientName: null, text: `${e.title}: the personal part was erased (${people.join(", ")})`, detail: null, changes: [] };
+  const name = p.name ?? (per === null ? "(erased)" : null);
+  want("text", e.message, visible(p.text));
+  want("person", e.actor?.name, p.name);
+  want("e-mail", e.actor?.email, p.email);
+  want("user", e.user_info, name && p.email ? `${name} (${p.email})` : name ?? p.email ?? "Nobody signed in");
+  want("address", e.address, p.address);
+  want("proxy", e.via, p.via);
+  want("browser", e.user_agent, p.agent);
+  if (e.target || per === null) { want("target", e.target?.name, p.targetName); want("e-mail of the target", e.target?.email, p.targetEmail); }
+  if (e.client || per === null) want("name of the client", e.client?.name, p.clientName);
+  want("detail", e.private_detail, p.detail);
+  want("changes", JSON.stringify((e.changes ?? []).map((c) => [c.field, c.before, c.after])), JSON.stringify(p.changes));
   return out;
-}
-
-/** Where what is shown differs from the record that was hashed; empty: nowhere. */
-function differences(e: Event, pub: Bytes, personal: Bytes | null): string[] {
-  const p = fields(pub), out: string[] = [], want = (name: string, shown: unknown, logged: unknown) => { if ((shown ?? null) !== (logged ?? null) && String(shown ?? "") !== String(logged ?? "")) out.push(name); };
-  want("id", e.cuid, text(p, 2));
-  want("event", e.event_type, text(p, 3));
-  want("outcome", { s: 0, f: 1, d: 2 }[e.outcome[0]!.toLowerCase()], number(p, 4));
-  want("time", Math.floor(new Date(e.timestamp).getTime()), Math.floor(number(p, 5) / 1000));
-  want("index", e.index, number(p, 241));
-  want("request", e.request_id, text(p, 12));
-  if (personal) {
-    const q = fields(personal);
-    want("text", e.message, visible(text(q, 9)));
-    want("person", e.actor?.name, text(q, 1));
-    want("e-mail", e.actor?.email, text(q, 2));
-    want("address", e.address, text(q, 3));
-    want("target", e.target?.name, text(q, 6));
-    want("changes", JSON.stringify((e.changes ?? []).map((c) => [c.field, c.before, c.after])), JSON.stringify((q.get(11) ?? []).map(change)));
-  }
-  return out;
-}
-
-// ---- what this browser remembers ----
-
-interface Memory { size: number; root: string; vkey: string; at: string }
-const slot = (origin: string) => `recount.checkpoint.${origin}`;
-export function remembered(origin: string): Memory | null {
-  try { return JSON.parse(localStorage.getItem(slot(origin)) ?? "null") as Memory | null; } catch { return null; }
-}
-export const forget = (origin: string) => localStorage.removeItem(slot(origin));
-
-/** Compares a checkpoint with the one this browser saw last, and remembers the newer one. */
-export async function againstMemory(c: Checkpoint, vkey: string, epoch: number): Promise<Step> {
-  const title = "This browser's memory", m = remembered(c.origin), now: Memory = { size: c.size, root: toHex(c.root), vkey: vkey.trim(), at: new Date().toISOString() };
-  if (!m) {
-    localStorage.setItem(slot(c.origin), JSON.stringify(now));
-    return { title, ok: true, text: "First checkpoint of this log seen here. It is remembered: from now on every later one must continue it." };
-  }
-  if (m.vkey !== now.vkey) return { title, ok: false, text: `The log's key is not the one seen here on ${m.at.slice(0, 10)}. Unless the key was rotated, do not trust this log.` };
-  const [from, to] = m.size <= c.size ? [m, now] : [now, m];
-  const a = (await get<{ data: { proof: string[] } }>(`/api/v2/auditlog/consistency?epoch=${epoch}&from=${from.size}&to=${to.size}`)).data;
-  const good = await isBeginning(from.size, to.size, fromHex(from.root), fromHex(to.root), a.proof.map(fromHex));
-  if (!good) return { title, ok: false, text: `The checkpoint of ${c.size.toLocaleString("en")} events does not continue the one of ${m.size.toLocaleString("en")} seen here on ${m.at.slice(0, 10)}: the log was rewritten.` };
-  if (c.size > m.size) localStorage.setItem(slot(c.origin), JSON.stringify(now));
-  return { title, ok: true, text: `It continues the checkpoint of ${m.size.toLocaleString("en")} events seen here on ${m.at.slice(0, 16).replace("T", " ")} UTC: nothing in between was changed or removed.` };
-}
-
-/** All checks of one event, one after the other; the first that fails ends them. `tell` is called after each. */
-export async function verifyEvent(e: Event, tell: (steps: Step[]) => void): Promise<Step[]> {
-  const steps: Step[] = [], add = (s: Step) => { steps.push(s); tell([...steps]); return s.ok !== false; };
-  const a = (await get<{ data: Proof }>(`/api/v2/auditlog/proof/${e.cuid}`)).data, pub = fromBase64(a.public);
-  const personal = a.personal === null ? null : fromBase64(a.personal), salt = a.salt === null ? null : fromBase64(a.salt);
-  try {
-    const odd = differences(e, pub, personal);
-    if (!add({ title: "Record", ok: !odd.length, text: odd.length ? `What is shown differs from the record in: ${odd.join(", ")}.` : a.erased ? "The personal part was erased. What is left of the event is what the record says." : "What is shown is what the record says." })) return steps;
-    const inner = personal && salt ? await sha256(salt, personal) : fromHex(a.personal_hash);
-    const leaf = await sha256("recount.audit.entry.v1\n", await sha256(pub), inner);
-    if (!add({ title: "Leaf", ok: toHex(leaf) === a.leaf && (!e.leaf || e.leaf === a.leaf), text: toHex(leaf) === a.leaf ? `Record and salt hash to ${a.leaf.slice(0, 16)}…` : "Record and salt do not hash to the leaf." })) return steps;
-    const c = await openNote(a.checkpoint, a.vkey);
-    if (!add({ title: "Signature", ok: c.origin === a.origin, text: `The checkpoint of ${c.size.toLocaleString("en")} events is signed by the log's key (checked by ${c.by}).` })) return steps;
-    const root = await rootOf(a.index, c.size, await sha256(new Uint8Array([0]), leaf), a.inclusion.map(fromHex));
-    if (!add({ title: "Place in the log", ok: !!root && same(root, c.root), text: root && same(root, c.root) ? `The event is number ${a.index.toLocaleString("en")} in the tree that was signed: ${a.inclusion.length} hashes lead to its root.` : "The hashes do not lead to the root that was signed." })) return steps;
-    add(await againstMemory(c, a.vkey, a.epoch));
-  } catch (x) {
-    add({ title: "Check", ok: false, text: (x as Error).message });
-  }
-  return steps;
-}
-
-/** The newest checkpoint against key and memory, without an event. */
-export async function verifyHead(h: { checkpoint: string; vkey: string; epoch: number }): Promise<Step[]> {
-  try {
-    const c = await openNote(h.checkpoint, h.vkey);
-    return [{ title: "Signature", ok: true, text: `The checkpoint of ${c.size.toLocaleString("en")} events is signed by the log's key (checked by ${c.by}).` }, await againstMemory(c, h.vkey, h.epoch)];
-  } catch (x) {
-    return [{ title: "Signature", ok: false, text: (x as Error).message }];
-  }
 }

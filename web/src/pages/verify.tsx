@@ -1,22 +1,23 @@
 // What proves the log: the seal above the list, and the Verify button of an event. The checking itself is proof.ts.
 import { Button, Popover } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { IconCheck, IconShieldCheck, IconShieldExclamation, IconShieldX, IconX } from "@tabler/icons-react";
-import { useState } from "react";
+import { IconCheck, IconInfoCircle, IconShieldCheck, IconShieldExclamation, IconShieldX, IconX } from "@tabler/icons-react";
+import { useEffect, useMemo, useState } from "react";
+import { Link } from "react-router";
 import { get, say, type Event } from "../api";
 import { useSession } from "../session";
 import { ago, stamp } from "../time";
-import { hasWebCrypto, verifyEvent, verifyHead, type Step } from "../proof";
+import { brokenOf, useMemory } from "../memory";
+import { glance, hasWebCrypto, newestHead, verifyEvent, verifyHead, type Head, type Step } from "../trust";
 import { Copy, Notice } from "../ui/basics";
 
 export interface Seal {
   state: "green" | "amber" | "red"; reasons: string[]; checkpoint: { origin: string; size: number; root: string; signed_at: string } | null;
   witnesses?: { configured: number; cosigned_at: string | null } | null; self_check?: { last_complete: string | null; findings?: { index?: number; what: string }[] } | null;
 }
-interface Head { origin: string; epoch: number; size: number; root: string; signed_at: string; vkey: string; checkpoint: string }
 
-const Steps = ({ steps }: { steps: Step[] }) => (
-  <ol className="steps">{steps.map((s) => <li key={s.title} className={s.ok === false ? "bad" : s.ok ? "ok" : ""}>{s.ok === false ? <IconX size={15} aria-label="Failed" /> : <IconCheck size={15} aria-label="Good" />}<div><strong>{s.title}</strong><div>{s.text}</div></div></li>)}</ol>
+export const Steps = ({ steps }: { steps: Step[] }) => (
+  <ol className="steps">{steps.map((s) => <li key={s.title} className={s.ok === false ? "bad" : s.ok ? "ok" : "warn"}>{s.ok === false ? <IconX size={15} aria-label="Failed" /> : s.ok ? <IconCheck size={15} aria-label="Good" /> : <IconInfoCircle size={15} aria-label="To know" />}<div><strong>{s.title}</strong><div>{s.text}</div></div></li>)}</ol>
 );
 const LIMITS = "This check uses the key that this server gave to this browser and the script it delivered. It can not show that others were given the same key, nor what happened in the second before a checkpoint. Compare the key once with one you got another way (by mail, from a witness, on paper); to be independent of this page, check the same proof with doc/verify/verify.py.";
 
@@ -48,20 +49,22 @@ const SHOWN = { green: { text: "Sealed", Icon: IconShieldCheck, kind: "ok" }, am
 export function SealBadge() {
   const s = useSession(), [steps, setSteps] = useState<Step[] | null>(null), [fault, setFault] = useState(""), [busy, setBusy] = useState(false), proofs = s.can("AUDIT_LOG.EXPORT");
   const q = useQuery({ queryKey: ["seal"], refetchInterval: 15_000, retry: false, queryFn: ({ signal }) => get<{ data: Seal }>("/api/v2/auditlog/seal", signal) });
-  const heads = useQuery({ queryKey: ["log-heads"], enabled: proofs && busy, retry: false, queryFn: ({ signal }) => get<{ data: Head[] }>("/api/v2/auditlog/heads", signal) });
-  const d = q.data?.data;
+  const [head, setHead] = useState<Head | null>(null), d = q.data?.data, seen = d?.checkpoint, version = useMemory();
+  // What is shown is remembered, and compared with what was seen here before, without being asked to.
+  useEffect(() => { if (proofs && seen) void glance(seen).catch(() => { /* a server that does not answer */ }); }, [proofs, seen?.origin, seen?.size, seen?.root]); // eslint-disable-line
+  const told = useMemo(() => brokenOf(s.user.tenantCuid), [version, s.user.tenantCuid]), wrong = told?.kind ? null : told; // eslint-disable-line
   if (!d) return null;
-  const state = steps?.some((x) => x.ok === false) ? "red" : d.state, { text, Icon, kind } = SHOWN[state];
+  const state = wrong || steps?.some((x) => x.ok === false) ? "red" : d.state, { text, Icon, kind } = SHOWN[state];
   const check = async () => {
     setBusy(true); setFault("");
-    try { const h = (await heads.refetch()).data?.data[0]; if (h) setSteps(await verifyHead(h)); } catch (x) { setFault(say(x)); } finally { setBusy(false); }
+    try { const h = await newestHead(); setHead(h); if (h) setSteps(await verifyHead(h)); } catch (x) { setFault(say(x)); } finally { setBusy(false); }
   };
-  const head = heads.data?.data[0];
   return (
     <Popover width={400} position="bottom-end" shadow="md" withinPortal trapFocus>
       <Popover.Target><button type="button" className={`seal ${kind}`} aria-label={`Seal of the log: ${text}`}><Icon size={15} aria-hidden />{text}</button></Popover.Target>
       <Popover.Dropdown>
         <div className="stack seal-box" role="group" aria-label="Seal of the log">
+          {wrong && <Notice kind="bad">{wrong.text}</Notice>}
           {d.reasons.map((r) => <Notice key={r} kind={state === "red" ? "bad" : state === "amber" ? "warn" : ""}>{r}</Notice>)}
           <dl className="facts">
             <dt>Checkpoint</dt><dd className="num">{d.checkpoint ? <>{d.checkpoint.size.toLocaleString("en")} events, {ago(d.checkpoint.signed_at)}<div className="dim small">{stamp(d.checkpoint.signed_at, "utc", true)} UTC</div></> : "None yet"}</dd>
@@ -72,6 +75,7 @@ export function SealBadge() {
           {steps && <Steps steps={steps} />}
           {fault && <Notice kind="bad">{fault}</Notice>}
           {proofs && <div className="row wrap"><Button size="compact-xs" variant="default" loading={busy} onClick={() => void check()}>Check against this browser's memory</Button><Button component="a" size="compact-xs" variant="default" href="/api/v2/auditlog/checkpoint" download="checkpoint.txt">Save checkpoint</Button>{head && <Copy text={head.vkey} label="Copy key" />}</div>}
+          {proofs && <Link to="/admin/verify" className="small">What this browser remembers</Link>}
         </div>
       </Popover.Dropdown>
     </Popover>
