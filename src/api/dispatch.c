@@ -460,6 +460,15 @@ begin(struct api_request *rq)
                       : fail(rq->cx, ERR_NOT_FOUND, "There is nothing at this address");
 }
 
+/* What a page asks for by itself, again and again, is no use of the session by a person: a page left open must
+ * not keep it alive. Of an access token every use counts. */
+static bool
+is_background(const struct api_request *rq)
+{
+    return rq->cx->actor.kind == ACTOR_USER && rq->http->method == HTTP_GET &&
+           str_eq(http_header(rq->http, S("x-recount")), S("background"));
+}
+
 static void
 finish(struct api_request *rq, enum err e)
 {
@@ -471,7 +480,7 @@ finish(struct api_request *rq, enum err e)
         answer_success(rq);
     else
         answer_failure(cx, rq->rs, e);
-    if (e == OK && session_touch_due(cx) && !audit_is_tight(cx->app))
+    if (e == OK && session_touch_due(cx) && !is_background(rq) && !audit_is_tight(cx->app))
         session_touch(cx);
 }
 

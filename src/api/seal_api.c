@@ -15,22 +15,29 @@
 
 #define SIGNED_WITHIN  USEC_PER_MIN /* a head follows its event within a second */
 #define CHECKED_WITHIN (48 * USEC_PER_HOUR)
+#define REASONS_MAX    8 /* one of each kind that judge() knows */
 
 struct seal {
     struct audit_head head;
     bool has_head, behind; /* behind: events wait for a checkpoint longer than they should */
     struct selfcheck_state check;
     struct witnesses w;
-    struct str reason[8];
+    struct ground {
+        const char
+            *alarm; /* what kind of wrong it is, for programs; NULL: it makes the seal amber */
+        struct str text;
+    } reason[REASONS_MAX];
     size_t n;
     bool red;
 };
 
 static void
-reason(struct seal *s, bool red, struct str text)
+reason(struct seal *s, const char *alarm, struct str text)
 {
-    s->reason[s->n++] = text;
-    s->red = s->red || red;
+    if (s->n == REASONS_MAX)
+        BUG("more reasons than there are");
+    s->reason[s->n++] = (struct ground){alarm, text};
+    s->red = s->red || alarm != NULL;
 }
 
 static enum err
@@ -64,29 +71,29 @@ judge_witnesses(struct cx *cx, struct seal *s)
 
     for (size_t i = 0; i < w->view.n; i++)
         if (w->v[i].known.state == WITNESS_CONTRADICTS) {
-            reason(s, true,
+            reason(s, "witness",
                    arena_fmt(cx->arena, "The witness %.*s contradicts the log: %.*s.",
                              STR_ARG(w->v[i].name), STR_ARG(w->v[i].known.why)));
             break;
         }
     if (!str_is_null(w->view.refused))
-        reason(s, false,
+        reason(s, NULL,
                arena_fmt(cx->arena,
                          "The changed policy of witnesses is refused, the one before holds: %.*s.",
                          STR_ARG(w->view.refused)));
     if (w->view.n > 0 && !w->sent)
-        reason(s, false, S("The policy of witnesses does not name this log: none is asked."));
+        reason(s, NULL, S("The policy of witnesses does not name this log: none is asked."));
     else if (w->quorum.met && !w->quorum.none)
         return;
     else if (w->view.n > 0 && !w->quorum.none)
-        reason(s, false,
+        reason(s, NULL,
                arena_fmt(cx->arena,
                          "The quorum of witnesses has not cosigned within 24 hours: %.*s.",
                          STR_ARG(w->quorum.missing)));
     else if (w->quorum.newest == 0)
-        reason(s, false, S("No independent witness has cosigned a checkpoint."));
+        reason(s, NULL, S("No independent witness has cosigned a checkpoint."));
     else if (cx->now - w->quorum.newest > COSIGNED_WITHIN)
-        reason(s, false, S("The last cosignature of a witness is older than 24 hours."));
+        reason(s, NULL, S("The last cosignature of a witness is older than 24 hours."));
 }
 
 static void
@@ -95,21 +102,22 @@ judge(struct cx *cx, struct seal *s)
     const struct selfcheck_state *c = &s->check;
 
     if (c->n > 0)
-        reason(s, true, S("The server's check of the log found damage."));
+        reason(s, "damage", S("The server's check of the log found damage."));
     else if (c->total > 0)
-        reason(s, true, S("The server's check found damage in the log of another workspace."));
+        reason(s, "elsewhere",
+               S("The server's check found damage in the log of another workspace."));
     if (audit_signing_stopped(cx->app))
-        reason(s, true,
+        reason(s, "signing",
                S("The log is not the one this server has signed: nothing is signed until this is "
                  "mended."));
     if (!s->has_head)
-        reason(s, false, S("The log has no signed checkpoint yet."));
+        reason(s, NULL, S("The log has no signed checkpoint yet."));
     else if (s->behind)
-        reason(s, false, S("Events wait for a signed checkpoint longer than they should."));
+        reason(s, NULL, S("Events wait for a signed checkpoint longer than they should."));
     if (c->completed_at == 0)
-        reason(s, false, S("The server has not checked the whole log yet."));
+        reason(s, NULL, S("The server has not checked the whole log yet."));
     else if (cx->now - c->completed_at > CHECKED_WITHIN)
-        reason(s, false, S("The last check of the whole log is older than 48 hours."));
+        reason(s, NULL, S("The last check of the whole log is older than 48 hours."));
     judge_witnesses(cx, s);
 }
 
@@ -189,6 +197,23 @@ write_check(struct json_writer *w, struct arena *a, const struct selfcheck_state
     json_end_object(w);
 }
 
+/* Why it is red, for those who show it elsewhere. */
+static void
+write_alarms(struct json_writer *w, const struct seal *s)
+{
+    json_key(w, S("alarms"));
+    json_begin_array(w);
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->reason[i].alarm == NULL)
+            continue;
+        json_begin_object(w);
+        json_kv_str(w, "kind", str_of(s->reason[i].alarm));
+        json_kv_str(w, "text", s->reason[i].text);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
 static enum err
 seal_apply(struct api_request *rq)
 {
@@ -208,8 +233,9 @@ seal_apply(struct api_request *rq)
     json_key(w, S("reasons"));
     json_begin_array(w);
     for (size_t i = 0; i < s.n; i++)
-        json_str(w, s.reason[i]);
+        json_str(w, s.reason[i].text);
     json_end_array(w);
+    write_alarms(w, &s);
     write_checkpoint(w, rq->cx, &s);
     write_check(w, a, &s.check);
     json_kv_bool(w, "signing_stopped", audit_signing_stopped(rq->cx->app));

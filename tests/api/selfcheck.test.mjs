@@ -58,6 +58,7 @@ test("a changed row turns the seal red, with an event, a notice, a mail, a metri
   was = Number(behind("events", "SELECT outcome FROM audit_event WHERE tenant_id = 0 AND epoch = 0 AND idx = 7"));
   behind("events", forge((was + 1) % 3));
   const d = await until(async () => { const x = await seal(); return x.state === "red" && x; }, "the red seal");
+  assert.deepEqual(d.alarms, [{ kind: "damage", text: "The server's check of the log found damage." }]);
   assert.equal(d.self_check.findings.length, 1);
   assert.equal(d.self_check.findings[0].index, 7);
   assert.match(d.self_check.findings[0].what, /the column outcome does not say what the record says/);

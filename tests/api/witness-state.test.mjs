@@ -114,6 +114,8 @@ test("who fails and who contradicts: states with their reasons, an event each, o
   const d = await seal();
   assert.equal(d.state, "red");
   assert.equal(d.witnesses.contradicting, 1);
+  assert.deepEqual(d.alarms.map((a) => a.kind), ["witness"]);
+  assert.match(d.alarms[0].text, /^The witness liar\.example contradicts the log: /);
   assert.match(recount(["doctor", "--data", s.store.data, ...s.store.flags]).out, /FAIL {2}Witnesses: one contradicts a log/);
 });
 test("after a restart the same is known, before anybody is asked again", { timeout: 180_000 }, async () => {

@@ -12,7 +12,8 @@ let ask: (() => Promise<void>) | null = null;
 /** Registers who shows the sign-in dialog. */
 export const onExpired = (f: typeof ask) => { ask = f; };
 
-interface Options { signal?: AbortSignal; form?: FormData; quiet?: boolean }
+/** background: nobody asked for it just now, so it does not keep the session alive. */
+interface Options { signal?: AbortSignal; form?: FormData; quiet?: boolean; background?: boolean }
 
 export async function api<T = unknown>(method: string, path: string, body?: unknown, o: Options = {}): Promise<T> {
   for (;;) {
@@ -20,7 +21,7 @@ export async function api<T = unknown>(method: string, path: string, body?: unkn
     try {
       answer = await fetch(path, {
         method, credentials: "same-origin", signal: o.signal,
-        headers: { "X-Recount": "1", Accept: "application/json", ...(body !== undefined && !o.form ? { "Content-Type": "application/json" } : {}) },
+        headers: { "X-Recount": o.background ? "background" : "1", Accept: "application/json", ...(body !== undefined && !o.form ? { "Content-Type": "application/json" } : {}) },
         body: o.form ?? (body === undefined ? undefined : JSON.stringify(body)),
       });
     } catch (e) {
@@ -38,7 +39,7 @@ export async function api<T = unknown>(method: string, path: string, body?: unkn
     throw new ApiError(answer.status, d.message || fallback, d.code, d.fields ?? []);
   }
 }
-export const get = <T,>(path: string, signal?: AbortSignal) => api<T>("GET", path, undefined, { signal });
+export const get = <T,>(path: string, signal?: AbortSignal, background = false) => api<T>("GET", path, undefined, { signal, background });
 export const post = <T = unknown,>(path: string, body: unknown = {}) => api<T>("POST", path, body);
 export const put = <T = unknown,>(path: string, body: unknown = {}) => api<T>("PUT", path, body);
 export const del = <T = unknown,>(path: string) => api<T>("DELETE", path);

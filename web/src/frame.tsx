@@ -5,6 +5,7 @@ import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-quer
 import { IconBuilding, IconChevronDown, IconKey, IconLayoutDashboard, IconLayoutSidebar, IconLogout, IconMenu2, IconMoon, IconSearch, IconSettings, IconSun, IconUser } from "@tabler/icons-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { Link, NavLink, Outlet, useLocation, useNavigate } from "react-router";
+import { Alarm } from "./alarm";
 import { api, post, put, type Client } from "./api";
 import { MemoryAlarm } from "./memory-alarm";
 import { ADMIN_PAGES, mayAdmin } from "./pages/admin";
@@ -54,7 +55,7 @@ export function Frame() {
           </Menu.Dropdown>
         </Menu>
       </section>
-      <main className="main" id="main" ref={main} tabIndex={-1}><MemoryAlarm /><Outlet /></main>
+      <main className="main" id="main" ref={main} tabIndex={-1}><Alarm /><MemoryAlarm /><Outlet /></main>
       {jump && <Jump close={() => setJump(false)} />}
       <ExpiredDialog session={s} /><Confirm /><Toasts />
     </div>

@@ -29,6 +29,7 @@ const TiersPage = lazy(() => import("./pages/tiers").then((m) => ({ default: m.T
 const SettingsPage = lazy(() => import("./pages/settings").then((m) => ({ default: m.SettingsPage })));
 const RetentionPage = lazy(() => import("./pages/retention").then((m) => ({ default: m.RetentionPage })));
 const VerifyPage = lazy(() => import("./pages/memory").then((m) => ({ default: m.VerifyPage })));
+const WitnessesPage = lazy(() => import("./pages/witnesses").then((m) => ({ default: m.WitnessesPage })));
 const HealthPage = lazy(() => import("./pages/settings").then((m) => ({ default: m.HealthPage })));
 
 // The content policy allows no <style> element: no scroll lock by one (app.css does it), no generated variables.
@@ -70,7 +71,7 @@ const router = createBrowserRouter([
     { path: "/admin", element: <AdminDashboard /> }, { path: "/admin/users", element: wait(<UsersPage />) }, { path: "/admin/users/:id", element: wait(<UsersPage />) },
     { path: "/admin/roles", element: wait(<RolesPage />) }, { path: "/admin/roles/:id", element: wait(<RolePage />) },
     { path: "/admin/authorization", element: wait(<AuthorizationPage />) }, { path: "/admin/classification-tiers", element: wait(<TiersPage />) },
-    { path: "/admin/general", element: wait(<SettingsPage kind="general" />) }, { path: "/admin/email", element: wait(<SettingsPage kind="email" />) }, { path: "/admin/authentication", element: wait(<SettingsPage kind="authentication" />) }, { path: "/admin/retention", element: wait(<RetentionPage />) }, { path: "/admin/audit-settings", element: <Navigate to="/admin/retention" replace /> }, { path: "/admin/health", element: wait(<HealthPage />) },
+    { path: "/admin/general", element: wait(<SettingsPage kind="general" />) }, { path: "/admin/email", element: wait(<SettingsPage kind="email" />) }, { path: "/admin/authentication", element: wait(<SettingsPage kind="authentication" />) }, { path: "/admin/retention", element: wait(<RetentionPage />) }, { path: "/admin/witnesses", element: wait(<WitnessesPage />) }, { path: "/admin/proofs", element: wait(<SettingsPage kind="proofs" />) }, { path: "/admin/audit-settings", element: <Navigate to="/admin/retention" replace /> }, { path: "/admin/health", element: wait(<HealthPage />) },
     { path: "/admin/access", element: wait(<AccessPage />) }, { path: "/admin/verify", element: wait(<VerifyPage />) },
     { path: "/admin/audit-log", element: wait(<AuditPage />) }, { path: "/admin/audit-log/:cuid", element: wait(<EventPage />) },
     { path: "*", element: <Lost /> },

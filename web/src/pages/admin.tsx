@@ -1,5 +1,5 @@
 // The Admin Dashboard: cards by group. Only what one may use is shown.
-import { IconAdjustments, IconBuildingSkyscraper, IconCalendarUser, IconChevronRight, IconClipboardList, IconEraser, IconHeartbeat, IconHierarchy, IconLock, IconMail, IconShieldCheck, IconShieldLock, IconStack2, IconUsers, IconUsersGroup } from "@tabler/icons-react";
+import { IconAdjustments, IconCertificate, IconEye, IconBuildingSkyscraper, IconCalendarUser, IconChevronRight, IconClipboardList, IconEraser, IconHeartbeat, IconHierarchy, IconLock, IconMail, IconShieldCheck, IconShieldLock, IconStack2, IconUsers, IconUsersGroup } from "@tabler/icons-react";
 import { Link } from "react-router";
 import { useSession } from "../session";
 import { Empty, Page } from "../ui/basics";
@@ -8,6 +8,8 @@ export const ADMIN_PAGES = [
   { group: "Security & User Management", name: "Audit log", to: "/admin/audit-log", need: ["AUDIT_LOG.VIEW"], text: "Who did what, when, and from where", icon: IconClipboardList },
   { group: "Security & User Management", name: "Access on a date", to: "/admin/access", need: ["AUDIT_LOG.VIEW"], text: "Who had which rights, and since when", icon: IconCalendarUser },
   { group: "Security & User Management", name: "Verify the log", to: "/admin/verify", need: ["AUDIT_LOG.EXPORT"], text: "Checked in this browser, and what it remembers", icon: IconShieldCheck },
+  { group: "Security & User Management", name: "Witnesses", to: "/admin/witnesses", need: ["AUDIT_LOG.VIEW"], text: "Who cosigns the log, outside of this server", icon: IconEye },
+  { group: "Security & User Management", name: "Checkpoints and proofs", to: "/admin/proofs", need: ["AUDIT_LOG.RETENTION"], text: "Who gets checkpoints by mail, and what is public", icon: IconCertificate },
   { group: "Security & User Management", name: "Retention, holds and erasure", to: "/admin/retention", need: ["AUDIT_LOG.RETENTION", "AUDIT_LOG.ERASE"], text: "What is kept of the log, and who is taken out", icon: IconEraser },
   { group: "Security & User Management", name: "Users", to: "/admin/users", need: ["SECURITY.VIEW_USERS", "SECURITY.MANAGE_USERS"], text: "Accounts, states and roles", icon: IconUsers },
   { group: "Security & User Management", name: "Role Based Access", to: "/admin/roles", need: ["SECURITY.VIEW_ROLES", "SECURITY.MANAGE_ROLES"], text: "Roles and the permission matrix", icon: IconHierarchy },

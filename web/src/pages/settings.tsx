@@ -6,9 +6,9 @@ import { useParams } from "react-router";
 import { ApiError, get, post, put } from "../api";
 import { useSession } from "../session";
 import { stamp } from "../time";
-import { ADMIN, Badge, Failed, Notice, Page, Panel, Skeleton, toast } from "../ui/basics";
+import { ADMIN, Badge, Copy, Failed, Notice, Page, Panel, Skeleton, toast } from "../ui/basics";
 
-type Kind = "general" | "email" | "authentication";
+type Kind = "general" | "email" | "authentication" | "proofs";
 type Value = string | number | boolean | null;
 type Values = Record<string, Value>;
 interface Field { key: string; label: string; type: "text" | "area" | "number" | "bool" | "choice" | "secret"; hint?: string; unit?: string; min?: number; max?: number; choices?: [string, string][]; wide?: boolean; when?: (v: Values) => boolean }
@@ -22,17 +22,22 @@ const PAGES: Record<Kind, { title: string; text?: string; groups: Group[] }> = {
     { title: "Passwords", fields: [{ key: "password_policy", label: "Rule", type: "choice", choices: [["classes", "Length and four character classes"], ["length", "Length and list of breached ones"]] }, { key: "password_min", label: "Shortest password", type: "number", unit: "characters", min: 8, max: 128 }] },
     { title: "Lockout", fields: [{ key: "lockout_failures", label: "Failures until locked", type: "number", min: 1, max: 100 }, { key: "lockout_minutes", label: "Within", type: "number", unit: "minutes", min: 1, max: 1440 }, { key: "lockout_release_minutes", label: "Released after", type: "number", unit: "minutes", min: 1, max: 10080 }, { key: "auth_per_minute", label: "Failed attempts a minute and address", type: "number", min: 1, max: 1000 }] },
     { title: "Sessions", fields: [{ key: "idle_minutes", label: "End when idle for", type: "number", unit: "minutes", min: 5, max: 1440 }, { key: "absolute_hours", label: "End in any case after", type: "number", unit: "hours", min: 1, max: 720 }] }] },
+  proofs: { title: "Checkpoints and proofs", text: "A checkpoint says what the audit log was at one moment. Copies of it outside of this server are what a rewritten log is found by.", groups: [
+    { title: "Checkpoints by mail", fields: [{ key: "checkpoint_mail", label: "Addresses", hint: "Up to ten, separated by commas. Each gets the newest checkpoint at once and then once a day, through the server of Email Settings. Choose mailboxes that nobody who runs this server can empty.", type: "area", wide: true }] },
+    { title: "Public proofs", fields: [{ key: "public", label: "Checkpoints and tiles are public", hint: "Anybody who knows the address may read them, without an account: for monitors and other people's tools. They hold hashes only, no event and no name.", type: "bool", wide: true }] }] },
   email: { title: "Email Settings", text: "Without a mail server nothing is sent; administrators copy set-password links instead.", groups: [
     { title: "Server", fields: [{ key: "host", label: "Host", type: "text" }, { key: "port", label: "Port", type: "number", min: 1, max: 65535 }, { key: "security", label: "Security", type: "choice", choices: [["starttls", "STARTTLS (587)"], ["tls", "TLS (465)"], ["plain", "None: not secure (25)"]] }, { key: "sender", label: "Sender address", type: "text" }] },
     { title: "Sign-in at the server", fields: [{ key: "username", label: "Username", type: "text" }, { key: "password", label: "Password", type: "secret" }] }] },
 };
-const NEED: Record<Kind, string[]> = { general: ["ADMINISTRATION.GENERAL_SETTINGS"], authentication: ["SECURITY.AUTHENTICATION_SETTINGS"], email: ["ADMINISTRATION.EMAIL_SETTINGS"] };
+const NEED: Record<Kind, string[]> = { general: ["ADMINISTRATION.GENERAL_SETTINGS"], authentication: ["SECURITY.AUTHENTICATION_SETTINGS"], email: ["ADMINISTRATION.EMAIL_SETTINGS"], proofs: ["AUDIT_LOG.RETENTION"] };
 
 export function SettingsPage({ kind }: { kind: Kind }) {
   useParams();
   const s = useSession(), page = PAGES[kind], q = useQuery({ queryKey: ["settings", kind], queryFn: ({ signal }) => get<{ data: Values }>(`${s.base}/settings/${kind}`, signal) });
   return <Page title={page.title} crumbs={ADMIN} text={page.text} kind="form">{q.error ? <div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div> : !q.data ? <Panel><Skeleton rows={6} /></Panel> : <Form kind={kind} key={kind} start={q.data.data} />}</Page>;
 }
+/** Whether each fault of the answer is shown at a field of the page. */
+const atFields = (e: Error, kind: Kind) => e instanceof ApiError && e.fields.length > 0 && e.fields.every((x) => PAGES[kind].groups.some((g) => g.fields.some((d) => `/${d.key}` === x.pointer)));
 function Form({ kind, start }: { kind: Kind; start: Values }) {
   const s = useSession(), cache = useQueryClient(), may = s.can(...NEED[kind]);
   // What was typed lies over what the server says: a change of someone else, or typing on while it is saved, loses nothing.
@@ -53,12 +58,20 @@ function Form({ kind, start }: { kind: Kind; start: Values }) {
   };
   return (
     <form className="stack" onSubmit={(e) => { e.preventDefault(); save.mutate(); }}>
-      {save.error && <Notice kind="bad">{save.error.message}</Notice>}{!may && <Notice>You can see these settings, not change them.</Notice>}{kind === "email" && f.security === "plain" && <Notice kind="warn">Without encryption the password and each mail can be read on the way.</Notice>}
+      {save.error && <Notice kind="bad">{atFields(save.error, kind) ? "Not saved: see what is said at the field." : save.error.message}</Notice>}{!may && <Notice>You can see these settings, not change them.</Notice>}{kind === "email" && f.security === "plain" && <Notice kind="warn">Without encryption the password and each mail can be read on the way.</Notice>}
       {PAGES[kind].groups.map((g) => <Panel key={g.title} title={g.title}><div className="fields">{g.fields.filter((d) => !d.when || d.when(f)).map(field)}</div></Panel>)}
       {kind === "email" && <MailTest dirty={dirty} />}
+      {kind === "proofs" && !!start.public && <PublicAddress />}
       {may && <div className="save"><Button type="submit" disabled={!dirty} loading={save.isPending}>Save</Button>{dirty ? <><Button variant="subtle" color="gray" onClick={() => setEdits({})}>Discard</Button><span className="dim small">Changes not saved</span></> : <span className="dim small">All saved</span>}</div>}
     </form>
   );
+}
+/** Where the public checkpoint stands: of the epoch that runs. */
+function PublicAddress() {
+  const s = useSession(), q = useQuery({ queryKey: ["witnesses"], enabled: s.can("AUDIT_LOG.VIEW"), queryFn: ({ signal }) => get<{ data: { log: { origin: string } | null } }>("/api/v2/auditlog/witnesses/status", signal) }), origin = q.data?.data.log?.origin;
+  if (!origin) return null;
+  const at = `${location.origin}/api/v2/auditlog/log/${s.user.tenantCuid}/${origin.split("/").pop()}/`;
+  return <Panel title="Public address"><div className="stack"><span className="keyline"><span className="mono break">{at}</span><Copy text={at} label="Copy address" /></span><span className="dim small">The prefix for clients of C2SP tlog-tiles: <code className="mono">checkpoint</code>, <code className="mono">vkey</code> and <code className="mono">tile/…</code> stand below it.</span></div></Panel>;
 }
 function MailTest({ dirty }: { dirty: boolean }) {
   const s = useSession(), [to, setTo] = useState(s.user.email), test = useMutation({ mutationFn: () => post<{ message?: string }>(`${s.base}/settings/email/test`, { to }) });

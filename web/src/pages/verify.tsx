@@ -1,10 +1,10 @@
 // What proves the log: the seal above the list, and the Verify button of an event. The checking itself is proof.ts.
 import { Button, Popover } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
 import { IconCheck, IconInfoCircle, IconShieldCheck, IconShieldExclamation, IconShieldX, IconX } from "@tabler/icons-react";
 import { useEffect, useMemo, useState } from "react";
-import { Link } from "react-router";
-import { get, say, type Event } from "../api";
+import { Link, useLocation } from "react-router";
+import { useSeal } from "../alarm";
+import { say, type Event } from "../api";
 import { useSession } from "../session";
 import { ago, stamp } from "../time";
 import { brokenOf, useMemory } from "../memory";
@@ -13,7 +13,8 @@ import { Copy, Notice } from "../ui/basics";
 
 export interface Seal {
   state: "green" | "amber" | "red"; reasons: string[]; checkpoint: { origin: string; size: number; root: string; signed_at: string } | null;
-  witnesses?: { configured: number; cosigned_at: string | null } | null; self_check?: { last_complete: string | null; findings?: { index?: number; what: string }[] } | null;
+  witnesses?: { configured: number; cosigned_at: string | null; contradicting?: number } | null; self_check?: { last_complete: string | null; findings_total?: number; findings?: { index?: number | null; origin: string; what: string; expected?: string | null; found?: string | null; first_found_at?: string | null }[] } | null;
+  alarms?: { kind: "damage" | "elsewhere" | "signing" | "witness"; text: string }[];
 }
 
 export const Steps = ({ steps }: { steps: Step[] }) => (
@@ -48,7 +49,8 @@ const SHOWN = { green: { text: "Sealed", Icon: IconShieldCheck, kind: "ok" }, am
 /** The state of the log as a whole: last checkpoint, witnesses, self-check. */
 export function SealBadge() {
   const s = useSession(), [steps, setSteps] = useState<Step[] | null>(null), [fault, setFault] = useState(""), [busy, setBusy] = useState(false), proofs = s.can("AUDIT_LOG.EXPORT");
-  const q = useQuery({ queryKey: ["seal"], refetchInterval: 15_000, retry: false, queryFn: ({ signal }) => get<{ data: Seal }>("/api/v2/auditlog/seal", signal) });
+  const q = useSeal(15_000, true), { hash, key } = useLocation(), [open, setOpen] = useState(false);
+  useEffect(() => { if (hash === "#seal") setOpen(true); }, [hash, key]);
   const [head, setHead] = useState<Head | null>(null), d = q.data?.data, seen = d?.checkpoint, version = useMemory();
   // What is shown is remembered, and compared with what was seen here before, without being asked to.
   useEffect(() => { if (proofs && seen) void glance(seen).catch(() => { /* a server that does not answer */ }); }, [proofs, seen?.origin, seen?.size, seen?.root]); // eslint-disable-line
@@ -60,8 +62,8 @@ export function SealBadge() {
     try { const h = await newestHead(); setHead(h); if (h) setSteps(await verifyHead(h)); } catch (x) { setFault(say(x)); } finally { setBusy(false); }
   };
   return (
-    <Popover width={400} position="bottom-end" shadow="md" withinPortal trapFocus>
-      <Popover.Target><button type="button" className={`seal ${kind}`} aria-label={`Seal of the log: ${text}`}><Icon size={15} aria-hidden />{text}</button></Popover.Target>
+    <Popover width={400} position="bottom-end" shadow="md" withinPortal trapFocus opened={open} onChange={setOpen}>
+      <Popover.Target><button type="button" className={`seal ${kind}`} aria-label={`Seal of the log: ${text}`} onClick={() => setOpen(!open)}><Icon size={15} aria-hidden />{text}</button></Popover.Target>
       <Popover.Dropdown>
         <div className="stack seal-box" role="group" aria-label="Seal of the log">
           {wrong && <Notice kind="bad">{wrong.text}</Notice>}
@@ -69,9 +71,10 @@ export function SealBadge() {
           <dl className="facts">
             <dt>Checkpoint</dt><dd className="num">{d.checkpoint ? <>{d.checkpoint.size.toLocaleString("en")} events, {ago(d.checkpoint.signed_at)}<div className="dim small">{stamp(d.checkpoint.signed_at, "utc", true)} UTC</div></> : "None yet"}</dd>
             {d.checkpoint && <><dt>Root</dt><dd className="mono small break">{d.checkpoint.root}</dd></>}
-            <dt>Witness</dt><dd>{d.witnesses?.cosigned_at ? `Cosigned ${ago(d.witnesses.cosigned_at)}` : d.witnesses?.configured ? "Configured, no cosignature yet" : "None configured"}</dd>
-            <dt>Self-check</dt><dd>{d.self_check?.last_complete ? `Whole log sound ${ago(d.self_check.last_complete)}` : "First pass not finished"}</dd>
+            <dt>Witness</dt><dd><Link to="/admin/witnesses">{d.witnesses?.cosigned_at ? `Cosigned ${ago(d.witnesses.cosigned_at)}` : d.witnesses?.configured ? "Configured, no cosignature yet" : "None configured"}</Link></dd>
+            <dt>Self-check</dt><dd>{d.self_check?.last_complete ? `Whole log ${d.self_check.findings_total ? "checked" : "sound"} ${ago(d.self_check.last_complete)}` : "First pass not finished"}</dd>
           </dl>
+          <Findings check={d.self_check} />
           {steps && <Steps steps={steps} />}
           {fault && <Notice kind="bad">{fault}</Notice>}
           {proofs && <div className="row wrap"><Button size="compact-xs" variant="default" loading={busy} onClick={() => void check()}>Check against this browser's memory</Button><Button component="a" size="compact-xs" variant="default" href="/api/v2/auditlog/checkpoint" download="checkpoint.txt">Save checkpoint</Button>{head && <Copy text={head.vkey} label="Copy key" />}</div>}
@@ -81,3 +84,14 @@ export function SealBadge() {
     </Popover>
   );
 }
+
+/** What the server's check found, newest first. */
+function Findings({ check }: { check: Seal["self_check"] }) {
+  const list = check?.findings ?? [], more = Math.max(list.length, check?.findings_total ?? 0) - Math.min(list.length, FINDINGS);
+  if (!list.length) return null;
+  return (
+    <div><h2>Found by the server's check</h2><ul className="findings">{list.slice(0, FINDINGS).map((f, i) => <li key={i}><strong className="break">{f.what.charAt(0).toUpperCase() + f.what.slice(1)}</strong><div className="dim small break">{f.index !== null && f.index !== undefined ? `Event ${f.index.toLocaleString("en")} of ` : "Log "}{f.origin}{f.first_found_at && <>, found {ago(f.first_found_at)}</>}</div>{(f.expected || f.found) && <div className="small break">{f.expected && <>Expected {f.expected}</>}{f.expected && f.found && "; "}{f.found && <>found {f.found}</>}</div>}</li>)}</ul>
+      <p className="dim small">{more > 0 && `And ${more.toLocaleString("en")} more. `}Keep the store as it is; <code className="mono">recount audit verify --deep</code> on the server names everything.</p></div>
+  );
+}
+const FINDINGS = 5;
