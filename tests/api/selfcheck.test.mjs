@@ -97,7 +97,7 @@ test("mended, the seal is as before", async () => {
   behind("events", forge(was));
   await until(async () => (await seal()).self_check.findings_total === 0, "no finding");
   assert.equal((await seal()).state, "amber");
-  assert.match((await admin.get("/api/v2/metrics")).text, /^recount_audit_damaged 0$/m);
+  await until(async () => /^recount_audit_damaged 0$/m.test((await admin.get("/api/v2/metrics")).text), "the metric, which follows the store");
 });
 
 test("a right that somebody gave himself in the table is named", async () => {
