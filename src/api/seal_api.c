@@ -53,15 +53,29 @@ read_seal(struct cx *cx, void *arg)
     return selfcheck_get(cx, false, &s->check);
 }
 
-/* The head is read after the end of the log, so that an event between the two is no delay. */
+static enum err
+take_logged(void *arg, const struct audit_event *e)
+{
+    *(int64_t *)arg = e->logged;
+    return OK;
+}
+
+/* How long the oldest event waits that no head covers: the head of a quiet log may be as old as it likes. The
+ * head is read after the end of the log, so that an event between the two is no delay. */
 static void
 look_at_head(struct cx *cx, struct seal *s, int64_t newest)
 {
-    int64_t end = s->has_head ? audit_cursor(&(struct audit_event){.epoch = s->head.log.epoch,
-                                                                   .index = s->head.size - 1})
-                              : -1;
+    struct audit_event first = {.epoch = audit_cursor_epoch(newest)};
+    int64_t position, logged = 0;
 
-    s->behind = newest > end && (!s->has_head || cx->now - s->head.signed_at > SIGNED_WITHIN);
+    if (newest < 0)
+        return;
+    if (s->has_head && s->head.log.epoch == first.epoch)
+        first.index = s->head.size;
+    position = audit_cursor(&first);
+    s->behind = newest >= position &&
+                (audit_walk_read(cx, cx->tenant.id, &position, 1, take_logged, &logged) != OK ||
+                 cx->now - logged > SIGNED_WITHIN);
 }
 
 static void

@@ -313,6 +313,12 @@ audit_cursor(const struct audit_event *e)
 }
 
 int64_t
+audit_cursor_epoch(int64_t cursor)
+{
+    return position_epoch(cursor);
+}
+
+int64_t
 audit_newest(struct app *app, int64_t tenant_id, bool instance)
 {
     return newest_in(app, NULL, tenant_id, instance);

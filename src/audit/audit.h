@@ -125,6 +125,12 @@ MUST_CHECK enum err audit_refresh(struct app *app);
 void audit_wake(void *app);
 /* Waits until everything committed before the call has been moved, at most `timeout_ms`. */
 void audit_settle(struct app *app, int timeout_ms);
+/* What the store refuses by itself (append-only triggers) against the schema. Called after audit_open(),
+ * before anything is written: ERR_CONFLICT with a sentence in *why when something of the store is none of
+ * ours, or a table is not as it was made. */
+MUST_CHECK enum err audit_guards_check(struct app *app, struct str *why);
+/* Puts back what is missing or altered, with an event in the instance's log. Outside any transaction. */
+MUST_CHECK enum err audit_guards_mend(struct cx *cx, struct str *why);
 /* Holds the mover still while a backup copies the main store and the segments as one state. */
 void audit_hold(struct app *app);
 void audit_release(struct app *app);
@@ -201,6 +207,7 @@ MUST_CHECK enum err audit_get(struct cx *cx, int64_t tenant_id, bool instance, s
                               struct audit_event *out);
 /* The cursor that stands at the event: give it as `after` to go on behind it. */
 int64_t audit_cursor(const struct audit_event *e);
+int64_t audit_cursor_epoch(int64_t cursor);
 /* Cursor of the newest moved event, −1 if none. */
 int64_t audit_newest(struct app *app, int64_t tenant_id, bool instance);
 

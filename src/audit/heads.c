@@ -9,7 +9,7 @@
 
 #define HEADS_ARENA ((size_t)16 << 20)
 
-static const char heads_sql[] =
+const char heads_sql[] =
     "CREATE TABLE IF NOT EXISTS head (tenant_id INTEGER NOT NULL, epoch INTEGER NOT NULL,"
     " origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL,"
     " at INTEGER NOT NULL, closed INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (tenant_id, epoch))"

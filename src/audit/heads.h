@@ -22,6 +22,8 @@ struct head_row {
     bool stale;  /* out of heads_put(): this server has a newer one, or the epoch has ended */
 };
 
+/* The schema of the file. */
+extern const char heads_sql[];
 /* All rows, in the arena; of any file of heads. */
 MUST_CHECK enum err heads_read(struct db *db, struct arena *a, struct head_row **v, size_t *n);
 /* Durable when it returns. ERR_CONFLICT: another root was signed for the same size. */
@@ -30,6 +32,11 @@ MUST_CHECK enum err heads_get(struct audit *au, struct arena *a, struct log_id l
                               struct head_row *out);
 /* The epochs of the log up to this one have ended. */
 MUST_CHECK enum err heads_closed(struct audit *au, struct arena *a, struct log_id log);
+
+/* How this server stands in a shared store's settings (heads_vouch.c): the name of the row, and what it
+ * holds, in the arena. */
+struct str heads_server(struct arena *a, const struct audit *au, struct str *value);
+MUST_CHECK enum err heads_server_known(struct db_tx *tx, struct str name, int64_t *n);
 
 /* ERR_FORBIDDEN: the store knows other keys than this process holds; it must sign nothing (sign.c). */
 MUST_CHECK enum err keys_current(struct audit *au, struct db_tx *tx);

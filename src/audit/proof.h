@@ -32,6 +32,10 @@ struct audit_head {
  * signed (not with accept_older: for the command that begins new epochs). Called when app->instance
  * and app->keys are set, before anything is moved. Without it nothing is signed. */
 MUST_CHECK enum err audit_heads_open(struct app *app, bool accept_older, struct str *why);
+/* After it, outside any transaction: whether this server still remembers what it has signed. ERR_CONFLICT with
+ * a sentence in *why when heads.db is gone or older than what was published (not with `accept`). A server
+ * that is new to a shared store is admitted, with an event. */
+MUST_CHECK enum err audit_heads_vouch(struct cx *cx, bool accept, struct str *why);
 /* Signs and publishes the heads of all logs that grew, now, on the calling thread: commit durable →
  * head file durable → published. The server does it within a second of an event by itself. */
 MUST_CHECK enum err audit_sign_now(struct app *app);

@@ -203,6 +203,8 @@ run(struct verify *v)
     verify_tail(v);
     verify_epochs(v);
     verify_given(v);
+    if (!v->o->one)
+        verify_guards(v);
     walk_all(v);
     if (v->o->deep && !v->o->one && !v->res->stopped) {
         verify_erasures(v);

@@ -136,11 +136,11 @@ take_heads(struct verify *v, const struct reading *r)
 /* ---- what this server remembers ---- */
 
 static const struct head_row *
-find_row(const struct reading *r, struct log_id log)
+find_row(const struct head_row *rows, size_t n, struct log_id log)
 {
-    for (size_t i = 0; i < r->n; i++)
-        if (r->rows[i].log.tenant_id == log.tenant_id && r->rows[i].log.epoch == log.epoch)
-            return &r->rows[i];
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].log.tenant_id == log.tenant_id && rows[i].log.epoch == log.epoch)
+            return &rows[i];
     return NULL;
 }
 
@@ -148,7 +148,7 @@ static void
 take_remembered(struct verify *v, const struct reading *published, const struct head_row *h)
 {
     struct vlog *l = verify_log(v, h->log, true);
-    const struct head_row *p = find_row(published, h->log);
+    const struct head_row *p = find_row(published->rows, published->n, h->log);
     struct str what = h->closed ? S("the last checkpoint that this server remembers of the epoch")
                                 : S("the checkpoint that this server remembers");
     if (!note_is_good(v, l, "the checkpoint that this server remembers", h))
@@ -177,6 +177,59 @@ heads_file(struct verify *v, struct arena *a, struct db **own)
     return db_open_file(a, path, v->au->options.vfs, true, 1, own, &why);
 }
 
+/* Whether the epoch is one that another has followed. */
+static bool
+has_ended(const struct verify *v, struct log_id log)
+{
+    for (size_t i = 0; i < v->n; i++)
+        if (v->logs[i].log.tenant_id == log.tenant_id && v->logs[i].log.epoch > log.epoch)
+            return true;
+    return false;
+}
+
+/* SQLite: a head is remembered before it is published. */
+static void
+all_remembered(struct verify *v, const struct reading *published, const struct head_row *rows,
+               size_t n)
+{
+    for (size_t i = 0; i < published->n; i++) {
+        const struct head_row *p = &published->rows[i];
+        if (!has_ended(v, p->log) && find_row(rows, n, p->log) == NULL)
+            verify_tell(v, verify_log(v, p->log, true), -1, verify_int(v, p->size), STR_NULL,
+                        "the file of heads does not know of the published checkpoint");
+    }
+}
+
+struct server {
+    struct str name, value;
+    int64_t known;
+};
+
+static enum err
+read_server(struct db_tx *tx, void *arg)
+{
+    struct server *s = arg;
+    return heads_server_known(tx, s->name, &s->known);
+}
+
+/* Without it the store may be any older one. On PostgreSQL an auditor's machine never had one. */
+static void
+miss_heads_file(struct verify *v, const struct reading *published)
+{
+    struct server s = {0};
+    struct arena *a = arena_create("audit.verify.server", HEAD_ARENA);
+    s.name = heads_server(a, v->au, &s.value);
+    bool asked = !v->au->pg || db_read(v->au->app->db, a, read_server, &s) == OK;
+    if (published->n > 0 && (!asked || !v->au->pg || s.known > 0))
+        verify_tell(v, NULL, -1, STR_NULL, STR_NULL,
+                    "heads.db is missing beside a store that has published checkpoints: what this "
+                    "server signed can not be compared");
+    else
+        verify_note(v, "There is no heads.db beside the store: what this server signed is not "
+                       "compared.");
+    arena_free(a);
+}
+
 static void
 look_at_heads_file(struct verify *v, const struct reading *published)
 {
@@ -187,13 +240,15 @@ look_at_heads_file(struct verify *v, const struct reading *published)
     enum err e = heads != NULL ? OK : heads_file(v, a, &own);
     if (e == OK)
         e = heads_read(own != NULL ? own : heads, a, &rows, &n);
-    if (e == ERR_NOT_FOUND)
-        verify_note(v, "There is no heads.db beside the store: what this server signed is not "
-                       "compared.");
+    if (e == ERR_NOT_FOUND ||
+        (e == OK && n == 0 && v->au->pg)) /* a refused start leaves it empty */
+        miss_heads_file(v, published);
     else if (e != OK)
         verify_tell(v, NULL, -1, STR_NULL, db_last_error(), "the file of heads can not be read");
     for (size_t i = 0; i < n && e == OK; i++)
         take_remembered(v, published, &rows[i]);
+    if (e == OK && !v->au->pg)
+        all_remembered(v, published, rows, n);
     if (own != NULL)
         db_close(own);
     arena_free(a);

@@ -102,6 +102,9 @@ void verify_expired(struct verify *v, struct vlog *l);
 /* The hashes that are left of expired months fit each other. */
 void verify_kept(struct verify *v, const struct vlog *l);
 
+/* ---- verify_guard.c ---- */
+void verify_guards(struct verify *v);
+
 /* ---- verify_erasure.c: deep ---- */
 void verify_erasures(struct verify *v);
 

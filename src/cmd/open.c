@@ -163,6 +163,8 @@ open_store(struct app *app, struct arena *a, struct open_want want, int version[
     db_set_commit_check(app->db, audit_commit_check);
     if (audit_open(app, &ao, &why) != OK)
         return told(app, why);
+    if (!want.read_only && audit_guards_check(app, &why) != OK)
+        return told(app, why);
     db_set_commit_hook(app->db, audit_wake, app);
     return true;
 }
@@ -202,9 +204,12 @@ app_open(struct arena *a, const struct config *c, struct open_want want, struct 
             return told(app, S("an unfinished rotation of the signing key can not be ended"));
         if (version[0] < version[1] && cx_write(&cx, record_migration, version) != OK)
             return told(app, cx.failure.message);
+        if (audit_guards_mend(&cx, &why) != OK)
+            return told(app, why);
         if (want.migrate && role_catch_up(&cx) != OK)
             return told(app, cx.failure.message);
-        if (audit_heads_open(app, want.accept_older, &why) != OK)
+        if (audit_heads_open(app, want.accept_older, &why) != OK ||
+            audit_heads_vouch(&cx, want.accept_older, &why) != OK)
             return told(app, why);
     }
     *out = app;

@@ -147,6 +147,8 @@ struct migration {
     const char *name;
     const char *sqlite, *postgres;
 };
+/* What comes before all scripts. */
+extern const char migrate_bootstrap[];
 /* The scripts of this binary, made from src/db/schema by tools/embed.py, ascending from 1. */
 extern const struct migration schema_migrations[];
 extern const int schema_migration_count;

@@ -12,7 +12,7 @@
 #define WAIT_MAX_MS  60000
 #define WAIT_STEP_MS 50
 
-static const char bootstrap[] =
+const char migrate_bootstrap[] =
     "CREATE TABLE IF NOT EXISTS schema_version ("
     "version bigint PRIMARY KEY, name text NOT NULL, at bigint NOT NULL);"
     "CREATE TABLE IF NOT EXISTS sequence (name text PRIMARY KEY, value bigint NOT NULL)";
@@ -61,7 +61,7 @@ run_next(struct db_tx *tx, void *arg)
     struct step *s = arg;
     s->ran = false;
     TRY(db_try_lock(tx, DB_LOCK_MIGRATE));
-    TRY(db_script(tx, bootstrap));
+    TRY(db_script(tx, migrate_bootstrap));
     TRY(read_version(tx, s));
     for (int i = 0; i < s->n; i++) {
         const struct migration *m = &s->list[i];

@@ -6,7 +6,8 @@ import { test, after, before } from "node:test";
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import path from "node:path";
-import { serve, assert, until, smtpSink, mailText, psql, ADMIN, STORE } from "./harness.mjs";
+import { serve, assert, until, smtpSink, mailText, ADMIN, STORE } from "./harness.mjs";
+import { sqlIn } from "./tampered.mjs";
 
 let s, admin, sink;
 const seal = async () => (await admin.ok("GET", "/api/v2/auditlog/seal")).data;
@@ -21,16 +22,8 @@ after(async () => { await s.stop(); sink.close(); });
 
 /** A statement on the running store, by somebody who may do anything: on the events' file, or the main store. */
 function behind(where, sql) {
-  if (STORE !== "sqlite") return psql(`SET session_replication_role = replica; ${sql}`, s.store.url);
-  const month = readdirSync(path.join(s.store.data, "audit")).find((f) => /^\d{4}-\d\d\.db$/.test(f));
-  const file = path.join(s.store.data, where === "main" ? "recount.db" : path.join("audit", month));
-  const run = (text) => {
-    const r = spawnSync("sqlite3", ["-batch", "-cmd", ".timeout 10000", file], { input: text, encoding: "utf8" });
-    assert.equal(r.status, 0, r.stderr);
-    return r.stdout.trim();
-  };
-  const drop = run("SELECT 'DROP TRIGGER ' || name || ';' FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit_event';");
-  return run(`BEGIN IMMEDIATE;\n${drop}\n${sql};\nCOMMIT;`);
+  const month = STORE === "sqlite" && readdirSync(path.join(s.store.data, "audit")).find((f) => /^\d{4}-\d\d\.db$/.test(f)).slice(0, 7);
+  return sqlIn(s.store, where === "main" ? where : month, sql);
 }
 /** A whole pass that began after now. */
 async function nextPass() {

@@ -4,15 +4,14 @@
  * own bytes must be looked at. What needs hashes made again is in tests/unit/audit/test_verify.c.
  */
 import { test, after, before } from "node:test";
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, readdirSync, writeFileSync, rmSync, truncateSync, statSync, renameSync } from "node:fs";
 import path from "node:path";
-import { serve, assert, recount, createUser, psql, until, STORE } from "./harness.mjs";
+import { serve, assert, recount, createUser, psql, until } from "./harness.mjs";
+import { LITE, sqlite, copyOf, fileOf, sqlIn, verify, storeOf, attackOn } from "./tampered.mjs";
 
-const LITE = STORE === "sqlite";
 const OTHER = { email: "olga@example.net", first: "Olga", last: "Other", role: "ADMIN" };
-let s, store, months, copies = 0;
+let s, store, months;
 const kept = {}; // what a reader of workspace 1 has kept
 
 /* ---- the store before anybody touched it ---- */
@@ -34,38 +33,12 @@ before(async () => {
 });
 after(() => { store?.drop(); });
 
-function sqlite(file, sql) {
-  const r = spawnSync("sqlite3", ["-batch", file], { input: sql, encoding: "utf8", maxBuffer: 1 << 26 });
-  assert.equal(r.status, 0, `sqlite3 ${path.basename(file)}: ${r.stderr}\n${sql.slice(0, 300)}`);
-  return r.stdout.trim();
-}
 function monthsOf(c) {
   if (LITE) return readdirSync(path.join(c.data, "audit")).filter((f) => /^\d{4}-\d\d\.db$/.test(f)).map((f) => f.slice(0, 7)).sort();
   return psql("SELECT DISTINCT month FROM audit_range ORDER BY 1", c.url).split("\n").map(Number).map((m) => `${Math.floor(m / 12)}-${String((m % 12) + 1).padStart(2, "0")}`);
 }
 
-/** A copy of the store, with the triggers that refuse changes out of the way. */
-function copy() {
-  const data = path.join(store.dir, `copy${++copies}`);
-  cpSync(store.data, data, { recursive: true });
-  const c = { data, flags: ["--data", data], url: undefined };
-  if (!LITE) {
-    const u = new URL(store.url), name = `${u.pathname.slice(1)}_c${copies}`;
-    psql(`CREATE DATABASE ${name} TEMPLATE ${u.pathname.slice(1)}`);
-    u.pathname = "/" + name;
-    c.url = u.href;
-    c.flags.push("--database", u.href);
-    c.drop = () => psql(`DROP DATABASE ${name} WITH (FORCE)`);
-  }
-  return c;
-}
-const file = (c, where) => path.join(c.data, where === "main" ? "recount.db" : where === "heads" ? "heads.db" : path.join("audit", where + ".db"));
-/** SQL on the main store, "heads", a month ("2026-09") or its text index ("2026-09.index"). */
-function sql(c, where, text) {
-  if (!LITE && where !== "heads") return psql(`SET session_replication_role = replica; ${text}`, c.url);
-  const triggers = sqlite(file(c, where), "SELECT 'DROP TRIGGER ' || name || ';' FROM sqlite_schema WHERE type = 'trigger';");
-  return sqlite(file(c, where), `${triggers}\n${text};`);
-}
+const copy = () => copyOf(store), file = fileOf, sql = sqlIn;
 const hexOf = (c, where, expr, rest) => sql(c, where, LITE ? `SELECT hex(${expr}) FROM ${rest}` : `SELECT encode(${expr}, 'hex') FROM ${rest}`);
 const lit = (hex) => (LITE ? `X'${hex}'` : `'\\x${hex}'::bytea`);
 /** Flips one bit of a column's bytes. */
@@ -83,33 +56,7 @@ function range(c, m, tenant = 0) {
   const [first, next] = sql(c, m, `SELECT first || ' ' || next FROM audit_range WHERE ${ofTenant(m, tenant)}`).split(" ").map(Number);
   return { first, next };
 }
-let remembered = 0;
-/** Remembers in a file of its own unless told where, so that runs do not know of each other. */
-function verify(c, ...args) {
-  const where = args.includes("--remember") ? [] : ["--remember", path.join(store.dir, `remembered${++remembered}`)];
-  return recount(["audit", "verify", ...c.flags, ...where, ...args]);
-}
-
-/** Makes a copy, changes it, and expects the change to be named. */
-function attack(name, change, expected, { fast = false, args = [] } = {}) {
-  test(name, () => {
-    const c = copy();
-    try {
-      change(c);
-      const deep = verify(c, "--deep", ...args);
-      const told = deep.out + deep.err;
-      assert.equal(deep.signal, null, told);
-      assert.equal(deep.status, 1, `verify --deep found nothing: ${told}`);
-      for (const e of [expected].flat()) assert.match(told, e);
-      assert.match(deep.err, /^recount: /m, "and ends with a sentence");
-      if (fast) {
-        const f = verify(c, ...args);
-        assert.equal(f.status, 1, `fast: ${f.out}${f.err}`);
-        for (const e of [expected].flat()) assert.match(f.out + f.err, e);
-      }
-    } finally { c.drop?.(); rmSync(c.data, { recursive: true, force: true }); }
-  });
-}
+const attack = (name, change, expected, how) => attackOn(() => store, name, change, expected, how);
 const old = () => months[1];
 const newest = () => months[months.length - 1];
 /** An event in the middle of an old month. */
@@ -226,13 +173,13 @@ if (LITE) {
 
 /** Events after yesterday's copy, made by a command; moved and signed by a server's start and stop. */
 async function today(c) {
-  const later = await serve({ store: { kind: store.kind, dir: store.dir, data: c.data, url: c.url, flags: c.url ? ["--database", c.url] : [], drop: () => {} } });
+  const later = await serve({ store: { ...storeOf(c), drop: () => {} } });
   createUser({ data: c.data, flags: c.url ? ["--database", c.url] : [] }, { email: "late@example.net", role: "STD_USER", tenant: 1 });
   await later.stop({ drop: false });
 }
 
 test("yesterday's store is put back", { skip: !LITE && "copies of a whole data folder" }, async () => {
-  const now = copy(), kept = path.join(now.data, "..", `kept${copies}`);
+  const now = copy(), kept = path.join(now.data, "..", `kept-of-today`);
   await today(now);
   assert.equal(verify(now, "--remember", kept).status, 0);
   const old = (without) => {
@@ -274,7 +221,7 @@ test("yesterday's store is put back", { skip: !LITE && "copies of a whole data f
 
 test("beside a server that records meanwhile nothing is found", async () => {
   const c = copy();
-  const run = await serve({ store: { kind: store.kind, dir: store.dir, data: c.data, url: c.url, flags: c.url ? ["--database", c.url] : [], drop: () => c.drop?.() } });
+  const run = await serve({ store: storeOf(c) });
   let stop = false;
   const olga = await run.as(OTHER.email);
   const busy = (async () => { for (let i = 0; !stop; i++) await olga.ok("POST", "/api/v1/tenant/1/tag", { name: `tag ${i}` }); })();
