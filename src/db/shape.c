@@ -13,6 +13,7 @@ store_version(struct db_tx *tx, struct shape *s)
     static const struct sql q = SQL_READ("SELECT coalesce(max(version), 0) FROM schema_version");
     int64_t v = 0;
     TRY(db_query_int(tx, &q, NO_ARGS, &v));
+    s->version = v;
     s->newer =
         schema_migration_count == 0 || v > schema_migrations[schema_migration_count - 1].version;
     return OK;

@@ -20,8 +20,9 @@ struct shape {
     struct arena *a;
     struct shape_diff *v; /* in the order in which they can be mended */
     size_t n, cap;
-    bool empty; /* the file holds nothing at all yet */
-    bool newer; /* a later version's schema: what is foreign to this one is not told */
+    bool empty;      /* the file holds nothing at all yet */
+    int64_t version; /* of the store; 0 for a file of its own */
+    bool newer;      /* a later version's schema: what is foreign to this one is not told */
 };
 
 /* Compares. script: what makes the file's schema; NULL: the store's numbered scripts. */

@@ -66,6 +66,9 @@ attack("something watches a table whose changes are recorded", (c) => plain(c, "
   : "CREATE FUNCTION watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM session; RETURN new; END $$; CREATE TRIGGER watch AFTER UPDATE ON user_account FOR EACH ROW EXECUTE FUNCTION watch()"),
 /the trigger watch on user_account does not belong to Recount/, { fast: true });
 
+attack("a newer schema is feigned, so that what is foreign is not told", (c) => plain(c, "main", `INSERT INTO schema_version (version, name, at) SELECT max(version) + 1, 'next', 1 FROM schema_version; ${SWALLOW}`),
+  /says that its schema is newer than this program, and the log does not tell/, { fast: true });
+
 if (LITE) {
   const month = (c) => sqlIn(c, "main", "SELECT strftime('%Y-%m', max(last_logged) / 1000000, 'unixepoch') FROM audit_log");
   attack("the triggers of a month's file are dropped", (c) => plain(c, month(c), "DROP TRIGGER audit_event_update; DROP TRIGGER audit_personal_delete"),

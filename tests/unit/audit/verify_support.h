@@ -134,17 +134,23 @@ free_hand(struct db_tx *tx, void *arg)
     return db_script(tx, arg);
 }
 
-/* The triggers of a SQLite file; on PostgreSQL they are left alone for a transaction. */
-static const struct sql trigger_names = SQL_READ(
-    "SELECT coalesce(group_concat('DROP TRIGGER ' || name || ';', ' '), '') FROM sqlite_schema"
-    " WHERE type = 'trigger'");
+/* The triggers of a SQLite file are out of the way for a moment; on PostgreSQL for a transaction. */
+static const struct sql trigger_texts = SQL_READ(
+    "SELECT coalesce(group_concat('DROP TRIGGER ' || name || ';', ' '), ''),"
+    " coalesce(group_concat(sql || ';', ' '), '') FROM sqlite_schema WHERE type = 'trigger'");
+
+struct triggers {
+    struct str drop, make;
+};
+
 static enum err
 read_triggers(struct db_tx *tx, void *arg)
 {
-    struct str *out = arg;
+    struct triggers *out = arg;
     struct db_rows *q = NULL;
-    TRY(db_query_one(tx, &trigger_names, NO_ARGS, &q));
-    *out = db_text_keep(q, 0);
+    TRY(db_query_one(tx, &trigger_texts, NO_ARGS, &q));
+    out->drop = db_text_keep(q, 0);
+    out->make = db_text_keep(q, 1);
     db_rows_end(q);
     return OK;
 }
@@ -152,13 +158,11 @@ read_triggers(struct db_tx *tx, void *arg)
 static void
 run_on(struct db *db, const char *text)
 {
-    struct str triggers = STR_NULL;
-    if (db_kind(db) == DB_SQLITE) {
-        assert_int_equal(db_read(db, t.a, read_triggers, &triggers), OK);
-        if (triggers.n > 0)
-            assert_int_equal(db_write(db, t.a, free_hand, (void *)(uintptr_t)triggers.p), OK);
-    }
-    enum err e = db_write(db, t.a, free_hand, (void *)(uintptr_t)text);
+    struct triggers of = {S(""), S("")};
+    if (db_kind(db) == DB_SQLITE)
+        assert_int_equal(db_read(db, t.a, read_triggers, &of), OK);
+    struct str all = arena_fmt(t.a, "%.*s\n%s;\n%.*s", STR_ARG(of.drop), text, STR_ARG(of.make));
+    enum err e = db_write(db, t.a, free_hand, arena_cstr(t.a, all));
     if (e != OK)
         fail_msg("%s: %.*s", text, STR_ARG(db_last_error()));
 }
