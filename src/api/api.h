@@ -117,6 +117,6 @@ void api_headers_done(void *app, const struct http_request *rq, struct http_limi
 void api_before_upload(void *app, struct http_request *rq, struct http_limits *limits,
                        struct http_response *rs);
 /* {status:"error", statusCode, error, message, code?, fields?} */
-void api_error_body(struct buf *out, int status, struct str message);
+void api_error_body(struct buf *out, const struct http_refusal *why);
 
 #endif

@@ -6,6 +6,18 @@
 #define LIMIT_MAX         1000 /* events in one answer */
 #define RELATIVE_DAYS_MAX 36500
 
+/* "…T10:00:00 05:30": a plus that nobody encoded arrives as a space. */
+static struct str
+zone_mended(struct arena *a, struct str s)
+{
+    for (size_t i = s.n; i > 10; i--) {
+        if (s.p[i - 1] == ' ')
+            return arena_fmt(a, "%.*s+%.*s", STR_ARG(str_sub(s, 0, i - 1)),
+                             STR_ARG(str_sub(s, i, s.n)));
+    }
+    return s;
+}
+
 /* ISO 8601, or a past span such as "30d", "24h". */
 static enum err
 read_time(struct api_request *rq, const char *name, bool end, int64_t *out)
@@ -21,7 +33,7 @@ read_time(struct api_request *rq, const char *name, bool end, int64_t *out)
         *out = rq->cx->now - n * unit;
         return OK;
     }
-    if (time_parse_iso(s, out) != OK)
+    if (time_parse_iso(s, out) != OK && time_parse_iso(zone_mended(rq->cx->arena, s), out) != OK)
         return fail_field(
             rq->cx, str_of(name),
             "must be a date (2026-11-23), a time with zone (2026-11-23T10:00:00Z) or a span (30d)");

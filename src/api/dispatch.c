@@ -114,13 +114,13 @@ security_headers(struct http_response *rs)
 }
 
 void
-api_error_body(struct buf *out, int status, struct str message)
+api_error_body(struct buf *out, const struct http_refusal *why)
 {
     struct json_writer w;
     enum err e = ERR_DB;
 
     for (enum err i = OK; i < ERR_COUNT; i++) {
-        if (err_http_status(i) == status) {
+        if (err_http_status(i) == why->status) {
             e = i;
             break;
         }
@@ -128,9 +128,19 @@ api_error_body(struct buf *out, int status, struct str message)
     json_writer_init(&w, out);
     json_begin_object(&w);
     json_kv_str(&w, "status", S("error"));
-    json_kv_i64(&w, "statusCode", status);
+    json_kv_i64(&w, "statusCode", why->status);
     json_kv_str(&w, "error", str_of(err_http_reason(e)));
-    json_kv_str(&w, "message", message);
+    json_kv_str(&w, "message", why->message);
+    if (!str_is_null(why->field)) {
+        json_key(&w, S("fields"));
+        json_begin_array(&w);
+        json_begin_object(&w);
+        json_kv_str(&w, "pointer", why->field);
+        json_kv_str(&w, "reason", S("is no percent-encoded UTF-8 text"));
+        json_end_object(&w);
+        json_end_array(&w);
+    }
+    json_kv_str(&w, "requestId", why->request_id);
     json_end_object(&w);
 }
 

@@ -85,14 +85,16 @@ print_line(void *arg, struct arena *a, const struct audit_event *e)
 static bool
 read_when(struct str s, int64_t now, int64_t *out)
 {
-    int64_t n;
+    int64_t n, unit;
 
     *out = 0;
     if (str_is_null(s))
         return true;
-    if (s.n > 1 && s.p[s.n - 1] == 'd' && str_int64(str_sub(s, 0, s.n - 1), &n) == OK && n >= 0 &&
-        n < 36500) {
-        *out = now - n * USEC_PER_DAY;
+    unit = s.n > 1 && s.p[s.n - 1] == 'd'   ? USEC_PER_DAY
+           : s.n > 1 && s.p[s.n - 1] == 'h' ? USEC_PER_HOUR
+                                            : 0;
+    if (unit && str_int64(str_sub(s, 0, s.n - 1), &n) == OK && n >= 0 && n < 36500) {
+        *out = now - n * unit;
         return true;
     }
     return time_parse_iso(s, out) == OK;
@@ -268,6 +270,11 @@ read_log(struct arena *a, int argc, char **argv)
         return usage("audit: --limit wants a number");
     if (!str_is_null(u.tenant) && str_int64(u.tenant, &q.tenant_id) != OK)
         return usage("audit: --tenant wants a number");
+    if (!str_is_null(u.event_type) && (q.event = event_by_name(u.event_type)) == EVENT_NONE)
+        return usage("audit: --event-type is not in the catalogue");
+    if (!read_when(u.from, clock_now(), &q.from) || !read_when(u.to, clock_now(), &q.to))
+        return usage("audit: --from and --to want a date (2026-11-23), a time with zone or a span "
+                     "(30d)");
     if (!config_finish(a, &c, STR_NULL) ||
         !app_open(a, &c, (struct open_want){.read_only = true}, &app))
         return 1;
@@ -275,12 +282,7 @@ read_log(struct arena *a, int argc, char **argv)
     q.q = u.q;
     q.user = u.user;
     q.instance = u.instance;
-    if (!str_is_null(u.event_type) && (q.event = event_by_name(u.event_type)) == EVENT_NONE)
-        status = refuse("--event-type is not in the catalogue");
-    else if (!read_when(u.from, cx.now, &q.from) || !read_when(u.to, cx.now, &q.to))
-        status = usage(
-            "audit: --from and --to want a date (2026-11-23), a time with zone or a span (30d)");
-    else if (settings_apply_installation(&cx) != OK) /* how far back the log is shown */
+    if (settings_apply_installation(&cx) != OK) /* how far back the log is shown */
         status = refuse("%.*s", STR_ARG(cx.failure.message));
     else if (u.check)
         status = audit_access_check(&cx, str_is_null(u.tenant) ? -1 : q.tenant_id);

@@ -74,7 +74,8 @@ answer_error_make(struct rq *r, int status, struct str message, bool close)
     if (message.n == 0)
         message = str_of(reason_of(status));
     if (s->o.error_body != NULL)
-        s->o.error_body(b, status, message);
+        s->o.error_body(b,
+                        &(struct http_refusal){status, message, r->bad_field, r->pub.request_id});
     else
         buf_str(b, message);
     r->answer = plain(buf_view(b));

@@ -220,9 +220,10 @@ parse_urlencoded(struct arena *a, struct str body, struct form_part **out, size_
 {
     struct http_pair *pairs;
     struct form_part *list;
+    struct str bad;
     size_t count;
 
-    TRY(pairs_decode(a, body, "&", PARTS_MAX, &pairs, &count));
+    TRY(pairs_decode(a, body, "&", PARTS_MAX, &pairs, &count, &bad));
     list = arena_array(a, struct form_part, count);
     for (size_t i = 0; i < count; i++)
         list[i] = (struct form_part){.name = pairs[i].name, .value = pairs[i].value};

@@ -92,6 +92,14 @@ struct http_limits {
     enum err refuse; /* not OK: answer now with `response`, read nothing */
 };
 
+/* A request that this layer refuses itself. */
+struct http_refusal {
+    int status;
+    struct str message;
+    struct str field; /* the parameter of the query that is malformed; null: none */
+    struct str request_id;
+};
+
 struct http_options {
     struct str host;
     int port;                     /* 0: the system chooses (see http_port) */
@@ -111,7 +119,7 @@ struct http_options {
     /* On a worker: the whole request. */
     void (*handle)(void *arg, struct http_request *rq, struct http_response *rs);
     /* The body of an answer this layer makes itself (400, 413, 503 …): JSON in the house's form. */
-    void (*error_body)(struct buf *out, int status, struct str message);
+    void (*error_body)(struct buf *out, const struct http_refusal *why);
     void *arg;
 };
 

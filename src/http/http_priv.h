@@ -52,6 +52,7 @@ struct rq {
     struct MHD_Response *answer; /* made, not queued yet */
     int answer_status;
     struct str target;      /* as received */
+    struct str bad_field;   /* a parameter of the query that is malformed; null: none */
     int64_t content_length; /* bytes; -1: chunked */
     int64_t received;       /* bytes of body so far */
     struct buf *body;       /* the whole body, or the piece of an upload not yet written */
@@ -108,9 +109,9 @@ void rq_release(struct rq *r);
 int request_read(struct rq *r, const char *method, const char *version, const char **why);
 /* One percent-encoded piece, '+' as space when form; ERR_INVALID: bad escape, NUL, not UTF-8. */
 MUST_CHECK enum err percent_decode(struct arena *a, struct str in, bool form, struct str *out);
-/* name=value pairs between any of `seps`; at most max. */
+/* name=value pairs between any of `seps`; at most max. *bad: the name of the pair whose value is refused, else null. */
 MUST_CHECK enum err pairs_decode(struct arena *a, struct str in, const char *seps, size_t max,
-                                 struct http_pair **out, size_t *n);
+                                 struct http_pair **out, size_t *n, struct str *bad);
 
 /* address.c */
 struct ip address_of(const struct sockaddr *sa); /* bits 0: none */

@@ -115,7 +115,7 @@ is_sep(char c, const char *seps)
 
 enum err
 pairs_decode(struct arena *a, struct str in, const char *seps, size_t max, struct http_pair **out,
-             size_t *n)
+             size_t *n, struct str *bad)
 {
     size_t count = in.n > 0 ? 1 : 0, used = 0, from = 0;
     struct http_pair *list;
@@ -128,6 +128,7 @@ pairs_decode(struct arena *a, struct str in, const char *seps, size_t max, struc
     for (size_t i = 0; i <= in.n && in.n > 0; i++) {
         struct str pair, name;
 
+        *bad = STR_NULL;
         if (i < in.n && !is_sep(in.p[i], seps))
             continue;
         pair = str_mem(in.p + from, i - from);
@@ -136,6 +137,7 @@ pairs_decode(struct arena *a, struct str in, const char *seps, size_t max, struc
             continue;
         name = str_sub(pair, 0, str_index(pair, '='));
         TRY(percent_decode(a, name, true, &list[used].name));
+        *bad = list[used].name;
         TRY(percent_decode(a, str_sub(pair, name.n + 1, SIZE_MAX), true, &list[used].value));
         used++;
     }
@@ -200,7 +202,7 @@ static void
 read_target(struct head *h)
 {
     struct http_request *q = &h->r->pub;
-    struct str t = h->r->target, raw;
+    struct str t = h->r->target, raw, bad = STR_NULL;
 
     if (t.n > URI_MAX) {
         refuse(h, 414, "the address is too long");
@@ -225,8 +227,10 @@ read_target(struct head *h)
         !is_plain_path(q->path))
         refuse(h, 400, "the path is malformed");
     else if (raw.n < t.n && pairs_decode(q->arena, str_sub(t, raw.n + 1, SIZE_MAX), "&?", QUERY_MAX,
-                                         &q->query, &q->n_query) != OK)
+                                         &q->query, &q->n_query, &bad) != OK) {
+        h->r->bad_field = bad;
         refuse(h, 400, "the query is malformed");
+    }
 }
 
 /* --- headers ---------------------------------------------------------------------------------- */

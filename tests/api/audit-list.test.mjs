@@ -75,8 +75,26 @@ test("absurd dates and numbers get a clear answer", async () => {
     assert.ok(r.body.fields?.length >= 1 && r.body.fields[0].reason, q);
   }
   assert.equal((await admin.get("/api/v2/auditlog?limit=100000")).status, 200);
-  for (const zone of ["2026-01-01T00:00:00%2B14:00", "2026-01-01T00:00:00-12:00", "2026-01-01T00:00:00Z"])
+  for (const q of ["q=%ff", "q=%00", "limit=5&q=%e2%82", "q=%zz", "limit=5?q=%4"]) {
+    const r = await admin.get(`/api/v2/auditlog?${q}`);
+    assert.deepEqual([r.status, r.body.fields?.map((f) => f.pointer)], [400, ["q"]], q);
+    assert.match(r.body.requestId, /^c[a-z0-9]{24}$/, q);
+  }
+  for (const zone of ["2026-01-01T00:00:00%2B14:00", "2026-01-01T00:00:00+05:30", "2026-01-01T00:00:00-12:00", "2026-01-01T00:00:00Z"])
     assert.equal((await admin.get(`/api/v2/auditlog?from=${zone}`)).status, 200, zone);
+  const from = (zone) => admin.ok("GET", `/api/v2/auditlog?from=2026-01-01T00:00:00${zone}`).then((r) => r.meta.from);
+  assert.equal(await from("+05:30"), await from("%2B05:30"), "a plus that nobody encoded");
+  for (const bad of ["2026-01-01T00:00:00 ", "2026-01-01 +05:30", "+05:30", "2026-01-01T00:00:00++05:30"]) assert.equal((await admin.get(`/api/v2/auditlog?from=${bad.replaceAll(" ", "%20")}`)).status, 400, bad);
+});
+test("on the command line a wrong option is wrong usage, and a span is hours too", async () => {
+  const list = (...o) => recount(["audit", "list", "--data", s.store.data, ...s.store.flags, ...o]);
+  for (const o of [["--from", "30x"], ["--to", "yesterday"], ["--event-type", "Nope"], ["--limit", "0"], ["--tenant", "x"]]) {
+    const r = list(...o);
+    assert.equal(r.status, 2, `${o}: ${r.err}`);
+    assert.match(r.err, new RegExp(o[0]), "the option is named");
+  }
+  assert.equal(list("--from", "24h", "--limit", "1").status, 0);
+  assert.equal(list("--tenant", "77").status, 1);
 });
 test("one event by its cuid; another's is not found", async () => {
   const [e] = await admin.events({ event_type: "ClientCreated", limit: "1" });

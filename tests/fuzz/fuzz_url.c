@@ -35,11 +35,11 @@ check_decode(struct arena *a, struct str s, bool form)
 static void
 check_query(struct arena *a, struct str s)
 {
-    struct str rest = s, name, value;
+    struct str rest = s, name, value, bad;
     struct http_pair *pairs;
     size_t n = 0, i = 0;
     enum err e;
-    bool ok = pairs_decode(a, s, "&", QUERY_MAX, &pairs, &n) == OK;
+    bool ok = pairs_decode(a, s, "&", QUERY_MAX, &pairs, &n, &bad) == OK;
 
     HOLDS(!ok || n <= QUERY_MAX, "%zu pairs", n);
     while ((e = url_query_next(a, &rest, &name, &value)) == OK) {

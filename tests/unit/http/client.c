@@ -88,9 +88,9 @@ client_once(int port, const void *p, size_t n, struct reply *r)
 }
 
 void
-error_text(struct buf *out, int status, struct str message)
+error_text(struct buf *out, const struct http_refusal *why)
 {
-    buf_fmt(out, "{\"statusCode\":%d,\"message\":\"%.*s\"}", status, STR_ARG(message));
+    buf_fmt(out, "{\"statusCode\":%d,\"message\":\"%.*s\"}", why->status, STR_ARG(why->message));
 }
 
 void

@@ -47,6 +47,6 @@ struct test_server {
 
 void server_up(struct test_server *t);   /* with t->o; host, port and error_body are filled in */
 void server_down(struct test_server *t); /* stops, frees */
-void error_text(struct buf *out, int status, struct str message);
+void error_text(struct buf *out, const struct http_refusal *why);
 
 #endif
