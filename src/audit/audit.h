@@ -111,6 +111,8 @@ struct audit_options {
     const char *vfs;
     int readers;
     bool read_only; /* offline reading: no mover, no indexer */
+    bool
+        damaged; /* with read_only, for the verifier: what can not be opened is left out, and kept as a finding */
 };
 /* Opens the segments; starts no thread. */
 MUST_CHECK enum err audit_open(struct app *app, const struct audit_options *o, struct str *why);

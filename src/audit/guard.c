@@ -38,7 +38,7 @@ look_at_month(struct audit *au, const struct guard_walk *w, struct arena *a, int
         return OK;
     enum err e =
         look_at(w, s->db, segment_events_sql, arena_fmt(a, "audit/%04d-%02d.db", year, of_year));
-    if (e == OK)
+    if (e == OK && s->text != NULL)
         e = look_at(w, s->text, segment_text_sql,
                     arena_fmt(a, "audit/%04d-%02d.index.db", year, of_year));
     segment_unpin(au, s);

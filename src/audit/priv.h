@@ -47,8 +47,9 @@ struct ranges {
 
 struct segment {
     int32_t month;
-    struct db *db;   /* SQLite: the events' file; PostgreSQL: the main store */
-    struct db *text; /* SQLite: the text index's file; PostgreSQL: the main store */
+    struct db *db; /* SQLite: the events' file; PostgreSQL: the main store */
+    struct db
+        *text; /* SQLite: the text index's file (NULL: unreadable); PostgreSQL: the main store */
     struct arena *arena;
     struct ranges ranges; /* SQLite only, under audit->lock */
     int pins;
@@ -61,6 +62,11 @@ struct log_state {
     bool dirty;             /* not yet noted in audit_log of the main store */
     int64_t signed_size;    /* size of the head this process published last */
     struct tree_edge *edge; /* of `size` leaves; heap, one a log */
+};
+
+/* A month's file that could not be opened (audit_options.damaged). */
+struct unreadable {
+    struct str file, why; /* "audit/2026-10.db"; what the store said */
 };
 
 struct batch;
@@ -101,6 +107,8 @@ struct audit {
     pthread_cond_t moved;      /* broadcast after every move and at unpin */
     struct segment **segments; /* ascending by month */
     size_t n_segments, cap_segments;
+    struct unreadable *unreadable;
+    size_t n_unreadable, cap_unreadable;
     struct log_state *logs; /* sorted by tenant_id */
     size_t n_logs, cap_logs;
     int64_t last_logged; /* over all logs: never decreasing, so months never go back */

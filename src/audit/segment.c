@@ -259,13 +259,29 @@ load(struct audit *au, struct segment *s, struct arena *a)
 void
 segment_free(struct segment *s)
 {
-    db_close(s->text);
-    db_close(s->db);
+    if (s->text != NULL)
+        db_close(s->text);
+    if (s->db != NULL)
+        db_close(s->db);
     free(s->ranges.v);
     arena_free(s->arena);
     free(s);
 }
 
+/* The verifier goes on with what is left, and tells of the file. */
+static bool
+goes_on(struct audit *au, const struct segment *s, const char *suffix)
+{
+    if (!au->options.damaged)
+        return false;
+    struct str path = segment_path(au->arena, au, s->month, suffix);
+    arena_grow(au->arena, au->unreadable, au->n_unreadable, &au->cap_unreadable, 8);
+    au->unreadable[au->n_unreadable++] = (struct unreadable){
+        str_sub(path, au->options.dir.n + 1, path.n), arena_str(au->arena, db_last_error())};
+    return true;
+}
+
+/* ERR_NOT_FOUND: the verifier goes on without it. */
 static enum err
 open_segment(struct audit *au, int32_t month, struct segment **out, struct str *why)
 {
@@ -276,23 +292,25 @@ open_segment(struct audit *au, int32_t month, struct segment **out, struct str *
     s->arena = arena_create("audit.segment", SEGMENT_ARENA);
     enum err e = open_file(au, s->arena, segment_path(s->arena, au, month, ".db"), S("audit_state"),
                            segment_events_sql, &s->db, why);
-    if (e == OK)
-        e = open_file(au, s->arena, segment_path(s->arena, au, month, ".index.db"),
-                      S("audit_chunk"), segment_text_sql, &s->text, why);
+    if (e != OK) {
+        e = goes_on(au, s, ".db") ? ERR_NOT_FOUND : e;
+        segment_free(s);
+        return e;
+    }
+    e = open_file(au, s->arena, segment_path(s->arena, au, month, ".index.db"), S("audit_chunk"),
+                  segment_text_sql, &s->text, why);
+    if (e != OK && goes_on(au, s, ".index.db"))
+        e = OK;
     if (e == OK) {
         e = load(au, s, s->arena);
         if (e != OK)
             *why = arena_fmt(au->arena, "the audit segment of %04d-%02d cannot be read",
                              (int)(month / 12), (int)(month % 12 + 1));
+        if (e != OK && goes_on(au, s, ".db"))
+            e = OK;
     }
     if (e != OK) {
-        if (s->text != NULL)
-            db_close(s->text);
-        if (s->db != NULL)
-            db_close(s->db);
-        free(s->ranges.v);
-        arena_free(s->arena);
-        free(s);
+        segment_free(s);
         return e;
     }
     *out = s;
@@ -348,6 +366,10 @@ open_months(struct audit *au, const char *path, int32_t from, struct str *why)
             continue;
         }
         e = open_segment(au, month, &s, why);
+        if (e == ERR_NOT_FOUND) {
+            e = OK;
+            continue;
+        }
         if (e != OK)
             break;
         pthread_mutex_lock(&au->lock);

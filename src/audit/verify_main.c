@@ -226,7 +226,8 @@ verify_files(struct verify *v)
             continue;
         struct str name = arena_str(v->a, verify_month_name(v, months[i]));
         check_one(v, s->db, arena_fmt(v->a, "audit/%.*s.db", STR_ARG(name)));
-        check_one(v, s->text, arena_fmt(v->a, "audit/%.*s.index.db", STR_ARG(name)));
+        if (s->text != NULL)
+            check_one(v, s->text, arena_fmt(v->a, "audit/%.*s.index.db", STR_ARG(name)));
         segment_unpin(v->au, s);
     }
 }

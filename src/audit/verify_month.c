@@ -226,12 +226,25 @@ find_unnoted(struct verify *v)
                         "the log is not in the list of logs");
 }
 
+/* What was left out when the log was opened (SQLite). */
+static void
+tell_unreadable(struct verify *v)
+{
+    for (size_t i = 0; i < v->au->n_unreadable; i++) {
+        const struct unreadable *u = &v->au->unreadable[i];
+        verify_tell(v, NULL, -1, STR_NULL, u->why,
+                    "the file %.*s can not be opened: the store is unreadable here",
+                    STR_ARG(u->file));
+    }
+}
+
 enum err
 verify_months(struct verify *v)
 {
     int32_t *months = NULL;
     size_t n = 0;
     enum err e = segment_months(v->au, v->a, &months, &n);
+    tell_unreadable(v);
     if (e != OK)
         verify_tell(v, NULL, -1, STR_NULL, db_last_error(), "the list of months can not be read");
     for (size_t i = 0; i < n && e == OK; i++)

@@ -476,6 +476,7 @@ static bool
 walk_month(struct walk *w, const struct vmonth *m)
 {
     bool go_on = true;
+    struct vtext *text = w->text;
     w->m = m;
     if (m->r.next <= w->at && w->at == w->from)
         return true; /* looked at before the walk was interrupted */
@@ -488,8 +489,11 @@ walk_month(struct walk *w, const struct vmonth *m)
             see_gap(w, m->r.next);
         return true;
     }
+    if (w->s != NULL && w->s->text == NULL)
+        w->text = NULL; /* its index can not be opened, which was told */
     if (w->v->o->deep) {
-        text_month(w);
+        if (w->text != NULL)
+            text_month(w);
         w->parties = w->from_first ? parties_begin(w) : NULL;
     }
     go_on = read_month(w);
@@ -499,6 +503,7 @@ walk_month(struct walk *w, const struct vmonth *m)
             parties_end(w);
     }
     parties_free(w);
+    w->text = text;
     segment_unpin(w->v->au, w->s);
     arena_reset(w->a);
     return go_on;

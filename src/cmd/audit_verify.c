@@ -1,7 +1,11 @@
 /* recount audit verify: whether the log in a store is whole and the one that was signed. Reads only; beside
- * a running server or without one. 0 sound, 1 damaged, 2 wrong usage. doc/audit-log.md, doc/log.md. */
+ * a running server or without one. 0 sound, 1 damaged, 2 wrong usage, or no right to read. doc/audit-log.md,
+ * doc/log.md. */
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cmd/audit_saved.h"
@@ -374,6 +378,32 @@ verify(struct run *r, int argc, char **argv)
     return conclude(r, &res);
 }
 
+static bool
+is_readable(struct arena *a, struct str dir, const char *name)
+{
+    const char *path = arena_cstr(a, arena_fmt(a, "%.*s/%s", STR_ARG(dir), name));
+
+    return access(path, R_OK) == 0 || errno != EACCES ||
+           refuse("%s may not be read by this user: that says nothing of the log", path) == 0;
+}
+
+/* Files that belong to somebody else are no damage. */
+static bool
+may_read(struct arena *a, const struct config *c)
+{
+    struct str months = arena_fmt(a, "%.*s/audit", STR_ARG(c->data_dir));
+    bool may = !str_eq(c->database, S("sqlite")) ||
+               (is_readable(a, c->data_dir, "recount.db") && is_readable(a, c->data_dir, "audit"));
+    DIR *d = may ? opendir(arena_cstr(a, months)) : NULL;
+    struct dirent *f;
+
+    while (d && may && (f = readdir(d)))
+        may = !str_has_suffix(str_of(f->d_name), S(".db")) || is_readable(a, months, f->d_name);
+    if (d)
+        closedir(d);
+    return may;
+}
+
 int
 audit_verify_command(struct arena *a, int argc, char **argv)
 {
@@ -397,8 +427,12 @@ audit_verify_command(struct arena *a, int argc, char **argv)
         return usage(USAGE);
     if (!str_is_null(u.tenant) && (str_int64(u.tenant, &tenant) != OK || tenant < 0))
         return usage("audit verify: --tenant wants a number");
-    struct open_want want = {.read_only = true, .keyless = !str_is_null(u.vkey)};
-    if (!config_finish(a, &u.c, STR_NULL) || !app_open(a, &u.c, want, &r.app))
+    struct open_want want = {.read_only = true, .damaged = true, .keyless = !str_is_null(u.vkey)};
+    if (!config_finish(a, &u.c, STR_NULL))
+        return 1;
+    if (!may_read(a, &u.c))
+        return 2;
+    if (!app_open(a, &u.c, want, &r.app))
         return 1;
     r.cx = command_cx(r.app, a, "audit verify");
     r.o = (struct verify_options){.deep = u.deep,

@@ -59,6 +59,7 @@ struct open_want {
     bool read_only;
     bool create;       /* make data folder and keys when missing */
     bool keyless;      /* go on without keys: signatures are checked with keys given from outside */
+    bool damaged;      /* verify: months that can not be opened are left out, and found damaged */
     bool accept_older; /* even when this server has signed more than the store holds */
 };
 /* Opens store, keys and log for a command or the server; starts no thread. False: told on stderr. */

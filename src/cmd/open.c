@@ -145,8 +145,10 @@ open_store(struct app *app, struct arena *a, struct open_want want, int version[
 {
     struct db_options o = {
         .url = app->config.database, .dir = app->config.data_dir, .readers = 8, .writers = 8};
-    struct audit_options ao = {
-        .dir = app->config.data_dir, .readers = 4, .read_only = want.read_only};
+    struct audit_options ao = {.dir = app->config.data_dir,
+                               .readers = 4,
+                               .read_only = want.read_only,
+                               .damaged = want.damaged};
     struct str why = S("the store can not be opened");
     int v[2] = {0, 0};
 

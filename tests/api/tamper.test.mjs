@@ -4,10 +4,11 @@
  * own bytes must be looked at. What needs hashes made again is in tests/unit/audit/test_verify.c.
  */
 import { test, after, before } from "node:test";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, readdirSync, writeFileSync, rmSync, truncateSync, statSync, renameSync } from "node:fs";
 import path from "node:path";
-import { serve, assert, recount, createUser, psql, until } from "./harness.mjs";
+import { serve, assert, recount, createUser, psql, until, BIN } from "./harness.mjs";
 import { LITE, sqlite, copyOf, fileOf, sqlIn, verify, storeOf, attackOn } from "./tampered.mjs";
 
 const OTHER = { email: "olga@example.net", first: "Olga", last: "Other", role: "ADMIN" };
@@ -287,6 +288,43 @@ test("a policy asks for its quorum", () => {
   assert.match(g.out, /the checkpoint in .* does not satisfy the policy/);
   assert.equal(verify(c, "--policy", note("bad.policy", "quorum nobody\n")).status, 1);
   c.drop?.();
+});
+
+/* ---- files that can not be opened ---- */
+
+const noise = (n) => Buffer.from(Array.from({ length: n }, (_, i) => (i * 137 + 11) & 255));
+const named = (suffix) => new RegExp(`store: the file audit/${old()}${suffix.replaceAll(".", "\\.")} can not be opened: the store is unreadable here`);
+for (const [what, suffix, spoil] of /** @type {[string, string, (f: string) => void][]} */ ([
+  ["the events of a month are overwritten", ".db", (f) => writeFileSync(f, noise(40_000))],
+  ["the text index of a month is overwritten", ".index.db", (f) => writeFileSync(f, noise(40_000))],
+  ["the text index of a month is empty", ".index.db", (f) => writeFileSync(f, "")],
+  ["a month says it is of another format", ".db", (f) => sqlite(f, "DROP TRIGGER IF EXISTS audit_state_update; UPDATE audit_state SET format = 99")],
+]))
+  test(`${what}: the file is named, and the other months are looked at`, { skip: !LITE && "files of SQLite" }, () => {
+    const c = copy(), r = range(c, newest());
+    flip(c, newest(), "audit_event", "public", `${ofTenant(newest())} AND idx = ${r.next - 1}`);
+    for (const f of ["-wal", "-shm"]) rmSync(path.join(c.data, "audit", old() + suffix + f), { force: true });
+    spoil(path.join(c.data, "audit", old() + suffix));
+    for (const args of [[], ["--deep"]]) {
+      const told = verify(c, ...args);
+      assert.equal(told.status, 1, told.out + told.err);
+      assert.match(told.out, named(suffix));
+      if (args.length) assert.match(told.out, new RegExp(`event ${r.next - 1}: .*record is not the one`), "what is wrong elsewhere is found, too");
+      assert.match(told.err, /the log is damaged: \d+ finding/);
+      const j = JSON.parse(verify(c, "--json", ...args).out);
+      assert.equal(j.sound, false);
+      assert.ok(j.findings.some((x) => x.origin === "store" && /can not be opened/.test(x.what)), JSON.stringify(j.findings));
+      if (suffix === ".index.db") assert.ok(!j.findings.some((x) => /missing/.test(x.what)), "the events are all there");
+    }
+    rmSync(c.data, { recursive: true, force: true });
+  });
+
+test("files that belong to somebody else are no damage: 2", { skip: (!LITE && "files of SQLite") || (process.getuid?.() !== 0 && "needs root to become somebody else") }, () => {
+  const c = copy();
+  const r = spawnSync("setpriv", ["--reuid", "65534", "--regid", "65534", "--clear-groups", BIN, "audit", "verify", ...c.flags], { encoding: "utf8" });
+  assert.equal(r.status, 2, r.stdout + r.stderr);
+  assert.match(r.stderr, /may not be read by this user/);
+  rmSync(c.data, { recursive: true, force: true });
 });
 
 /* ---- usage ---- */
