@@ -570,5 +570,5 @@ run_job(struct cx *cx, struct str args)
 void
 erasure_register(struct jobs *j)
 {
-    jobs_register(j, "erasure", run_job);
+    jobs_register(j, "erasure", LANE_INSIDE, run_job);
 }

@@ -309,5 +309,5 @@ run_mail(struct cx *cx, struct str args)
 void
 mail_register(struct jobs *j)
 {
-    jobs_register(j, "mail", run_mail);
+    jobs_register(j, "mail", LANE_OUTSIDE, run_mail);
 }

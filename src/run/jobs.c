@@ -1,4 +1,4 @@
-/* Jobs: claim, run, settle. One thread a process; several processes share the table by leases. */
+/* Jobs: claim, run, settle. One thread a lane; several processes share the table by leases. */
 #include "run/jobs.h"
 
 #include <pthread.h>
@@ -12,26 +12,35 @@
 
 struct kind {
     const char *name;
+    enum job_lane lane;
     job_fn fn;
+};
+
+struct lane {
+    struct jobs *jobs;
+    enum job_lane lane;
+    pthread_t thread;
 };
 
 struct jobs {
     struct app *app;
     struct kind kind[KINDS_MAX];
     int n_kinds;
-    pthread_t thread;
+    struct str outside; /* the kinds of LANE_OUTSIDE: ",mail," */
+    struct lane lanes[LANES];
     bool started;
 };
 
 static const struct sql INSERT_JOB = SQL_WRITE(
     "job", "INSERT INTO job (job_id, tenant_id, kind, state, args, run_at, created_at, updated_at) "
            "VALUES ($1, $2, $3, 'ready', $4, $5, $6, $6)");
-static const struct sql NEXT_JOB = SQL_READ2(
-    "SELECT job_id, tenant_id, kind, args, attempts FROM job "
-    "WHERE state = 'ready' AND run_at <= $1 AND lease_until < $1 ORDER BY run_at, job_id LIMIT 1",
-    "SELECT job_id, tenant_id, kind, args, attempts FROM job "
-    "WHERE state = 'ready' AND run_at <= $1 AND lease_until < $1 ORDER BY run_at, job_id LIMIT 1 "
-    "FOR UPDATE SKIP LOCKED");
+/* $2: the kinds of the outside; $3: 1 for those, 0 for all others. */
+#define NEXT                                                                                       \
+    "SELECT job_id, tenant_id, kind, args, attempts FROM job "                                     \
+    "WHERE state = 'ready' AND run_at <= $1 AND lease_until < $1 "                                 \
+    "AND (CASE WHEN CAST($2 AS TEXT) LIKE '%,' || kind || ',%' THEN 1 ELSE 0 END) = $3 "           \
+    "ORDER BY run_at, job_id LIMIT 1"
+static const struct sql NEXT_JOB = SQL_READ2(NEXT, NEXT " FOR UPDATE SKIP LOCKED");
 static const struct sql CLAIM_JOB = SQL_WRITE(
     "job",
     "UPDATE job SET lease_until = $2, attempts = attempts + 1, updated_at = $3 WHERE job_id = $1");
@@ -47,15 +56,20 @@ jobs_create(struct app *app)
     struct jobs *j = arena_new(app->arena, struct jobs);
 
     j->app = app;
+    j->outside = S(",");
+    for (int i = 0; i < LANES; i++)
+        j->lanes[i] = (struct lane){.jobs = j, .lane = (enum job_lane)i};
     return j;
 }
 
 void
-jobs_register(struct jobs *j, const char *kind, job_fn fn)
+jobs_register(struct jobs *j, const char *kind, enum job_lane lane, job_fn fn)
 {
     if (j->n_kinds == KINDS_MAX)
         BUG("more than %d kinds of jobs", KINDS_MAX);
-    j->kind[j->n_kinds++] = (struct kind){kind, fn};
+    j->kind[j->n_kinds++] = (struct kind){kind, lane, fn};
+    if (lane == LANE_OUTSIDE)
+        j->outside = arena_fmt(j->app->arena, "%.*s%s,", STR_ARG(j->outside), kind);
 }
 
 enum err
@@ -72,6 +86,7 @@ job_queue(struct cx *cx, const char *kind, struct str args, int64_t run_at)
 }
 
 struct claim {
+    const struct lane *lane;
     bool found;
     int64_t id, tenant;
     struct str kind, args, tenant_cuid;
@@ -84,7 +99,10 @@ claim_body(struct cx *cx, void *arg)
 {
     struct claim *c = arg;
     struct db_rows *r;
-    enum err e = db_query_one(cx->tx, &NEXT_JOB, ARGS(V_INT(cx->now)), &r);
+    enum err e = db_query_one(
+        cx->tx, &NEXT_JOB,
+        ARGS(V_INT(cx->now), V_STR(c->lane->jobs->outside), V_INT(c->lane->lane == LANE_OUTSIDE)),
+        &r);
 
     c->found = false;
     if (e == ERR_NOT_FOUND)
@@ -138,13 +156,14 @@ run_claimed(struct jobs *j, struct arena *a, const struct claim *c)
     return ERR_NOT_FOUND;
 }
 
-/* One job, if one is due. */
+/* One job of the lane, if one is due. */
 static bool
-step(struct jobs *j)
+step(const struct lane *lane)
 {
+    struct jobs *j = lane->jobs;
     struct arena *a = arena_create("job", (size_t)256 << 20);
     struct cx cx = cx_system(j->app, a, "jobs", NULL);
-    struct claim c = {0};
+    struct claim c = {.lane = lane};
     bool ran = false;
 
     if (cx_write(&cx, claim_body, &c) == OK && c.found) {
@@ -166,13 +185,14 @@ step(struct jobs *j)
 static void *
 loop(void *arg)
 {
-    struct jobs *j = arg;
+    const struct lane *lane = arg;
+    struct jobs *j = lane->jobs;
 
     while (!atomic_load(&j->app->stopping)) {
         uint64_t since[BUS_TOPICS] = {0};
 
         since[BUS_DATA] = bus_position(j->app->bus, BUS_DATA);
-        while (!atomic_load(&j->app->stopping) && step(j))
+        while (!atomic_load(&j->app->stopping) && step(lane))
             ;
         bus_wait(j->app->bus, 1u << BUS_DATA, since, POLL_MS);
     }
@@ -182,8 +202,9 @@ loop(void *arg)
 void
 jobs_start(struct jobs *j)
 {
-    if (pthread_create(&j->thread, NULL, loop, j) != 0)
-        BUG("no thread for jobs");
+    for (int i = 0; i < LANES; i++)
+        if (pthread_create(&j->lanes[i].thread, NULL, loop, &j->lanes[i]) != 0)
+            BUG("no thread for jobs");
     j->started = true;
 }
 
@@ -192,6 +213,7 @@ jobs_stop(struct jobs *j)
 {
     if (!j->started)
         return;
-    pthread_join(j->thread, NULL);
+    for (int i = 0; i < LANES; i++)
+        pthread_join(j->lanes[i].thread, NULL);
     j->started = false;
 }

@@ -463,7 +463,7 @@ export async function smtpSink(/** @type {{tls?: {key: any, cert: any}, auth?: {
       }
     });
   };
-  const sink = { mails, commands, connections: 0, close: () => { for (const s of sockets) s.destroy(); server.close(); } };
+  const sink = { mails, commands, connections: 0, open: () => sockets.size, cut: () => { for (const s of sockets) s.destroy(); }, close: () => { sink.cut(); server.close(); } };
   const server = net.createServer((socket) => {
     sockets.add(socket);
     sink.connections++;
