@@ -138,7 +138,8 @@ void audit_hold(struct app *app);
 void audit_release(struct app *app);
 /* After a clock step of over an hour nothing is dropped until an administrator confirms. */
 bool audit_drops_held(struct app *app);
-/* In a write, whose event covers audit_clock_hold: ends the hold. ERR_NOT_FOUND when there is none. */
+/* In a write: ends the hold and records it in the installation's log, which told of the step; the
+ * workspace's event is the caller's. ERR_NOT_FOUND when there is none. */
 MUST_CHECK enum err audit_confirm_clock(struct cx *cx);
 /* After its commit: drops go on in this process now, in others within a minute. */
 void audit_refresh_clock(struct app *app);

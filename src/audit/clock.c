@@ -188,7 +188,8 @@ tell_body(struct cx *cx, void *arg)
                             .text = x->text,
                             .changes = &change,
                             .n_changes = 1,
-                            .target_kind = S("audit")};
+                            .target_kind = S("audit"),
+                            .target_id = x->v.holds ? S("held") : STR_NULL};
     if (x->v.holds)
         TRY(db_exec(cx->tx, &put_hold, ARGS(V_INT(cx->now), V_INT(x->v.moved)), NULL));
     return audit_record_everywhere(cx, &e);
@@ -269,9 +270,16 @@ audit_drops_held(struct app *app)
 enum err
 audit_confirm_clock(struct cx *cx)
 {
+    struct audit_change change = {S("months may expire"), S("held"), S("confirmed")};
+    struct audit_entry e = {.event = EV_SETTING_CHANGED,
+                            .instance = true,
+                            .target_kind = S("clock"),
+                            .text = S("The clock was confirmed after a step"),
+                            .changes = &change,
+                            .n_changes = 1};
     int64_t rows = 0;
     TRY(db_exec(cx->tx, &end_hold, NO_ARGS, &rows));
-    return rows > 0 ? OK : ERR_NOT_FOUND;
+    return rows > 0 ? audit_record(cx, &e, NULL) : ERR_NOT_FOUND;
 }
 
 void

@@ -2,6 +2,7 @@
  * months in slices (erase.h). Rewriting files is scrub.c's. */
 #include "audit/erase.h"
 
+#include "audit/custody.h"
 #include "audit/priv.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -11,6 +12,9 @@
 #define BATCH       256 /* events read by one statement, and at most written by one transaction */
 #define BATCH_ARENA ((size_t)256 << 20)
 #define DOC_MAX     ((size_t)4 << 20)
+#define CHOICE_MAX  8192  /* events chosen by one event: some 80 KB of its personal part */
+#define ROWS_BYTES  15000 /* of one change, which holds 16 KB */
+#define CHANGES_MAX 64
 
 enum part { PART_ACTOR = 1, PART_TARGET = 2, PART_NAMED = 4 };
 
@@ -230,10 +234,17 @@ part_of(struct arena *a, const struct erase_subject *s, const struct audit_event
 /* ---- a batch of events ---- */
 
 struct hit {
-    int64_t idx;
+    int32_t month;
+    int64_t log, epoch, idx;
     int part;
     bool before; /* its personal part was erased before, for someone else */
     struct sha256 inner;
+};
+
+/* Chosen, and not yet taken away. */
+struct choice {
+    struct hit *v;
+    size_t n;
 };
 
 struct batch {
@@ -245,8 +256,8 @@ struct batch {
     int32_t month;
     int64_t log, epoch, lo, hi, next; /* next: first index not looked at */
     int64_t at;                       /* time of erasing */
-    struct hit hits[BATCH];
-    size_t n, rows;
+    struct choice *choice;
+    size_t rows;
 };
 
 #define READ_BATCH(where, month)                                                                   \
@@ -271,6 +282,13 @@ learn_side(struct batch *b, struct str id, struct str name, struct str email)
         b->grew |= erase_words_add_folded(b->keep, &s->names, name);
 }
 
+/* What names nobody and says what expired or was erased stays, whatever is looked for in it. */
+static bool
+is_impersonal(enum event type)
+{
+    return type == EV_ERASURE_CHOSEN || type == EV_AUDIT_SEGMENT_DROPPED;
+}
+
 static void
 consider(struct batch *b, const struct audit_event *e, struct str salt, struct str personal)
 {
@@ -281,13 +299,39 @@ consider(struct batch *b, const struct audit_event *e, struct str salt, struct s
         }
         return;
     }
-    int part = part_of(b->a, b->s, e, b->log == INSTANCE_LOG);
+    int part = is_impersonal(e->type) ? 0 : part_of(b->a, b->s, e, b->log == INSTANCE_LOG);
     if (part == 0)
         return;
-    struct hit *h = &b->hits[b->n++];
-    *h = (struct hit){.idx = e->index, .part = part, .before = e->erased};
+    struct hit *h = &b->choice->v[b->choice->n++];
+    *h = (struct hit){b->month, b->log, b->epoch, e->index, part, e->erased, {{0}}};
     if (!e->erased)
         h->inner = sha256_parts((struct str[]){salt, personal}, 2);
+}
+
+#define IS_KNOWN(where)                                                                            \
+    "SELECT count(*) FROM audit_erasure WHERE" where                                               \
+    "AND tenant_id = $2 AND epoch = $3 AND idx = $4 AND person = $5"
+static const struct sql is_known = SQL_READ2(IS_KNOWN(SEG_LITE), IS_KNOWN(SEG_PG));
+
+/* An event that was erased for this very person before is not chosen again. */
+static enum err
+leave_known(struct db_tx *tx, struct batch *b, size_t from)
+{
+    struct choice *c = b->choice;
+    size_t n = from;
+    for (size_t i = from; i < c->n; i++) {
+        const struct hit *h = &c->v[i];
+        int64_t known = 0;
+        if (h->before)
+            TRY(db_query_int(tx, &is_known,
+                             ARGS(V_INT(h->month), V_INT(h->log), V_INT(h->epoch), V_INT(h->idx),
+                                  V_STR(b->s->person)),
+                             &known));
+        if (known == 0)
+            c->v[n++] = *h;
+    }
+    c->n = n;
+    return OK;
 }
 
 static enum err
@@ -295,8 +339,9 @@ look(struct db_tx *tx, void *arg)
 {
     struct batch *b = arg;
     struct db_rows *q = NULL;
+    size_t from = b->choice != NULL ? b->choice->n : 0;
     enum err e;
-    b->n = b->rows = 0;
+    b->rows = 0;
     b->next = b->lo;
     TRY(db_query(tx, &read_batch,
                  ARGS(V_INT(b->month), V_INT(b->log), V_INT(b->epoch), V_INT(b->lo), V_INT(b->hi),
@@ -316,7 +361,9 @@ look(struct db_tx *tx, void *arg)
         r.e.index = db_int(q, 0);
         consider(b, &r.e, db_bytes(q, 2), db_bytes(q, 3));
     }
-    return e == ERR_END ? OK : e;
+    if (e != ERR_END)
+        return e;
+    return b->choice != NULL ? leave_known(tx, b, from) : OK;
 }
 
 /* ---- erasing ---- */
@@ -342,15 +389,23 @@ static const struct sql put_again =
 static const struct sql delete_personal =
     SQL_WRITE2("audit_personal", DELETE_PERSONAL(SEG_LITE), DELETE_PERSONAL(SEG_PG));
 
+/* Neighbours in one month: what one transaction takes away. */
+struct taking {
+    const struct batch *b;
+    const struct hit *v;
+    size_t n;
+};
+
 static enum err
 take_away(struct db_tx *tx, void *arg)
 {
-    const struct batch *b = arg;
+    const struct taking *k = arg;
+    const struct batch *b = k->b;
     tail_own(tx);
-    for (size_t i = 0; i < b->n; i++) {
-        const struct hit *h = &b->hits[i];
-        struct db_val v[] = {V_INT(b->month),      V_INT(b->log),
-                             V_INT(b->epoch),      V_INT(h->idx),
+    for (size_t i = 0; i < k->n; i++) {
+        const struct hit *h = &k->v[i];
+        struct db_val v[] = {V_INT(h->month),      V_INT(h->log),
+                             V_INT(h->epoch),      V_INT(h->idx),
                              V_STR(b->s->person),  V_INT(h->part),
                              V_STR(b->s->request), V_BYTES(sha256_str(&h->inner)),
                              V_INT(b->at)};
@@ -363,6 +418,66 @@ take_away(struct db_tx *tx, void *arg)
         TRY(db_exec(tx, &delete_personal, (struct db_args){v, 4}, NULL));
     }
     return OK;
+}
+
+/* ---- saying what is taken, before it is ---- */
+
+struct saying {
+    const struct batch *b;
+    const struct choice *c;
+    struct audit_change v[CHANGES_MAX];
+    size_t n;
+};
+
+static bool
+same_log(const struct hit *a, const struct hit *b)
+{
+    return a->log == b->log && a->epoch == b->epoch;
+}
+
+/* "workspace 0": "5-9:1,12:4"; longer lists in several. */
+static enum err
+say_rows(struct cx *cx, struct saying *x)
+{
+    struct custody_row *rows = arena_array(cx->arena, struct custody_row, x->c->n + 1);
+    for (size_t i = 0; i < x->c->n;) {
+        const struct hit *h = &x->c->v[i];
+        size_t n = 0;
+        for (; i + n < x->c->n && same_log(h, &x->c->v[i + n]); n++)
+            rows[n] = (struct custody_row){x->c->v[i + n].idx, x->c->v[i + n].part};
+        struct buf *b = buf_in(cx->arena, ROWS_BYTES + 256);
+        n = custody_rows_put(b, rows, n, ROWS_BYTES);
+        if (x->n == CHANGES_MAX)
+            return ERR_TOO_LARGE;
+        x->v[x->n++] = (struct audit_change){
+            arena_fmt(cx->arena, "%s %lld", h->log == INSTANCE_LOG ? "instance" : "workspace",
+                      (long long)h->epoch),
+            STR_NULL, buf_view(b)};
+        i += n;
+    }
+    return OK;
+}
+
+static enum err
+say_choice(struct cx *cx, void *arg)
+{
+    struct saying *x = arg;
+    const struct erase_subject *s = x->b->s;
+    struct str label = erased_label(cx->arena, s->person);
+    x->n = 0;
+    x->v[x->n++] = (struct audit_change){S("person"), STR_NULL, s->person};
+    for (size_t i = 0; i < s->n_facts && x->n < CHANGES_MAX; i++)
+        x->v[x->n++] = s->facts[i];
+    TRY(say_rows(cx, x));
+    struct audit_entry e = {.event = EV_ERASURE_CHOSEN,
+                            .target_kind = S("erasure"),
+                            .target_id = s->request,
+                            .text = arena_fmt(cx->arena,
+                                              "%zu events were chosen for the erasure of %.*s",
+                                              x->c->n, STR_ARG(label)),
+                            .changes = x->v,
+                            .n_changes = x->n};
+    return audit_record(cx, &e, NULL);
 }
 
 /* ---- passes ---- */
@@ -382,12 +497,44 @@ run_batch(struct audit *au, struct batch *b)
     if (!au->pg && s == NULL) /* expired this moment */
         return OK;
     enum err e = db_read(erase_store(au, s), b->a, look, b);
-    if (e == OK && b->n > 0)
-        e = audit_step(au);
-    if (e == OK && b->n > 0)
-        e = db_write(erase_store(au, s), b->a, take_away, b);
     segment_unpin(au, s);
     return e;
+}
+
+static enum err
+take_run(struct audit *au, struct taking *k)
+{
+    struct segment *s = au->pg ? NULL : segment_pin(au, k->v[0].month);
+    if (!au->pg && s == NULL) /* expired since it was chosen */
+        return OK;
+    enum err e = audit_step(au);
+    if (e == OK)
+        e = db_write(erase_store(au, s), k->b->a, take_away, k);
+    segment_unpin(au, s);
+    return e;
+}
+
+/* Said, then taken. A crash between the two leaves events that were chosen and are still whole: the
+ * next run chooses them again. */
+static enum err
+take_choice(struct cx *cx, struct batch *b)
+{
+    struct choice *c = b->choice;
+    struct saying x = {.b = b, .c = c};
+    if (c->n == 0)
+        return OK;
+    TRY(audit_step(cx->app->audit));
+    TRY(cx_write(cx, say_choice, &x));
+    for (size_t i = 0; i < c->n;) {
+        struct taking k = {b, &c->v[i], 1};
+        while (i + k.n < c->n && k.n < BATCH && c->v[i + k.n].month == k.v[0].month)
+            k.n++;
+        arena_reset(b->a);
+        TRY(take_run(cx->app->audit, &k));
+        i += k.n;
+    }
+    c->n = 0;
+    return OK;
 }
 
 /* Regions of a log, oldest first, of all months that are kept, shown or not. */
@@ -439,6 +586,8 @@ pass_region(struct cx *cx, struct batch *b, const struct region *g, int64_t dead
         b->lo = position_index(at->position);
         TRY(run_batch(cx->app->audit, b));
         bool end = b->rows < BATCH;
+        if (b->choice != NULL && b->choice->n + BATCH > CHOICE_MAX)
+            TRY(take_choice(cx, b));
         at->looked_at += (int64_t)b->rows;
         at->position = end ? to : position_of(g->r.epoch, b->next);
     }
@@ -471,6 +620,8 @@ pass(struct cx *cx, struct batch *b, int64_t budget_us, struct erase_place *at)
     if (at->total == 0)
         TRY(count_all(cx, b->s, at));
     b->a = arena_create("audit.erase", BATCH_ARENA);
+    if (b->choice != NULL)
+        b->choice->v = arena_array(cx->arena, struct hit, CHOICE_MAX);
     while (e == OK && at->log < 2 && clock_monotonic() < deadline) {
         bool end = false;
         b->log = erase_log(b->s, at->log);
@@ -480,6 +631,8 @@ pass(struct cx *cx, struct batch *b, int64_t budget_us, struct erase_place *at)
             at->position = 0;
         }
     }
+    if (e == OK && b->choice != NULL)
+        e = take_choice(cx, b);
     at->done = e == OK && at->log == 2;
     arena_free(b->a);
     return e;
@@ -505,6 +658,7 @@ erase_events(struct cx *cx, const struct erase_subject *s, int64_t budget_us,
     if (at->log == 0 && at->position == 0)
         TRY(audit_move_out(cx->app)); /* what the tail still holds */
     b->s = s;
+    b->choice = arena_new(cx->arena, struct choice);
     b->at = cx->now;
     return pass(cx, b, budget_us, at);
 }

@@ -26,13 +26,15 @@ struct erase_words {
 /* By what he is known. E-mail addresses, names and texts are case-folded (utf8_fold). */
 struct erase_subject {
     int64_t tenant_id; /* whose log; the instance's is looked through by cuid and address only */
-    struct erase_words cuids;  /* of his accounts */
-    struct erase_words emails; /* his addresses: matched as whole addresses */
-    struct erase_words names;  /* "first last", as they were: matched as whole words */
-    struct erase_words texts;  /* what else gives him away, as asked for: matched anywhere */
-    struct erase_words others; /* cuids of other people who bear one of the names */
-    struct str person;         /* the pseudonym that stays, ERASED_PERSON_LEN hex digits */
-    struct str request;        /* cuid of the request */
+    struct erase_words cuids;         /* of his accounts */
+    struct erase_words emails;        /* his addresses: matched as whole addresses */
+    struct erase_words names;         /* "first last", as they were: matched as whole words */
+    struct erase_words texts;         /* what else gives him away, as asked for: matched anywhere */
+    struct erase_words others;        /* cuids of other people who bear one of the names */
+    struct str person;                /* the pseudonym that stays, ERASED_PERSON_LEN hex digits */
+    struct str request;               /* cuid of the request */
+    const struct audit_change *facts; /* told again with each choice: custody_facts() */
+    size_t n_facts;
 };
 #define ERASED_PERSON_LEN 10
 #define ERASE_PART_MIN    4 /* bytes of a part of a name that is looked for in queries */
@@ -62,7 +64,8 @@ struct erase_place {
  * and the cuids of those with one of the addresses. *grew: something was added. */
 MUST_CHECK enum err erase_learn(struct cx *cx, struct erase_subject *s, int64_t budget_us,
                                 struct erase_place *at, bool *grew);
-/* Second pass: erases. */
+/* Second pass: erases. Before anything of an event goes, an event ErasureRowsChosen in the workspace's
+ * log says which are taken, so that what was taken without one can be told. */
 MUST_CHECK enum err erase_events(struct cx *cx, const struct erase_subject *s, int64_t budget_us,
                                  struct erase_place *at);
 /* Third pass: makes the chunks of the text index again that hold events of the request.

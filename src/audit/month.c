@@ -1,5 +1,6 @@
 /* The window of the log and the month end: the running month and the kept whole months before it
  * are shown and kept; what falls out is recorded as expired and then dropped, whole. */
+#include "audit/custody.h"
 #include "audit/priv.h"
 
 #include <time.h>
@@ -127,9 +128,14 @@ struct expiry {
     int32_t month;
     struct region *g;
     struct digest *d;
+    struct custody *c; /* of each log, before */
     size_t n;
-    bool done_before;
+    bool done_before; /* by a row, which is believed when the log says the same */
+    bool told;        /* by the log */
 };
+
+#define RANGE_CHANGES 5
+#define FACTS_MAX     900 /* of a record's 1,024 changes */
 
 static const struct sql was_recorded = SQL_READ("SELECT count(*) FROM audit_drop WHERE month = $1");
 static const struct sql put_drop =
@@ -142,12 +148,15 @@ record_one(struct cx *cx, const struct expiry *x, size_t i)
     struct str month =
         arena_fmt(cx->arena, "%04d-%02d", (int)(x->month / 12), (int)(x->month % 12 + 1));
     struct str hex = hex_in(cx->arena, sha256_str(&x->d[i].sum));
-    struct audit_change range[] = {
+    const struct audit_change range[RANGE_CHANGES] = {
         {S("month"), month, STR_NULL},
         {S("count"), arena_fmt(cx->arena, "%lld", (long long)(r->next - r->first)), STR_NULL},
         {S("first index"), arena_fmt(cx->arena, "%lld", (long long)r->first), STR_NULL},
         {S("last index"), arena_fmt(cx->arena, "%lld", (long long)(r->next - 1)), STR_NULL},
         {S("digest"), hex, STR_NULL}};
+    struct audit_change *changes =
+        arena_array(cx->arena, struct audit_change, RANGE_CHANGES + FACTS_MAX);
+    memcpy(changes, range, sizeof range);
     struct audit_entry e = {
         .event = EV_AUDIT_SEGMENT_DROPPED,
         .instance = r->tenant_id == INSTANCE_LOG,
@@ -156,8 +165,10 @@ record_one(struct cx *cx, const struct expiry *x, size_t i)
         .text = arena_fmt(cx->arena, "The events of %.*s expired: %lld events, index %lld to %lld.",
                           STR_ARG(month), (long long)(r->next - r->first), (long long)r->first,
                           (long long)(r->next - 1)),
-        .changes = range,
-        .n_changes = 5};
+        .changes = changes,
+        .n_changes =
+            RANGE_CHANGES + custody_facts(&x->c[i], cx->arena, month_ordinal_start(x->month + 1),
+                                          changes + RANGE_CHANGES, FACTS_MAX)};
     return audit_record(cx, &e, NULL);
 }
 
@@ -173,13 +184,13 @@ record_expiry(struct cx *cx, void *arg)
         return ERR_CONFLICT;
     TRY(db_query_int(cx->tx, &was_recorded, ARGS(V_INT(x->month)), &n));
     x->done_before = n > 0;
-    if (n > 0)
+    if (n > 0 && x->told)
         return OK;
     for (size_t i = 0; i < x->n; i++) {
         TRY(take_tenant(cx, x->g[i].r.tenant_id));
         TRY(record_one(cx, x, i));
     }
-    if (x->n == 0) /* nothing to say, nothing to note */
+    if (x->n == 0 || x->done_before) /* nothing to say, nothing to note */
         return OK;
     return db_exec(cx->tx, &put_drop, ARGS(V_INT(x->month), V_INT(cx->now)), NULL);
 }
@@ -198,6 +209,21 @@ digests(struct audit *au, struct arena *a, struct expiry *x)
     return e;
 }
 
+/* What each log says before it loses the month, so that it can say it again. */
+static enum err
+read_custody(struct cx *cx, struct expiry *x)
+{
+    x->c = arena_array(cx->arena, struct custody, x->n + 1);
+    TRY(mover_drain(x->au));
+    TRY(mover_trim(x->au)); /* what is moved is read with its place and time */
+    for (size_t i = 0; i < x->n; i++) {
+        TRY(custody_read(cx, x->g[i].r.tenant_id, &x->c[i]));
+        for (size_t k = 0; k < x->c[i].n_dropped; k++)
+            x->told = x->told || x->c[i].dropped[k] == x->month;
+    }
+    return OK;
+}
+
 /* Recorded, moved, dropped, in this order: a crash between any two is taken up again. */
 static enum err
 expire(struct audit *au, int32_t month)
@@ -208,6 +234,8 @@ expire(struct audit *au, int32_t month)
     enum err e = regions_in(au, a, month, &x.g, &x.n);
     if (e == OK)
         e = digests(au, a, &x);
+    if (e == OK)
+        e = read_custody(&cx, &x);
     if (e == OK)
         e = cx_write(&cx, record_expiry, &x);
     if (e == OK)
@@ -233,6 +261,90 @@ expired(int32_t month, int64_t since)
     return month < month_ordinal(since);
 }
 
+/* ---- what the log itself says about it ---- */
+
+/* All logs of the months that are kept, each once. */
+static enum err
+logs_kept(struct audit *au, struct arena *a, int64_t **out, size_t *n)
+{
+    int32_t *months = NULL;
+    size_t n_months = 0, cap = 0;
+    int64_t *v = NULL;
+    *n = 0;
+    TRY(segment_months(au, a, &months, &n_months));
+    for (size_t i = 0; i < n_months; i++) {
+        struct region *g = NULL;
+        size_t k = 0;
+        TRY(regions_in(au, a, months[i], &g, &k));
+        for (size_t j = 0; j < k; j++) {
+            bool known = false;
+            for (size_t m = 0; m < *n && !known; m++)
+                known = v[m] == g[j].r.tenant_id;
+            if (known)
+                continue;
+            if (*n == cap) {
+                int64_t *w = arena_array(a, int64_t, cap = cap ? cap * 2 : 64);
+                if (*n > 0)
+                    memcpy(w, v, *n * sizeof *w);
+                v = w;
+            }
+            v[(*n)++] = g[j].r.tenant_id;
+        }
+    }
+    *out = v;
+    return OK;
+}
+
+/* The window's beginning by the log of the first workspace; the tables say no less, or are not believed. */
+static struct str
+why_not(struct audit *au, struct arena *a, const struct custody *c, int32_t month)
+{
+    const struct custody_hold *h = custody_standing(c);
+    int64_t since = month_start(app_now(au->app), (int)-c->months.n);
+    if (h != NULL)
+        return arena_fmt(a,
+                         "No month of the audit log expires: by event %lld of workspace %lld the "
+                         "legal hold %.*s stands, and the table of holds does not say so",
+                         (long long)custody_index(h->index), (long long)c->tenant_id,
+                         STR_ARG(h->cuid));
+    if (c->clock_held)
+        return arena_fmt(a,
+                         "No month of the audit log expires: by event %lld of the installation's "
+                         "log the clock stepped, and nobody has confirmed it",
+                         (long long)custody_index(c->clock_index));
+    if (c->tenant_id == 0 && !expired(month, since))
+        return arena_fmt(a,
+                         "The month %04d-%02d of the audit log does not expire: by the log %lld "
+                         "whole months are kept, and the setting says less",
+                         (int)(month / 12), (int)(month % 12 + 1), (long long)c->months.n);
+    return STR_NULL;
+}
+
+/* Rows of tables alone let no month go: what the log says stands in the way as well. */
+static bool
+log_allows(struct audit *au, int32_t month)
+{
+    struct arena *a = arena_create("audit.custody", MONTH_ARENA);
+    struct cx cx = cx_system(au->app, a, "Audit log", NULL);
+    struct str why = STR_NULL;
+    int64_t *logs = NULL;
+    size_t n = 0;
+    enum err e = logs_kept(au, a, &logs, &n);
+    for (size_t i = 0; i < n && e == OK && str_is_null(why); i++) {
+        struct custody c = {0};
+        e = custody_read(&cx, logs[i], &c);
+        if (e == OK)
+            why = why_not(au, a, &c, month);
+    }
+    if (e != OK)
+        log_error("audit.month", LOG_STR("why", S("what the log says of holds can not be read")),
+                  LOG_STR("store", db_last_error()));
+    if (!str_is_null(why))
+        custody_refuse(&cx, why);
+    arena_free(a);
+    return e == OK && str_is_null(why);
+}
+
 void
 month_check(struct audit *au)
 {
@@ -250,7 +362,7 @@ month_check(struct audit *au)
     audit_window(au->app, app_now(au->app), &since, &next);
     if (segment_months(au, a, &months, &n) == OK)
         for (size_t i = 0; i < n && expired(months[i], since); i++)
-            if (expire(au, months[i]) != OK)
+            if (!log_allows(au, months[i]) || expire(au, months[i]) != OK)
                 break;
     arena_free(a);
 }

@@ -19,6 +19,7 @@
 #define INSTANCE_LOG INT64_C(-1)
 #define EPOCH_SHIFT                                                                                \
     40 /* a thousand thousand million events an epoch; stays below 2^53 for 8,192 epochs */
+#define REFUSALS   16   /* that were told, remembered by a process */
 #define MOVE_BATCH 1024 /* events of one move: bounds the segment's transaction to some 20 ms */
 
 /* Names of advisory locks (any constant unlike the others'). */
@@ -146,6 +147,7 @@ struct audit {
     atomic_llong n_caught;   /* how many of them the mover has left behind it */
     atomic_bool forked;      /* this server has signed another log: it signs nothing */
     atomic_bool writable;
+    uint64_t refused[REFUSALS]; /* hashes of what custody_refuse() told; under `lock` */
 };
 
 static inline int64_t

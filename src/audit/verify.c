@@ -206,10 +206,12 @@ run(struct verify *v)
     if (!v->o->one)
         verify_guards(v);
     walk_all(v);
-    if (v->o->deep && !v->o->one && !v->res->stopped) {
+    if (v->o->deep && !v->res->stopped) {
+        verify_custody(v);
         verify_erasures(v);
-        verify_files(v);
     }
+    if (v->o->deep && !v->o->one && !v->res->stopped)
+        verify_files(v);
     return OK;
 }
 

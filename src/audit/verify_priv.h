@@ -105,7 +105,14 @@ void verify_kept(struct verify *v, const struct vlog *l);
 /* ---- verify_guard.c ---- */
 void verify_guards(struct verify *v);
 
+/* ---- verify_custody.c: deep ---- */
+/* Holds, retention, requests to erase and the clock's hold: the tables against the log. */
+void verify_custody(struct verify *v);
+/* The logs that are asked for: of workspaces, by number, and AUDIT_INSTANCE. */
+size_t verify_custody_logs(struct verify *v, int64_t **out);
+
 /* ---- verify_erasure.c: deep ---- */
+/* Erasure rows against what the log says was chosen. */
 void verify_erasures(struct verify *v);
 
 /* ---- verify_walk.c ---- */

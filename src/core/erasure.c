@@ -116,6 +116,7 @@ erasure_seal(struct cx *cx, const struct erase_subject *who)
     put_words(&w, "emails", &who->emails);
     put_words(&w, "names", &who->names);
     put_words(&w, "texts", &who->texts);
+    json_kv_str(&w, "request", who->request); /* no other request's row opens it */
     json_end_object(&w);
     return base64url_in(cx->arena, keys_seal(cx->arena, cx->app->keys, buf_view(b)));
 }
@@ -148,6 +149,9 @@ erasure_subject(struct cx *cx, const struct erasure *e, struct erase_subject *ou
         return fail(cx, ERR_CONFLICT,
                     "The request can not be opened: it was made with other keys. Cancel it and ask "
                     "again");
+    if (!json_is(json_get(o, S("request")), JSON_STRING) ||
+        !str_eq(json_get(o, S("request"))->text, e->cuid))
+        return fail(cx, ERR_CONFLICT, "The request holds the person of another one");
     get_words(cx, o, "cuids", &s.cuids);
     get_words(cx, o, "emails", &s.emails);
     get_words(cx, o, "names", &s.names);
@@ -497,8 +501,8 @@ erasure_cancel(struct cx *cx, struct str cuid, struct erasure *out)
 /* ---- what was delayed ---- */
 
 struct due {
-    struct str cuid;
-    int64_t asked_by;
+    struct str cuid, person;
+    int64_t asked_by, asked_at;
     bool found;
 };
 
@@ -506,7 +510,8 @@ static enum err
 read_due(struct cx *cx, void *arg)
 {
     static const struct sql q =
-        SQL_READ("SELECT e.tenant_id, t.cuid, e.cuid, e.asked_by FROM audit_erasure_request e"
+        SQL_READ("SELECT e.tenant_id, t.cuid, e.cuid, e.asked_by, e.person, e.asked_at"
+                 " FROM audit_erasure_request e"
                  " JOIN tenant t ON t.tenant_id = e.tenant_id WHERE e.state = 'delayed'"
                  " AND e.due_at <= $1 AND NOT EXISTS (SELECT 1 FROM audit_hold h"
                  " WHERE h.tenant_id = e.tenant_id AND h.ended_at IS NULL) ORDER BY e.due_at"
@@ -522,8 +527,29 @@ read_due(struct cx *cx, void *arg)
     cx->tenant = (struct tenant_ref){true, db_int(r, 0), db_text_keep(r, 1)};
     d->cuid = db_text_keep(r, 2);
     d->asked_by = db_int(r, 3);
+    d->person = db_text_keep(r, 4);
+    d->asked_at = db_int(r, 5);
     db_rows_end(r);
     return OK;
+}
+
+/* Seven days after it was asked for by the log, not by the row. */
+static enum err
+days_have_passed(struct cx *cx, const struct due *d)
+{
+    const struct custody_request *q;
+    struct custody c;
+
+    TRY(custody_read(cx, cx->tenant.id, &c));
+    q = custody_request_of(&c, d->cuid, d->person, d->asked_at);
+    if (q && q->asked_by.kind == ACTOR_USER && q->closed_logged == 0 && !custody_standing(&c) &&
+        q->asked_at + ERASURE_DELAY_US <= cx->now)
+        return OK;
+    custody_refuse(cx, arena_fmt(cx->arena,
+                                 "The erasure %.*s does not begin: the log does not say that it "
+                                 "was asked for seven days ago, and that no legal hold stands",
+                                 STR_ARG(d->cuid)));
+    return ERR_CONFLICT;
 }
 
 /* Somebody who could approve has come meanwhile: then he decides. */
@@ -590,7 +616,7 @@ erasure_tick(struct cx *cx)
 
     if (!audit_drops_held(cx->app)) /* after a step of the clock seven days may not have passed */
         e = cx_read(cx, read_due, &d);
-    if (e == OK && d.found)
+    if (e == OK && d.found && days_have_passed(cx, &d) == OK)
         e = cx_write(cx, begin_due, &d);
     if (e == OK)
         e = cx_read(cx, any_lost, &lost);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "audit/custody.h"
 #include "audit/erase.h"
 #include "run/cx.h"
 #include "run/jobs.h"
@@ -21,7 +22,7 @@
 #define ERASURE_TEXTS_MAX  16
 #define ERASURE_TEXT_MIN   4 /* bytes: shorter ones would take half the log along */
 #define ERASURE_TEXT_MAX   200
-#define ERASURE_DELAY_US   (7 * USEC_PER_DAY)
+#define ERASURE_DELAY_US   CUSTODY_DELAY_US
 #define ERASURE_LIST_MAX   200
 
 /* What a running one does; the numbers are stored. */
@@ -70,7 +71,8 @@ MUST_CHECK enum err erasure_subject(struct cx *cx, const struct erasure *e,
 
 /* ---- running: own transactions ---- */
 
-/* Goes on with a running one for about that long; *more: it is not finished. */
+/* Goes on with a running one for about that long; *more: it is not finished. What the row says is done only
+ * when the log says that it was asked for and approved; else it is refused (word "unrecorded"). */
 MUST_CHECK enum err erasure_run(struct cx *cx, struct str cuid, int64_t budget_us, bool *more);
 /* A periodic process: begins what was delayed and is due, and takes up what a crash left without a job. */
 MUST_CHECK enum err erasure_tick(struct cx *cx);

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "codec/hash.h"
 #include "codec/json.h"
 #include "core/hold.h"
 #include "core/trail.h"
@@ -20,6 +21,7 @@
 #define COPIES_MAX   200
 #define NAMED_MAX    50
 #define RESULT_MAX   ((size_t)1 << 20)
+#define FACTS_MAX    8    /* of what the log tells again (custody_facts) */
 #define RANGES_BYTES 1900 /* of the index ranges in the event; the request keeps all */
 
 struct run {
@@ -396,6 +398,14 @@ ranges_text(struct cx *cx, const struct erase_summary *s)
     return b->n ? buf_view(b) : S("");
 }
 
+static struct str
+digest_of(struct cx *cx, struct str text)
+{
+    struct sha256 h = sha256_of(text);
+
+    return hex_in(cx->arena, sha256_str(&h));
+}
+
 static enum err
 record_erased(struct cx *cx, void *arg)
 {
@@ -415,6 +425,7 @@ record_erased(struct cx *cx, void *arg)
     trail_note(cx, &t, S("asked by"), STR_NULL, r->e.asked_by_name);
     trail_note(cx, &t, S("approved by"), STR_NULL, r->e.approved_by_name);
     trail_note(cx, &t, S("request"), STR_NULL, r->e.cuid);
+    trail_note(cx, &t, S("result"), STR_NULL, digest_of(cx, r->e.result));
     e.text = arena_fmt(cx->arena,
                        "A person was erased from the audit log: the personal part of %lld events "
                        "was removed (%.*s)",
@@ -497,16 +508,57 @@ may_begin(struct cx *cx, void *arg)
 }
 
 static enum err
-run_passes(struct cx *cx, struct run *r, int64_t deadline)
+holds_stand(struct cx *cx, const struct run *r)
 {
     int64_t holds = 0;
 
+    if (r->e.step > ERASURE_EVENTS || r->at.position != 0 || r->at.log != 0)
+        return OK;
+    TRY(cx_read(cx, may_begin, &holds));
+    return holds == 0 ? OK : fail_word(cx, ERR_CONFLICT, S("legal_hold"), "A legal hold stands");
+}
+
+/* ---- what the log says of it ---- */
+
+static enum err
+refuse(struct cx *cx, const struct run *r, const char *why)
+{
+    custody_refuse(cx, arena_fmt(cx->arena, "The erasure %.*s is not carried out: %s",
+                                 STR_ARG(r->e.cuid), why));
+    return fail_word(cx, ERR_CONFLICT, S("unrecorded"), "The erasure is not carried out: %s", why);
+}
+
+/* A row alone erases nobody: it was asked for, approved and not told as done yet by the log, and is where
+ * its row says. */
+static enum err
+log_allows(struct cx *cx, struct run *r)
+{
+    const struct custody_request *q;
+    struct audit_change *facts = arena_array(cx->arena, struct audit_change, FACTS_MAX);
+    struct custody c;
+
+    TRY(custody_read(cx, cx->tenant.id, &c));
+    q = custody_request_of(&c, r->e.cuid, r->e.person, r->e.asked_at);
+    if (!q || !str_eq(q->person, r->e.person))
+        return refuse(cx, r, "the log holds no such request");
+    if (!custody_is_approved(q))
+        return refuse(cx, r,
+                      "the log holds neither the approval of a second administrator nor seven "
+                      "days of waiting");
+    if ((r->e.step == ERASURE_SCRUB) != (q->told_at != 0))
+        return refuse(cx, r, "the log does not say what its row says of how far it is");
+    if (q->told_at == 0 && q->n_choices == 0 && custody_standing(&c))
+        return refuse(cx, r, "by the log a legal hold stands, which its table does not say");
+    r->who.n_facts = custody_facts(&c, cx->arena, INT64_MAX, facts, FACTS_MAX);
+    r->who.facts = facts;
+    return OK;
+}
+
+static enum err
+run_passes(struct cx *cx, struct run *r, int64_t deadline)
+{
     while (r->e.step != ERASURE_FINISHED && clock_monotonic() < deadline) {
-        if (r->e.step <= ERASURE_EVENTS && r->at.position == 0 && r->at.log == 0) {
-            TRY(cx_read(cx, may_begin, &holds));
-            if (holds > 0)
-                return fail_word(cx, ERR_CONFLICT, S("legal_hold"), "A legal hold stands");
-        }
+        TRY(holds_stand(cx, r));
         TRY(one_pass(cx, r));
         cx->now = app_now(cx->app);
         if (r->e.step != ERASURE_FINISHED)
@@ -526,7 +578,11 @@ erasure_run(struct cx *cx, struct str cuid, int64_t budget_us, bool *more)
     TRY(cx_read(cx, load, r));
     if (!str_eq(r->e.state, S("running")))
         return OK;
-    e = run_passes(cx, r, clock_monotonic() + budget_us);
+    e = holds_stand(cx, r);
+    if (e == OK)
+        e = log_allows(cx, r);
+    if (e == OK)
+        e = run_passes(cx, r, clock_monotonic() + budget_us);
     *more = r->e.step != ERASURE_FINISHED;
     return e;
 }
@@ -552,7 +608,8 @@ run_job(struct cx *cx, struct str args)
     struct again next = {args, 0};
     bool more = false;
     enum err e = erasure_run(cx, args, SLICE_US, &more);
-    bool held = str_eq(cx->failure.word, S("legal_hold"));
+    bool held =
+        str_eq(cx->failure.word, S("legal_hold")) || str_eq(cx->failure.word, S("unrecorded"));
 
     if (e != OK && e != ERR_CONFLICT)
         log_warn("erasure.failed", LOG_STR("request", args), LOG_STR("why", cx->failure.message),

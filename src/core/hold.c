@@ -22,6 +22,8 @@ record(struct cx *cx, enum event ev, const struct hold *h, const char *what, str
 
     trail_note(cx, &changes, S("reason"), STR_NULL, h->reason);
     trail_note(cx, &changes, S("until"), STR_NULL, date_of(cx, h->until));
+    if (ev == EV_HOLD_PLACED)
+        trail_note(cx, &changes, S("kept from"), STR_NULL, time_iso(cx->arena, h->kept_from));
     if (!str_is_null(more))
         trail_note(cx, &changes, S("released because"), STR_NULL, more);
     e.text = arena_fmt(cx->arena, "%.*s %s a legal hold on the audit log: %.*s", STR_ARG(who), what,

@@ -191,6 +191,24 @@ take_first(struct cx *cx, void *arg)
     return OK;
 }
 
+/* The row alone lowers nothing: the log must say that just this was announced, thirty days ago. */
+static bool
+log_allows(struct cx *cx, const struct retention *now)
+{
+    struct custody c;
+    enum err e = custody_read(cx, FIRST_TENANT, &c);
+
+    if (e == OK && c.pending && c.notice.at + RETENTION_NOTICE_US <= cx->now &&
+        (c.notice.months == 0 || c.notice.months == now->pending))
+        return true;
+    if (e == OK)
+        custody_refuse(cx, arena_fmt(cx->arena,
+                                     "The audit log is not kept for %lld whole months only: the "
+                                     "log does not say that this was announced thirty days ago",
+                                     (long long)now->pending));
+    return false;
+}
+
 /* The clock may have stepped: nothing that shortens the log happens until somebody says it is right. */
 static enum err
 apply_due(struct cx *cx)
@@ -203,7 +221,7 @@ apply_due(struct cx *cx)
     if (now.pending == 0 || now.effective_at > cx->now || audit_drops_held(cx->app))
         return OK;
     e = cx_read(cx, take_first, NULL);
-    if (e == OK)
+    if (e == OK && log_allows(cx, &now))
         e = cx_write(cx, make_it_hold, &now);
     cx->tenant = before;
     return e;

@@ -7,12 +7,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "audit/audit.h"
+#include "audit/custody.h"
 #include "run/cx.h"
 
 #define RETENTION_MIN       4 /* whole months beside the running one: never under 120 days */
 #define RETENTION_MAX       120
-#define RETENTION_NOTICE_US (30 * USEC_PER_DAY)
+#define RETENTION_NOTICE_US CUSTODY_NOTICE_US
 
 struct retention {
     int64_t months;  /* kept now */
@@ -29,8 +29,8 @@ MUST_CHECK enum err retention_get(struct cx *cx, struct retention *out);
 MUST_CHECK enum err retention_set(struct cx *cx, int64_t months, enum retention_step *step);
 /* Inside cx->tx: takes an announced lowering back; *was is what it would have been. */
 MUST_CHECK enum err retention_cancel(struct cx *cx, int64_t *was);
-/* A periodic process, own transactions: makes an announced lowering hold when its day has come, ends
- * holds, and takes over what other servers have changed. */
+/* A periodic process, own transactions: makes an announced lowering hold when its day has come and the
+ * log itself says that it was announced, ends holds, and takes over what other servers have changed. */
 MUST_CHECK enum err retention_tick(struct cx *cx);
 
 #endif

@@ -3,6 +3,7 @@
  * through by tests/api/erasure.test.mjs. */
 #include "support.h"
 
+#include "audit/verify.h"
 #include "core/erasure.h"
 #include "core/hold.h"
 #include "run/keys.h"
@@ -244,6 +245,59 @@ leaves(void)
     return c;
 }
 
+/* ---- what the verifier says ---- */
+
+static struct buf *said;
+
+static void
+tell(void *arg, const struct verify_finding *f)
+{
+    (void)arg;
+    buf_fmt(said, "%.*s #%lld: %.*s (%.*s/%.*s)\n", STR_ARG(f->origin), (long long)f->index,
+            STR_ARG(f->what), STR_ARG(f->expected), STR_ARG(f->found));
+}
+
+static int64_t
+findings(void)
+{
+    struct cx cx = as_process();
+    struct verify_result res = {0};
+    struct verify_options o = {.deep = true, .tell = tell};
+    cx.arena = arena_create("test.verify", (size_t)1 << 30);
+    said = buf_in(t.a, (size_t)1 << 20);
+    assert_int_equal(audit_verify(&cx, &o, &res), OK);
+    arena_free(cx.arena);
+    return res.findings;
+}
+
+static void
+assert_sound(void)
+{
+    if (findings() != 0)
+        fail_msg("%.*s", STR_ARG(buf_view(said)));
+}
+
+static void
+assert_told(const char *what)
+{
+    if (findings() == 0 || !str_contains(buf_view(said), str_of(what)))
+        fail_msg("\"%s\" was not told: %.*s", what, STR_ARG(buf_view(said)));
+}
+
+/* Behind the log's back, where the main store or the running month's events are. */
+static void
+plant(bool in_month, const char *text)
+{
+    struct segment *s = NULL;
+    if (in_month && t.kind == DB_SQLITE)
+        s = segment_pin(t.app.audit, month_ordinal(t.app.simulated_now));
+    char *copy = arena_array(t.a, char, strlen(text) + 1);
+    memcpy(copy, text, strlen(text));
+    if (db_write(s ? s->db : t.app.db, t.a, script, copy) != OK)
+        fail_msg("%s: %.*s", text, STR_ARG(db_last_error()));
+    segment_unpin(t.app.audit, s);
+}
+
 /* ---- tests ---- */
 
 static void
@@ -300,7 +354,9 @@ her_events_go_and_nobody_elses(void **state)
         assert_true(str_eq(hers.events[i].actor_name, label) ||
                     str_eq(hers.events[i].target_name, label));
     }
-    assert_int_equal(hits(arena_cstr(t.a, erased_label(t.a, a.e.person))), (size_t)erased + 3);
+    size_t telling = 3 + (size_t)events(EV_ERASURE_CHOSEN); /* asked, approved, chosen, erased */
+    assert_int_equal(hits(arena_cstr(t.a, erased_label(t.a, a.e.person))),
+                     (size_t)erased + telling);
 }
 
 static void
@@ -328,6 +384,7 @@ two_people_of_one_event(void **state)
                         str_eq(p.events[i].target_name, erased_label(t.a, f.e.person)));
     assert_true(both);
     (void)leaves();
+    assert_sound();
 }
 
 struct many {
@@ -415,6 +472,7 @@ a_fault_after_any_step_is_taken_up_again(void **state)
         failed = atomic_load(&t.app.audit->fail_step) == 0;
         atomic_store(&t.app.audit->fail_step, 0);
         assert_int_equal(e == OK, !failed);
+        assert_sound(); /* half done, it is lawful all the same */
         if (n % 2) {
             restart();
             equip();
@@ -424,6 +482,7 @@ a_fault_after_any_step_is_taken_up_again(void **state)
         assert_int_equal(events(EV_PERSON_ERASED), 1);
         assert_int_equal(hits("evans@example"), 0);
         assert_true(leaves().erased >= 4);
+        assert_sound();
         assert_true(n < 100);
     }
     assert_true(n > 5);
@@ -558,13 +617,182 @@ a_lost_job_is_queued_again(void **state)
     assert_int_equal(ask(t.app.db, "SELECT count(*) FROM job WHERE kind = 'erasure'"), 1);
 }
 
+/* ---- what the log must say ---- */
+
+/* An event of the newest that is whole, taken away as an erasure would. */
+static void
+take_away(const struct asking *a)
+{
+    const char *month = t.kind == DB_POSTGRES ? "month, " : "";
+    struct str text = arena_fmt(
+        t.a,
+        "INSERT INTO audit_erasure (%stenant_id, epoch, idx, person, part, request, inner_hash,"
+        " at) SELECT %stenant_id, epoch, idx, '%.*s', 1, '%.*s', salt, %lld FROM audit_personal"
+        " WHERE tenant_id = 0 AND idx = 1;"
+        "DELETE FROM audit_personal WHERE tenant_id = 0 AND idx = 1",
+        month, month, STR_ARG(a->e.person), STR_ARG(a->e.cuid), (long long)app_now(&t.app));
+    plant(true, text.p);
+}
+
+/* In the middle of a lawful erasure somebody adds an event of his own to it. */
+static void
+what_was_not_chosen_is_told_while_it_runs(void **state)
+{
+    bool more = false;
+    for (int i = 0; i < 3; i++)
+        say(&eve, NULL, "she acts");
+    delete_user(&eve);
+    struct asking a = approved();
+    atomic_store(&t.app.audit->fail_step, 2); /* chosen and said, not yet taken */
+    assert_int_not_equal(run_once(&a, &more), OK);
+    atomic_store(&t.app.audit->fail_step, 0);
+    assert_int_equal(events(EV_ERASURE_CHOSEN), 1);
+    assert_int_equal(leaves().erased, 0);
+    assert_sound();
+    take_away(&a);
+    assert_told("#1: the event is marked as erased by the request");
+    assert_told("which did not choose it");
+}
+
+static void
+a_row_alone_erases_nobody(void **state)
+{
+    struct asking a = HER;
+    struct cx cx;
+    bool more = false;
+    say(&eve, NULL, "she acts");
+    delete_user(&eve);
+    ask_as(&ada, &a, OK);
+    plant(false, "UPDATE audit_erasure_request SET state = 'running', approved_by = 2,"
+                 " approved_at = 1");
+    assert_int_equal(run_once(&a, &more), ERR_CONFLICT);
+    assert_int_equal(events(EV_ERASURE_CHOSEN), 0);
+    assert_int_equal(events(EV_AUDIT_DAMAGED), 1);
+    assert_int_equal(run_once(&a, &more), ERR_CONFLICT);
+    assert_int_equal(events(EV_AUDIT_DAMAGED), 1); /* told once */
+    assert_told("its state in the table is not what the event says (asked/running)");
+    plant(false, "UPDATE audit_erasure_request SET state = 'asked', approved_by = NULL,"
+                 " approved_at = NULL");
+    assert_sound();
+    cx = as_user(&ben, "ADMIN");
+    RUN(&cx, approve_body, &a, OK);
+    plant(false, "UPDATE audit_erasure_request SET step = 4"); /* it would be done, and is not */
+    assert_int_equal(run_once(&a, &more), ERR_CONFLICT);
+    plant(false, "UPDATE audit_erasure_request SET step = 0");
+    run_all(&a);
+    assert_sound();
+}
+
+/* By the log a hold stands; its row is gone. */
+static void
+a_hold_without_its_row_stops_an_erasure(void **state)
+{
+    bool more = false;
+    say(&eve, NULL, "she acts");
+    delete_user(&eve);
+    struct asking a = approved();
+    struct cx cx = as_user(&ada, "ADMIN");
+    RUN(&cx, hold_body, NULL, OK);
+    plant(false, "DELETE FROM audit_hold");
+    assert_int_equal(run_once(&a, &more), ERR_CONFLICT);
+    assert_true(hits("evans@example") > 0);
+    assert_int_equal(events(EV_ERASURE_CHOSEN), 0);
+    assert_told("is missing from its table");
+}
+
+/* Another request's sealed person in this one's row. */
+static void
+a_person_is_not_swapped_for_another(void **state)
+{
+    struct user finn = new_user("finn.fuchs@example.org", "Finn", "ADMIN");
+    bool more = false;
+    delete_user(&eve);
+    delete_user(&finn);
+    struct asking f = {
+        .subject = "finn.fuchs@example.org", .reason = "He asked", .ground = "Art. 17"};
+    ask_as(&ada, &f, OK);
+    struct asking a = approved();
+    plant(false, arena_fmt(t.a,
+                           "UPDATE audit_erasure_request SET subject = (SELECT subject FROM"
+                           " audit_erasure_request WHERE cuid = '%.*s') WHERE cuid = '%.*s'",
+                           STR_ARG(f.e.cuid), STR_ARG(a.e.cuid))
+                     .p);
+    assert_int_equal(run_once(&a, &more), ERR_CONFLICT);
+    assert_true(hits("finn.fuchs") > 0);
+}
+
+/* Who asked for an erasure, and who approved it, are erased themselves: what they did stays lawful. */
+static void
+those_who_decided_are_erased_later(void **state)
+{
+    struct user gil = new_user("gil@example.org", "Gil", "ADMIN");
+    struct user hal = new_user("hal@example.org", "Hal", "ADMIN");
+    say(&eve, NULL, "she acts");
+    delete_user(&eve);
+    struct asking a = HER;
+    ask_as(&gil, &a, OK);
+    struct cx cx = as_user(&hal, "ADMIN");
+    RUN(&cx, approve_body, &a, OK);
+    run_all(&a);
+    for (int i = 0; i < 2; i++) {
+        delete_user(i ? &hal : &gil);
+        struct asking b = {.subject = i ? "hal@example.org" : "gil@example.org",
+                           .reason = "Asked",
+                           .ground = "Art. 17"};
+        ask_as(&ada, &b, OK);
+        cx = as_user(&ben, "ADMIN");
+        RUN(&cx, approve_body, &b, OK);
+        run_all(&b);
+    }
+    struct audit_query q = query(tenant.id);
+    q.event = EV_PERSON_ERASED;
+    q.ascending = true;
+    assert_true(list(q).events[0].erased);
+    assert_sound();
+    take_away(&a);
+    assert_told("which did not choose it");
+}
+
+/* Asked for half a year ago, its month has expired since. */
+static void
+what_an_expired_month_said_is_said_again(void **state)
+{
+    struct asking a = HER;
+    say(&eve, NULL, "she acts");
+    delete_user(&eve);
+    ask_as(&ada, &a, OK);
+    for (int m = 1; m < 13; m++) { /* its restatement's month leaves, too */
+        t.app.simulated_now = month_start(DAY0, m) + USEC_PER_HOUR;
+        say(&ada, NULL, m == 9 ? "eve.evans@example.org again" : "a month passed");
+        month_end();
+        assert_sound();
+    }
+    assert_int_equal(events(EV_ERASURE_REQUESTED), 0);
+    struct cx cx = as_user(&ben, "ADMIN");
+    RUN(&cx, approve_body, &a, OK);
+    run_all(&a);
+    assert_int_equal(hits("evans@example"), 0);
+    assert_int_equal(events(EV_ERASURE_CHOSEN), 1);
+    assert_sound();
+    for (int m = 13; m < 20; m++) {
+        t.app.simulated_now = month_start(DAY0, m) + USEC_PER_HOUR;
+        say(&ada, NULL, "a month passed");
+        month_end();
+        assert_sound();
+    }
+}
+
 #define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_##kind##_people, end)
 #define ALL(kind)                                                                                  \
     ON(kind, her_events_go_and_nobody_elses), ON(kind, two_people_of_one_event),                   \
         ON(kind, the_text_index_forgets_her), ON(kind, a_fault_after_any_step_is_taken_up_again),  \
         ON(kind, who_may), ON(kind, alone_it_runs_after_seven_days),                               \
         ON(kind, somebody_who_came_meanwhile_decides), ON(kind, a_hold_stops_what_has_not_begun),  \
-        ON(kind, a_lost_job_is_queued_again)
+        ON(kind, a_lost_job_is_queued_again), ON(kind, what_was_not_chosen_is_told_while_it_runs), \
+        ON(kind, a_row_alone_erases_nobody), ON(kind, a_hold_without_its_row_stops_an_erasure),    \
+        ON(kind, a_person_is_not_swapped_for_another),                                             \
+        ON(kind, those_who_decided_are_erased_later),                                              \
+        ON(kind, what_an_expired_month_said_is_said_again)
 
 int
 main(void)

@@ -231,12 +231,125 @@ an_announcement_can_be_cancelled_and_is_ended_by_raising(void **state)
     assert_int_equal(events(EV_RETENTION_CANCELLED), 3);
 }
 
+/* ---- rows that no event stands behind ---- */
+
+static void
+plant(const char *text)
+{
+    char *copy = arena_array(t.a, char, strlen(text) + 1);
+    memcpy(copy, text, strlen(text));
+    assert_int_equal(db_write(t.app.db, t.a, script, copy), OK);
+}
+
+static void
+a_hold_whose_row_is_gone_keeps_its_months(void **state)
+{
+    struct placing a = {.reason = "Case 19/2026"};
+
+    pass_months(0, 1);
+    struct cx cx = as_user(&root, "ADMIN");
+    RUN(&cx, place, &a, OK);
+    plant("DELETE FROM audit_hold");
+    pass_months(1, 7);
+    assert_int_equal(months_there(), 7);
+    assert_int_equal(events(EV_AUDIT_SEGMENT_DROPPED), 0);
+    plant("INSERT INTO audit_hold (tenant_id, cuid, reason, kept_from, placed_by, placed_at,"
+          " ended_at) VALUES (0, 'cother', 'x', 1, 1, 1, 2)");
+    pass_months(7, 8);
+    assert_int_equal(months_there(), 8);
+}
+
+/* The setting's row says four months, the log says twelve. */
+static void
+a_setting_that_was_lowered_in_the_table_drops_nothing(void **state)
+{
+    int64_t twelve = 12;
+    struct cx cx = as_user(&root, "ADMIN");
+
+    RUN(&cx, set_months, &twelve, OK);
+    plant("UPDATE setting SET value = '4' WHERE name = 'audit.months_kept'");
+    pass_months(0, 8);
+    assert_int_equal(audit_months_kept(&t.app), 4);
+    assert_int_equal(months_there(), 8);
+    plant("UPDATE setting SET value = '12' WHERE name = 'audit.months_kept'");
+    pass_months(8, 14);
+    assert_int_equal(months_there(),
+                     13); /* and the event that said twelve has left with the first */
+    plant("UPDATE setting SET value = '4' WHERE name = 'audit.months_kept'");
+    pass_months(14, 16);
+    assert_int_equal(months_there(), 13);
+}
+
+static void
+a_month_is_not_gone_because_a_row_says_so(void **state)
+{
+    char text[128];
+
+    pass_months(0, 1);
+    snprintf(text, sizeof text, "INSERT INTO audit_drop (month, at) VALUES (%d, 1)",
+             (int)month_ordinal(DAY0));
+    plant(text);
+    pass_months(1, 6);
+    assert_int_equal(months_there(), 5);
+    assert_int_equal(events(EV_AUDIT_SEGMENT_DROPPED), 1); /* recorded all the same */
+}
+
+static void
+a_step_of_the_clock_whose_row_is_gone_keeps_the_months(void **state)
+{
+    struct cx cx = cx_system(&t.app, t.a, "Clock watch", NULL);
+    struct audit_entry e = {.event = EV_CLOCK_STEPPED,
+                            .instance = true,
+                            .target_kind = S("audit"),
+                            .target_id = S("held"),
+                            .text = S("The clock was set forward")};
+
+    pass_months(0, 1);
+    record(&cx, e);
+    move();
+    pass_months(1, 7);
+    assert_int_equal(months_there(), 7);
+}
+
+static void
+a_planted_announcement_lowers_nothing(void **state)
+{
+    int64_t twelve = 12, six = 6;
+    struct cx cx = as_user(&root, "ADMIN");
+
+    RUN(&cx, set_months, &twelve, OK);
+    plant("INSERT INTO audit_retention (tenant_id, months, asked_by, asked_at, effective_at)"
+          " VALUES (0, 4, 1, 1, 1)");
+    tick();
+    assert_int_equal(kept().months, 12);
+    assert_int_equal(events(EV_RETENTION_LOWERED), 0);
+    assert_int_equal(events(EV_AUDIT_DAMAGED), 1);
+    plant("DELETE FROM audit_retention");
+    cx = as_user(&root, "ADMIN");
+    RUN(&cx, set_months, &six, OK);
+    plant("UPDATE audit_retention SET effective_at = 1"); /* thirty days have not passed */
+    tick();
+    assert_int_equal(kept().months, 12);
+    plant("UPDATE audit_retention SET months = 4"); /* and another number was announced */
+    at(DAY0 + 31 * USEC_PER_DAY);
+    tick();
+    assert_int_equal(kept().months, 12);
+    plant("UPDATE audit_retention SET months = 6");
+    tick();
+    assert_int_equal(kept().months, 6);
+}
+
 #define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_##kind##_admin, end)
 #define ALL(kind)                                                                                  \
     ON(kind, nothing_leaves_while_a_hold_stands),                                                  \
         ON(kind, a_hold_placed_at_the_last_moment_counts), ON(kind, bad_holds_are_refused),        \
         ON(kind, longer_at_once_shorter_after_thirty_days),                                        \
-        ON(kind, an_announcement_can_be_cancelled_and_is_ended_by_raising)
+        ON(kind, an_announcement_can_be_cancelled_and_is_ended_by_raising),                        \
+        ON(kind, a_hold_whose_row_is_gone_keeps_its_months),                                       \
+        ON(kind, a_setting_that_was_lowered_in_the_table_drops_nothing),                           \
+        ON(kind, a_month_is_not_gone_because_a_row_says_so),                                       \
+        ON(kind, a_step_of_the_clock_whose_row_is_gone_keeps_the_months),                          \
+        ON(kind, a_planted_announcement_lowers_nothing)
 
 int
 main(void)
