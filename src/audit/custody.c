@@ -14,24 +14,10 @@ static const enum event types[] = {
 
 /* ---- lists ---- */
 
-void *
-custody_grow(struct arena *a, void *v, size_t n, size_t *cap, size_t size)
-{
-    if (n < *cap)
-        return v;
-    size_t more = *cap ? *cap * 2 : 16;
-    char *w = arena_array(a, char, more *size);
-    if (n > 0)
-        memcpy(w, v, n * size);
-    *cap = more;
-    return w;
-}
-
 static void
 breach(struct custody *c, const struct audit_event *e, struct str what)
 {
-    c->breaches =
-        custody_grow(c->a, c->breaches, c->n_breaches, &c->cap_breaches, sizeof *c->breaches);
+    arena_grow(c->a, c->breaches, c->n_breaches, &c->cap_breaches, 16);
     c->breaches[c->n_breaches++] = (struct custody_breach){e->index, what};
 }
 
@@ -87,7 +73,7 @@ hold_placed(struct custody *c, const struct audit_event *e)
 {
     if (find_hold(c, e->target_id) != NULL)
         return;
-    c->holds = custody_grow(c->a, c->holds, c->n_holds, &c->cap_holds, sizeof *c->holds);
+    arena_grow(c->a, c->holds, c->n_holds, &c->cap_holds, 16);
     c->holds[c->n_holds++] =
         (struct custody_hold){.cuid = e->target_id,
                               .placed_by = actor_of(e),
@@ -205,8 +191,7 @@ request_at(const struct custody *c, struct str person, int64_t logged)
 struct custody_request *
 custody_request_add(struct custody *c, struct str person)
 {
-    c->requests =
-        custody_grow(c->a, c->requests, c->n_requests, &c->cap_requests, sizeof *c->requests);
+    arena_grow(c->a, c->requests, c->n_requests, &c->cap_requests, 16);
     struct custody_request *q = &c->requests[c->n_requests++];
     *q = (struct custody_request){.person = person, .cuid = S(""), .events = -1};
     q->asked_index = q->approved_index = q->cancelled_index = q->told_index = -1;
@@ -321,7 +306,7 @@ chosen(struct custody *c, const struct audit_event *e)
     while (from < e->n_changes && !custody_is_rows(e->changes[from].field))
         from++;
     q->cuid = e->target_id;
-    q->choices = custody_grow(c->a, q->choices, q->n_choices, &q->cap_choices, sizeof *q->choices);
+    arena_grow(c->a, q->choices, q->n_choices, &q->cap_choices, 16);
     q->choices[q->n_choices++] = (struct custody_choice){
         .at = e->at, .index = e->index, .rows = e->changes + from, .n = e->n_changes - from};
 }
@@ -362,8 +347,7 @@ dropped(struct custody *c, const struct audit_event *e)
     (void)is_blanked(c, e); /* the month stands in the public part */
     if (name.n == 7 && str_int64(str_sub(name, 0, 4), &year) == OK &&
         str_int64(str_sub(name, 5, 2), &month) == OK) {
-        c->dropped =
-            custody_grow(c->a, c->dropped, c->n_dropped, &c->cap_dropped, sizeof *c->dropped);
+        arena_grow(c->a, c->dropped, c->n_dropped, &c->cap_dropped, 16);
         c->dropped[c->n_dropped++] = (int32_t)(year * 12 + month - 1);
     }
     if (h != NULL)
@@ -446,7 +430,7 @@ gather(void *arg, const struct audit_event *e)
         c[i] =
             (struct audit_change){copy(g->a, e->changes[i].field), copy(g->a, e->changes[i].before),
                                   copy(g->a, e->changes[i].after)};
-    g->v = custody_grow(g->a, g->v, g->n, &g->cap, sizeof *g->v);
+    arena_grow(g->a, g->v, g->n, &g->cap, 16);
     struct audit_event *k = &g->v[g->n++];
     *k = (struct audit_event){.index = e->index < 0 ? -1 : position_of(e->epoch, e->index),
                               .type = e->type,
@@ -492,7 +476,7 @@ read_moved(struct cx *cx, struct gathering *g)
         TRY(audit_walk_read(cx, g->tenant_id, positions, n, gather, &moved));
     }
     for (size_t i = 0; i < g->n; i++) {
-        moved.v = custody_grow(g->a, moved.v, moved.n, &moved.cap, sizeof *moved.v);
+        arena_grow(g->a, moved.v, moved.n, &moved.cap, 16);
         moved.v[moved.n++] = g->v[i];
     }
     g->v = moved.v;

@@ -2,7 +2,7 @@
  * to erase a person and which events they chose, steps of the clock. Worked out from events alone; the
  * tables audit_hold, audit_retention, audit_erasure_request, audit_erasure and audit_clock_hold are
  * only held against it (verify_custody.c, verify_erasure.c), and the server asks it before it drops a
- * month, lowers the retention or erases anything (doc/decisions/0011-custody.md).
+ * month, lowers the retention or erases anything (doc/decisions/0013-custody.md).
  *
  * It rests on the public parts of events, and on two kinds of events that name nobody and are therefore
  * never erased: AuditLogMonthExpired and ErasureRowsChosen. So an erasure of the administrator who

@@ -4,8 +4,6 @@
 
 #include "audit/custody.h"
 
-/* v with room for one more of `size` bytes. */
-void *custody_grow(struct arena *a, void *v, size_t n, size_t *cap, size_t size);
 /* A new request of the person, nothing known of it. */
 struct custody_request *custody_request_add(struct custody *c, struct str person);
 /* What the event tells again of events that have expired or may be erased. */

@@ -282,12 +282,7 @@ logs_kept(struct audit *au, struct arena *a, int64_t **out, size_t *n)
                 known = v[m] == g[j].r.tenant_id;
             if (known)
                 continue;
-            if (*n == cap) {
-                int64_t *w = arena_array(a, int64_t, cap = cap ? cap * 2 : 64);
-                if (*n > 0)
-                    memcpy(w, v, *n * sizeof *w);
-                v = w;
-            }
+            arena_grow(a, v, *n, &cap, 64);
             v[(*n)++] = g[j].r.tenant_id;
         }
     }

@@ -530,12 +530,7 @@ static void
 note_dropped(struct look *x, struct telling *t)
 {
     for (size_t i = 0; i < x->c.n_dropped; i++) {
-        if (t->n == t->cap) {
-            int32_t *w = arena_array(x->v->a, int32_t, t->cap = t->cap ? t->cap * 2 : 64);
-            if (t->n > 0)
-                memcpy(w, t->v, t->n * sizeof *w);
-            t->v = w;
-        }
+        arena_grow(x->v->a, t->v, t->n, &t->cap, 64);
         t->v[t->n++] = x->c.dropped[i];
     }
     if (x->c.oldest != INT64_MIN && x->c.oldest < t->oldest)

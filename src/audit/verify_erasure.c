@@ -77,14 +77,7 @@ by_place(const void *a, const void *b)
 static void
 choose(struct erasures *x, struct request *r, const struct chosen *one)
 {
-    if (r->n == r->cap) {
-        size_t cap = r->cap ? r->cap * 2 : 256;
-        struct chosen *w = arena_array(x->a, struct chosen, cap);
-        if (r->n > 0)
-            memcpy(w, r->v, r->n * sizeof *w);
-        r->v = w;
-        r->cap = cap;
-    }
+    arena_grow(x->a, r->v, r->n, &r->cap, 256);
     r->v[r->n++] = *one;
 }
 
@@ -113,14 +106,7 @@ read_rows(struct erasures *x, struct request *r, const struct custody_choice *k,
 static void
 add_request(struct erasures *x, const struct custody_request *q, int64_t tenant_id)
 {
-    if (x->n == x->cap) {
-        size_t cap = x->cap ? x->cap * 2 : 16;
-        struct request *w = arena_array(x->a, struct request, cap);
-        if (x->n > 0)
-            memcpy(w, x->r, x->n * sizeof *w);
-        x->r = w;
-        x->cap = cap;
-    }
+    arena_grow(x->a, x->r, x->n, &x->cap, 16);
     struct request *r = &x->r[x->n++];
     *r = (struct request){.q = q, .tenant_id = tenant_id};
     for (size_t i = 0; i < q->n_choices; i++)

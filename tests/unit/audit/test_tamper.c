@@ -1,5 +1,5 @@
-/* Random bytes of a SQLite store are changed, one at a time, and a child process reads the log: lists,
- * searches, export, proofs; and verifies it, deep. A change that alters anything that is read, or makes the store
+/* Random bytes of a SQLite store, with erased events, legal holds and an announced retention in it, are
+ * changed, one at a time, and a child process reads the log: lists, searches, export, proofs, holds; and verifies it, deep. A change that alters anything that is read, or makes the store
  * unreadable, must be found; a change that is not found must alter nothing. No change may crash or hang.
  *
  *   RECOUNT_LONG=1      10,000 changes, else 150
@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "audit/erase.h"
 #include "verify_support.h"
 
 #define FEW       150
@@ -76,6 +77,37 @@ read_proof(struct reading *r, int64_t tenant, struct str cuid)
     put(r, p.head.note);
 }
 
+/* Holds, the announced retention and requests to erase, as the pages show them: the columns that the log
+ * speaks of. */
+static const struct sql custody_rows[] = {
+    SQL_READ(
+        "SELECT tenant_id || '/' || cuid || '/' || reason || '/' || coalesce(until, 0) || '/' ||"
+        " kept_from || '/' || placed_at || '/' || coalesce(ended_at, 0) || '/' ||"
+        " coalesce(end_reason, '') FROM audit_hold ORDER BY 1"),
+    SQL_READ("SELECT tenant_id || '/' || months || '/' || asked_at || '/' || effective_at"
+             " FROM audit_retention ORDER BY 1"),
+    SQL_READ(
+        "SELECT tenant_id || '/' || cuid || '/' || state || '/' || person || '/' || reason || '/' ||"
+        " legal_ground || '/' || asked_at || '/' || coalesce(approved_at, 0) || '/' || events ||"
+        " '/' || result FROM audit_erasure_request ORDER BY 1"),
+    SQL_READ("SELECT id || '/' || at || '/' || moved FROM audit_clock_hold")};
+
+static enum err
+read_custody(struct db_tx *tx, void *arg)
+{
+    struct reading *r = arg;
+    for (size_t i = 0; i < sizeof custody_rows / sizeof custody_rows[0]; i++) {
+        struct db_rows *q = NULL;
+        enum err e;
+        TRY(db_query(tx, &custody_rows[i], NO_ARGS, &q));
+        while ((e = db_next(q)) == OK)
+            put(r, db_text(q, 0));
+        if (e != ERR_END)
+            return e;
+    }
+    return OK;
+}
+
 static struct str cuids[8]; /* of some events, from before */
 
 /* Everything the log is asked for, as one hash; null: something could not be read. */
@@ -115,6 +147,8 @@ read_all(struct arena *a)
     }
     for (size_t i = 0; i < sizeof cuids / sizeof cuids[0]; i++)
         read_proof(&r, i % 2 ? 3 : 0, cuids[i]);
+    if (db_read(t.app.db, a, read_custody, &r) != OK)
+        r.failed = true;
     return r.failed ? STR_NULL : sha256_end_hex(a, r.sum);
 }
 
@@ -239,6 +273,39 @@ change_byte(size_t file, int64_t at, uint8_t bits)
     return b;
 }
 
+/* Where rows lie that say what may leave the log: every third change aims at their neighbourhood. */
+static struct spot {
+    size_t file;
+    int64_t at;
+} spots[4096];
+static size_t n_spots;
+
+#define SPOT_BEFORE 60
+#define SPOT_BYTES  240
+
+static void
+find_spots(void)
+{
+    static const char *const words[] = {"crequest00000000000000001", "7F3A9C21B0", "chold1",
+                                        "chold2"};
+    for (size_t f = 0; f < n_files; f++) {
+        char *b = malloc((size_t)files[f].size);
+        int fd = open(files[f].path, O_RDONLY | O_CLOEXEC);
+        assert_non_null(b);
+        assert_int_equal(pread(fd, b, (size_t)files[f].size, 0), files[f].size);
+        close(fd);
+        for (size_t w = 0; w < sizeof words / sizeof words[0]; w++)
+            for (char *p = b; n_spots < sizeof spots / sizeof spots[0]; p++) {
+                p = memmem(p, (size_t)(b + files[f].size - p), words[w], strlen(words[w]));
+                if (p == NULL)
+                    break;
+                spots[n_spots++] = (struct spot){f, p - b};
+            }
+        free(b);
+    }
+    assert_true(n_spots > 20);
+}
+
 static uint64_t state;
 
 static uint64_t
@@ -251,7 +318,7 @@ next_random(void)
 }
 
 static void
-one_change(const struct seen *sound, int64_t *found, int64_t *harmless)
+one_change(const struct seen *sound, bool aimed, int64_t *found, int64_t *harmless)
 {
     int64_t at = (int64_t)(next_random() % (uint64_t)n_bytes);
     uint8_t bits = (uint8_t)(next_random() % 255 + 1);
@@ -259,6 +326,12 @@ one_change(const struct seen *sound, int64_t *found, int64_t *harmless)
     size_t file = 0;
     for (; at >= files[file].size; file++)
         at -= files[file].size;
+    if (aimed) {
+        const struct spot *s = &spots[next_random() % n_spots];
+        file = s->file;
+        at = s->at - SPOT_BEFORE + (int64_t)(next_random() % SPOT_BYTES);
+        at = at < 0 ? 0 : at < files[file].size ? at : files[file].size - 1;
+    }
     change_byte(file, at, bits);
     bool ended = in_child(&o);
     change_byte(file, at, bits);
@@ -273,6 +346,100 @@ one_change(const struct seen *sound, int64_t *found, int64_t *harmless)
     *(o.opened && o.findings == 0 ? harmless : found) += 1;
 }
 
+/* ---- somebody is erased, holds stand, a shorter retention is announced ---- */
+
+#define CAROL   S("cuser0000000000000000carol")
+#define PERSON  S("7F3A9C21B0")
+#define REQUEST S("crequest00000000000000001")
+
+static void
+write_rows(const char *sql)
+{
+    char *copy = arena_array(t.a, char, strlen(sql) + 1);
+    memcpy(copy, sql, strlen(sql));
+    db_set_commit_check(t.app.db, NULL);
+    if (db_write(t.app.db, t.a, script, copy) != OK)
+        fail_msg("%s: %.*s", sql, STR_ARG(db_last_error()));
+    db_set_commit_check(t.app.db, audit_commit_check);
+}
+
+static void
+say(struct cx *cx, enum event type, const char *kind, struct str id,
+    const struct audit_change *changes, size_t n)
+{
+    record(cx, (struct audit_entry){.event = type,
+                                    .target_kind = str_of(kind),
+                                    .target_id = id,
+                                    .text = S("something about what is kept"),
+                                    .changes = changes,
+                                    .n_changes = n});
+}
+
+static void
+erase_carol(struct cx *cx)
+{
+    struct cx other = *cx;
+    struct erase_subject who = {.tenant_id = 0, .person = PERSON, .request = REQUEST};
+    struct erase_place at = {0}, again = {0};
+    struct erase_summary sum;
+    struct sha256 result = sha256_of(S("{\"ranges\":[]}"));
+    struct str hex = hex_in(t.a, sha256_str(&result));
+    other.actor.cuid = S("cuser0000000000000000diana");
+    const struct audit_change asked[] = {{S("reason"), STR_NULL, S("a letter")},
+                                         {S("legal ground"), STR_NULL, S("Art. 17")},
+                                         {S("request"), STR_NULL, REQUEST}};
+    for (int i = 0; i < 40; i++)
+        record(cx, (struct audit_entry){.event = EV_USER_UPDATED,
+                                        .target_kind = S("user"),
+                                        .target_id = i % 3 ? CAROL : S("cuser00000000000000000bob"),
+                                        .text = arena_fmt(t.a, "carol, number %d", i)});
+    say(cx, EV_ERASURE_REQUESTED, "person", PERSON, asked, 3);
+    say(&other, EV_ERASURE_APPROVED, "person", PERSON, asked, 3);
+    move();
+    (void)erase_words_add(t.a, &who.cuids, CAROL);
+    assert_int_equal(erase_events(cx, &who, USEC_PER_MIN, &at), OK);
+    assert_int_equal(erase_reindex(cx, &who, USEC_PER_MIN, &again), OK);
+    assert_true(at.done && again.done);
+    assert_int_equal(erase_sum_up(cx, &who, &sum), OK);
+    assert_int_equal(sum.events, 26);
+    const struct audit_change told_of[] = {{S("events"), STR_NULL, S("26")},
+                                           {S("request"), STR_NULL, REQUEST},
+                                           {S("result"), STR_NULL, hex}};
+    say(cx, EV_PERSON_ERASED, "person", PERSON, told_of, 3);
+    write_rows(text("INSERT INTO audit_erasure_request (tenant_id, cuid, state, person, subject,"
+                    " reason, legal_ground, asked_by, asked_at, approved_by, approved_at, ended_at,"
+                    " step, events, result) VALUES (0, '%.*s', 'done', '%.*s', '', 'a letter',"
+                    " 'Art. 17', 7, %lld, 8, %lld, %lld, 5, 26, '{\"ranges\":[]}')",
+                    STR_ARG(REQUEST), STR_ARG(PERSON), (long long)cx->now, (long long)cx->now,
+                    (long long)cx->now));
+}
+
+static void
+hold_and_announce(struct cx *cx)
+{
+    int64_t kept = month_start(cx->now, -4);
+    const struct audit_change held[] = {{S("reason"), STR_NULL, S("case 9")},
+                                        {S("until"), STR_NULL, S("until released")},
+                                        {S("kept from"), STR_NULL, time_iso(t.a, kept)}};
+    const struct audit_change over[] = {{S("released because"), STR_NULL, S("settled")}};
+    const struct audit_change shorter[] = {{S("audit.months_kept"), S("4"), S("3")}};
+    say(cx, EV_HOLD_PLACED, "hold", S("chold1"), held, 3);
+    say(cx, EV_HOLD_PLACED, "hold", S("chold2"), held, 3);
+    say(cx, EV_HOLD_RELEASED, "hold", S("chold1"), over, 1);
+    say(cx, EV_RETENTION_ANNOUNCED, "audit", STR_NULL, shorter, 1);
+    for (int i = 1; i <= 2; i++)
+        write_rows(
+            text("INSERT INTO audit_hold (tenant_id, cuid, reason, kept_from, placed_by,"
+                 " placed_at, ended_by, ended_at, end_reason) VALUES (0, 'chold%d', 'case 9',"
+                 " %lld, 7, %lld, %s)",
+                 i, (long long)kept, (long long)cx->now,
+                 i == 1 ? text("7, %lld, 'settled'", (long long)cx->now) : "NULL, NULL, NULL"));
+    write_rows(text("INSERT INTO audit_retention (tenant_id, months, asked_by, asked_at,"
+                    " effective_at) VALUES (0, 3, 7, %lld, %lld)",
+                    (long long)cx->now, (long long)(cx->now + 30 * USEC_PER_DAY)));
+    move();
+}
+
 static void
 every_change_is_found_or_harmless(void **unused)
 {
@@ -284,6 +451,9 @@ every_change_is_found_or_harmless(void **unused)
     n = changes ? strtoll(changes, NULL, 10) : n;
     state = seed ? strtoull(seed, NULL, 10) | 1 : UINT64_C(20261125);
     two_months(EVENTS);
+    struct cx cx = context(0);
+    erase_carol(&cx);
+    hold_and_announce(&cx);
     for (size_t i = 0; i < sizeof cuids / sizeof cuids[0]; i++) {
         struct audit_query q = query(i % 2 ? 3 : 0);
         q.offset = (int64_t)i * 17;
@@ -296,13 +466,14 @@ every_change_is_found_or_harmless(void **unused)
     add_files(t.dir);
     add_files(dir);
     assert_int_equal(n_files, 6);
+    find_spots();
     assert_true(in_child(&sound));
     remove_rests();
     if (!sound.opened || !sound.readable || sound.findings != 0)
         fail_msg("untouched: opened %d, readable %d, %s", sound.opened, sound.readable,
                  sound.first);
     for (int64_t i = 0; i < n; i++)
-        one_change(&sound, &found, &harmless);
+        one_change(&sound, i % 3 == 0, &found, &harmless);
     print_message(
         "%lld changes of %lld bytes in %zu files: %lld found, %lld changed nothing that is read\n",
         (long long)n, (long long)n_bytes, n_files, (long long)found, (long long)harmless);
