@@ -269,6 +269,12 @@ audit_move_now(struct app *app)
 }
 
 void
+audit_flush(struct app *app)
+{
+    fold_flush(app->audit, true);
+}
+
+void
 audit_hold(struct app *app)
 {
     pthread_mutex_lock(&app->audit->mover);

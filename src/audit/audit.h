@@ -145,6 +145,9 @@ MUST_CHECK enum err audit_confirm_clock(struct cx *cx);
 void audit_refresh_clock(struct app *app);
 /* Moves and indexes everything now, on the calling thread (commands, demonstration, tests). */
 MUST_CHECK enum err audit_move_now(struct app *app);
+/* Records now what is folded or waits for the keeper, on the calling thread (demonstration: before its
+ * clock goes on). */
+void audit_flush(struct app *app);
 /* Drops now what the window left behind, on the calling thread (demonstration). */
 void audit_expire_now(struct app *app);
 

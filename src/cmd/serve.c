@@ -332,7 +332,7 @@ wait_for_stop(struct app *app)
 }
 
 static void
-greet(struct app *app, const struct demo_people *demo)
+greet(struct app *app, const struct demo_accounts *demo)
 {
     struct arena *a = app->arena;
     struct str host = str_contains(app->config.listen_host, S(":"))
@@ -378,7 +378,7 @@ tell_everywhere(struct cx *cx, struct str subject, struct str text)
 }
 
 static int
-run_server(struct app *app, const struct demo_people *demo)
+run_server(struct app *app, const struct demo_accounts *demo)
 {
     struct starting s = starting(app);
     struct upkeep u = {.app = app, .run = &s.run, .seen_at = app_now(app)};
@@ -449,7 +449,7 @@ cmd_serve(struct arena *a, int argc, char **argv)
                                       {"demo", NULL, &c.demo},
                                       {"demo-days", &demo_days, NULL},
                                       {0}};
-    struct demo_people *people = NULL;
+    struct demo_accounts *people = NULL;
     struct app *app;
     int64_t n = 0, days = DEMO_DAYS;
     int status;

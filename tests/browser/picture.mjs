@@ -6,7 +6,7 @@ import { browser, signIn, open } from "./harness.mjs";
 const s = await serve({ noAdmin: true, args: ["--demo"] });
 const b = await browser(s);
 try {
-  const email = /administrator\s+(\S+)/.exec(await until(() => /password\s+\S+/.test(s.out) && s.out, "how to sign in"))[1], password = /password\s+(\S+)/.exec(s.out)[1];
+  const [, email, password] = await until(() => /administrator\s+(\S+)\s+(\S+)/.exec(s.out), "how to sign in");
   const page = await b.page({ width: 1360, height: 850 });
   await signIn(page, s, email, password);
   await open(page, s, "/admin/audit-log?from=90d");
