@@ -85,8 +85,9 @@ static const struct sql add_line =
     SQL_WRITE("audit_head", "UPDATE audit_head SET note = $4 WHERE tenant_id = $1 AND epoch = $2"
                             " AND size = $3");
 static const struct sql set_time =
-    SQL_WRITE("audit_head", "UPDATE audit_head SET cosigned_at = $3 WHERE tenant_id = $1"
-                            " AND epoch = $2 AND cosigned_at < $3");
+    SQL_WRITE("audit_head", "UPDATE audit_head SET cosigned_at = (SELECT max(c.at) FROM"
+                            " audit_cosigned c WHERE c.tenant_id = $1 AND c.epoch = $2)"
+                            " WHERE tenant_id = $1 AND epoch = $2");
 
 struct putting {
     const struct audit_head *head;
@@ -134,7 +135,7 @@ put(struct db_tx *tx, void *arg)
                 ARGS(V_INT(log.tenant_id), V_INT(log.epoch), V_STR(p->vkey), V_INT(p->head->size),
                      V_INT(p->at), V_STR(note)),
                 NULL));
-    TRY(db_exec(tx, &set_time, ARGS(V_INT(log.tenant_id), V_INT(log.epoch), V_INT(p->at)), NULL));
+    TRY(db_exec(tx, &set_time, ARGS(V_INT(log.tenant_id), V_INT(log.epoch)), NULL));
     enum err e = db_query_one(
         tx, &get_note, ARGS(V_INT(log.tenant_id), V_INT(log.epoch), V_INT(p->head->size)), &q);
     if (e == ERR_NOT_FOUND) /* it grew meanwhile */

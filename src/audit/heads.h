@@ -22,6 +22,8 @@ struct head_row {
     bool stale;  /* out of heads_put(): this server has a newer one, or the epoch has ended */
 };
 
+#define ROUND_SALT 32 /* bytes that hide a head in its round (round.c) */
+
 /* The schema of the file. */
 extern const char heads_sql[];
 /* All rows, in the arena; of any file of heads. */

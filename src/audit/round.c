@@ -8,7 +8,6 @@
 #include "base/rand.h"
 #include "base/text.h"
 
-#define ROUND_SALT  32
 #define ROUND_MAX   100000 /* logs of one round */
 #define ROUND_ARENA ((size_t)512 << 20)
 #define LOCK_ROUND  INT64_C(0x726563726f756e64)

@@ -199,6 +199,10 @@ run(struct verify *v)
     }
     TRY(verify_look(v));
     TRY(verify_heads(v));
+    if (!v->o->one)
+        verify_cosigned(v); /* before the months: what is marked is below their ends */
+    if (v->o->deep && !v->o->one)
+        verify_openings(v);
     TRY(verify_months(v));
     verify_tail(v);
     verify_epochs(v);

@@ -32,8 +32,8 @@ verify_signature(struct cx *cx, const struct note_key *keys, size_t n, const str
 }
 
 /* A removed workspace's cuid is known from its heads only. */
-static bool
-origin_fits(const struct verify *v, const struct vlog *l, struct str origin)
+bool
+verify_origin_fits(const struct verify *v, const struct vlog *l, struct str origin)
 {
     if (l->log.tenant_id == AUDIT_INSTANCE || !str_is_null(l->tenant))
         return str_eq(origin, l->origin);
@@ -47,7 +47,7 @@ note_is_good(struct verify *v, const struct vlog *l, const char *what, const str
 {
     struct note note;
     struct checkpoint c;
-    if (!origin_fits(v, l, h->origin)) {
+    if (!verify_origin_fits(v, l, h->origin)) {
         verify_tell(v, l, -1, l->origin, h->origin, "%s is of another log", what);
         return false;
     }

@@ -91,6 +91,8 @@ MUST_CHECK enum err verify_months(struct verify *v);
 /* ---- verify_head.c ---- */
 /* Published heads and those remembered: signatures, and marks for the walk. */
 MUST_CHECK enum err verify_heads(struct verify *v);
+/* Whether the origin is the log's; of a workspace that is gone, whether it may be. */
+bool verify_origin_fits(const struct verify *v, const struct vlog *l, struct str origin);
 /* Records of epochs, once all sizes are known. */
 void verify_epochs(struct verify *v);
 /* The checkpoints given from outside. */
@@ -101,6 +103,13 @@ void verify_given(struct verify *v);
 void verify_expired(struct verify *v, struct vlog *l);
 /* The hashes that are left of expired months fit each other. */
 void verify_kept(struct verify *v, const struct vlog *l);
+
+/* ---- verify_opening.c: deep ---- */
+void verify_openings(struct verify *v);
+
+/* ---- verify_cosigned.c ---- */
+/* Kept cosignatures, and what the published heads say of them. */
+void verify_cosigned(struct verify *v);
 
 /* ---- verify_guard.c ---- */
 void verify_guards(struct verify *v);

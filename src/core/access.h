@@ -110,6 +110,9 @@ struct access_diff {
  * ERR_NOT_FOUND: the log holds no complete baseline. Used by `recount audit verify --deep` and the
  * server's check of itself. */
 MUST_CHECK enum err access_compare(struct cx *cx, struct access_diff **out, size_t *n);
+/* Outside any transaction: whether the log of cx->tenant tells of the workspace: of its creation, or with a
+ * baseline, or of times that have expired. One that it does not tell of was put into the tables. */
+MUST_CHECK enum err access_is_told(struct cx *cx, bool *out);
 /* "role of Bob Baker (bob@…): row: the log says nothing, the table says Analyst" */
 struct str access_diff_text(struct arena *a, const struct access_diff *d);
 

@@ -335,6 +335,46 @@ take_body(struct cx *cx, void *arg)
     return access_baseline(cx, k->known, month);
 }
 
+static const struct sql TENANT_NAME = SQL_READ("SELECT name FROM tenant WHERE tenant_id = $1");
+
+static enum err
+planted_body(struct cx *cx, void *arg)
+{
+    struct audit_change c = {S("workspace"), STR_NULL, STR_NULL};
+    struct audit_entry e = {.event = EV_ACCESS_DIFFERS,
+                            .outcome = OUTCOME_FAILURE,
+                            .target_kind = S("access"),
+                            .changes = &c,
+                            .n_changes = 1};
+    struct db_rows *r;
+
+    (void)arg;
+    TRY(db_query_one(cx->tx, &TENANT_NAME, ARGS(V_INT(cx->tenant.id)), &r));
+    c.after = db_text_keep(r, 0);
+    db_rows_end(r);
+    e.text = S("The workspace stands in the tables, and no event tells of its creation: it was put "
+               "there without a record");
+    return audit_record(cx, &e, NULL);
+}
+
+/* The first baseline of a workspace is taken with its creation, or when what told of that has expired. One
+ * that nothing tells of gets none, so that its rows are never taken for granted; this is told once. */
+static enum err
+first_one(struct cx *cx, struct taking *k)
+{
+    bool known = false, doubted = false;
+
+    fail_clear(cx);
+    TRY(access_is_told(cx, &known));
+    if (known)
+        return cx_write(cx, take_body, k);
+    TRY(access_is_doubted(cx, &doubted));
+    if (doubted)
+        return OK;
+    log_error("access.planted", LOG_INT("tenant", cx->tenant.id));
+    return cx_write(cx, planted_body, NULL);
+}
+
 static enum err
 take(struct app *app, const struct tenant_ref *tenant)
 {
@@ -343,11 +383,9 @@ take(struct app *app, const struct tenant_ref *tenant)
     struct taking k = {0};
     enum err e = access_compare_with(&cx, &k.known, &k.diffs, &k.n);
 
-    if (e == ERR_NOT_FOUND) { /* the first one */
-        fail_clear(&cx);
-        e = OK;
-    }
-    if (e == OK)
+    if (e == ERR_NOT_FOUND)
+        e = first_one(&cx, &k);
+    else if (e == OK)
         e = cx_write(&cx, take_body, &k);
     if (e != OK)
         log_warn("access.baseline_later", LOG_INT("tenant", tenant->id),

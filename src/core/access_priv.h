@@ -41,6 +41,10 @@ MUST_CHECK enum err baseline_apply(struct access_state *s, const struct audit_ev
 /* "2/5" of a part: which, and of how many; false when the event is no part of a baseline. */
 bool baseline_part(const struct audit_event *e, int *part, int *parts);
 
+/* ---- access_origin.c ---- */
+/* Outside any transaction: whether the log holds an AccessDiffers. */
+MUST_CHECK enum err access_is_doubted(struct cx *cx, bool *out);
+
 /* ---- access_compare.c ---- */
 /* access_compare(), giving the state the log implies as well. */
 MUST_CHECK enum err access_compare_with(struct cx *cx, struct access_state **logged,

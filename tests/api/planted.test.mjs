@@ -203,3 +203,43 @@ test("an event after an hour's rest waits no longer than any other", async () =>
   });
   c.drop();
 });
+
+/* ---- workspaces nobody made ---- */
+
+/** A workspace with an administrator, as rows: made after one that was made lawfully. */
+const plant = (c) => {
+  const into = (table, cols, values) => `INSERT INTO ${table} (${cols}) SELECT ${values} FROM ${table} WHERE tenant_id = 1;`;
+  plain(c, "main", [
+    "INSERT INTO tenant (tenant_id, cuid, name, demo, created_at) VALUES (7, 'cmplanted0000000000000007', 'Evil', 0, 1);",
+    into("role", "tenant_id, cuid, key, title, description, enabled, builtin, created_at", "7, cuid, key, title, description, enabled, builtin, created_at"),
+    into("role_permission", "tenant_id, role_cuid, permission", "7, role_cuid, permission"),
+    "INSERT INTO user_account (tenant_id, user_id, cuid, email, email_folded, first, last, password_hash, password_changed_at, created_at, updated_at) SELECT 7, 7777, 'cmallory000000000000000007', 'mallory@example.org', 'mallory@example.org', 'Mal', 'Lory', password_hash, password_changed_at, created_at, updated_at FROM user_account WHERE tenant_id = 1;",
+    "INSERT INTO user_role (tenant_id, user_id, role_cuid) SELECT 7, 7777, role_cuid FROM user_role WHERE tenant_id = 1;",
+  ].join("\n"));
+};
+const PLANTED = /\/cmplanted0000000000000007\/0: the workspace stands in the tables, and no event tells of its creation/;
+attack("a workspace with an administrator is put into the tables", plant, PLANTED);
+
+test("a planted workspace is never taken for granted, whatever the server does with it", async () => {
+  const c = copy();
+  plant(c);
+  for (let i = 0; i < 2; i++) {
+    await run(c, async (s) => {
+      const mallory = await s.as("mallory@example.org");
+      await mallory.event("AccessDiffers", (e) => /no event tells of its creation/.test(e.message ?? e.text ?? JSON.stringify(e)));
+      assert.equal((await mallory.events({ event_type: "AccessBaseline" })).length, 0);
+    });
+    const r = verify(c, "--deep");
+    assert.equal(r.status, 1, r.out);
+    assert.match(r.out, PLANTED);
+  }
+  const told = recount(["audit", "list", "--tenant", "7", ...c.flags]).out.split("\n").filter((l) => /AccessDiffers/.test(l));
+  assert.equal(told.length, 1, "told once");
+  c.drop();
+});
+
+/* ---- witnesses and openings ---- */
+
+attack("the seal is made green without a witness", (c) => sqlIn(c, "main", "UPDATE audit_head SET cosigned_at = signed_at"), /published checkpoint says another time of its newest cosignature/, { fast: true });
+attack("a cosignature that nobody gave is filed", (c) => sqlIn(c, "main", "INSERT INTO audit_cosigned (tenant_id, epoch, witness, size, at, note) SELECT tenant_id, epoch, 'witness.example.org+9f2d', size, signed_at, note FROM audit_head WHERE tenant_id = 0; UPDATE audit_head SET cosigned_at = signed_at WHERE tenant_id = 0"),
+  /a cosignature that is kept is filed under no key/, { fast: true });
