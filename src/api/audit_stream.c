@@ -2,7 +2,8 @@
  * second when its session or right is lost; pages without a filter share what is rendered. A stream
  * of hints says only up to which cursor there is something: the tabs of a browser share one, and
  * each asks for what its own filter shows (GET /api/v2/auditlog?follow=N), so viewing is right enough
- * for it. */
+ * for it. They say also when there is a new notice in the workspace: it is always written together
+ * with an event. */
 #include <pthread.h>
 
 #include "api/audit_api.h"
@@ -227,19 +228,82 @@ render_block(struct stream *s, struct cx *cx, uint64_t now, struct buf *out)
         block_keep(s, after, now, all, str_sub(buf_view(out), begin, out->n));
 }
 
-static void
-hello(struct stream *s, struct buf *out)
+/* ---- hints ---- */
+
+/* The id of the workspace's newest notice: it tells a page to ask for its own, and nothing more.
+ * Read once for all streams of a workspace at one position of the bus. */
+struct notice_mark {
+    int64_t tenant;
+    uint64_t at;
+    bool used;
+    char id[64]; /* a cuid */
+};
+
+static pthread_mutex_t marks_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct notice_mark marks[BLOCKS];
+static unsigned marks_next;
+
+static bool
+mark_known(const struct stream *s, uint64_t now, struct notice_mark *out)
 {
-    s->begun = true;
-    s->last_sent = clock_monotonic();
-    if (s->hint)
-        s->hinted = s->query.after = audit_newest(s->app, s->tenant.id, false);
-    buf_fmt(out, "retry: 1000\nevent: hello\ndata: {\"%s\":%lld}\n\n", s->hint ? "newest" : "after",
-            (long long)s->query.after);
+    bool found = false;
+
+    pthread_mutex_lock(&marks_lock);
+    for (int i = 0; i < BLOCKS && !found; i++) {
+        found = marks[i].used && marks[i].tenant == s->tenant.id && marks[i].at == now;
+        if (found)
+            *out = marks[i];
+    }
+    pthread_mutex_unlock(&marks_lock);
+    return found;
+}
+
+static enum err
+mark_body(struct cx *cx, void *arg)
+{
+    static const struct sql q = SQL_READ("SELECT MAX(id) FROM notification WHERE tenant_id = $1");
+    struct notice_mark *m = arg;
+    struct db_rows *r;
+    struct str id;
+
+    TRY(db_query_one(cx->tx, &q, ARGS(V_INT(m->tenant)), &r));
+    id = db_is_null(r, 0) ? S("") : db_text(r, 0);
+    snprintf(m->id, sizeof m->id, "%.*s", STR_ARG(id));
+    db_rows_end(r);
+    return OK;
+}
+
+/* Empty when there is none, or when it can not be read now. */
+static struct notice_mark
+notice_mark(struct stream *s, struct cx *cx, uint64_t now)
+{
+    struct notice_mark m = {.tenant = s->tenant.id, .at = now, .used = true};
+
+    if (mark_known(s, now, &m) || cx_read(cx, mark_body, &m) != OK)
+        return m;
+    pthread_mutex_lock(&marks_lock);
+    marks[marks_next++ % BLOCKS] = m;
+    pthread_mutex_unlock(&marks_lock);
+    return m;
 }
 
 static void
-hint(struct stream *s, uint64_t now, struct buf *out)
+hello(struct stream *s, struct cx *cx, uint64_t now, struct buf *out)
+{
+    s->begun = true;
+    s->last_sent = clock_monotonic();
+    if (s->hint) {
+        s->hinted = s->query.after = audit_newest(s->app, s->tenant.id, false);
+        buf_fmt(out, "retry: 1000\nevent: hello\ndata: {\"newest\":%lld,\"notice\":\"%s\"}\n\n",
+                (long long)s->hinted, notice_mark(s, cx, now).id);
+    } else {
+        buf_fmt(out, "retry: 1000\nevent: hello\ndata: {\"after\":%lld}\n\n",
+                (long long)s->query.after);
+    }
+}
+
+static void
+hint(struct stream *s, struct cx *cx, uint64_t now, struct buf *out)
 {
     int64_t newest = audit_newest(s->app, s->tenant.id, false);
 
@@ -248,7 +312,8 @@ hint(struct stream *s, uint64_t now, struct buf *out)
         return;
     s->hinted = newest;
     s->last_sent = clock_monotonic();
-    buf_fmt(out, "event: newest\ndata: {\"newest\":%lld}\n\n", (long long)newest);
+    buf_fmt(out, "event: newest\ndata: {\"newest\":%lld,\"notice\":\"%s\"}\n\n", (long long)newest,
+            notice_mark(s, cx, now).id);
 }
 
 static enum err
@@ -263,12 +328,12 @@ stream_step(struct stream *s, struct buf *out)
         buf_cstr(out, "event: ended\ndata: {}\n\n");
         e = ERR_END;
     } else if (!s->begun) {
-        hello(s, out);
+        hello(s, &cx, now, out);
     }
     if (e == OK && (now != s->seen_audit || s->query.ascending == false)) {
         s->query.ascending = true;
         if (s->hint)
-            hint(s, now, out);
+            hint(s, &cx, now, out);
         else if (!block_take(s, now, out))
             render_block(s, &cx, now, out);
     }

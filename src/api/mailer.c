@@ -1,6 +1,8 @@
 /* Set-password mails: template and link. Owns nothing. */
 #include "api/mailer.h"
 
+#include <ctype.h>
+
 #include "core/link.h"
 #include "core/settings.h"
 
@@ -116,6 +118,18 @@ administrators(struct cx *cx, bool everywhere, struct administrator *v, size_t *
     return e == ERR_END ? OK : e;
 }
 
+/* In the page it goes without saying who speaks; in a mailbox it does not. */
+static struct str
+notice_title(struct cx *cx, struct str subject)
+{
+    struct str mark = S("Recount: "), s = str_sub(subject, mark.n, subject.n);
+
+    if (!str_has_prefix(subject, mark) || str_is_empty(s))
+        return subject;
+    return arena_fmt(cx->arena, "%c%.*s", toupper((unsigned char)s.p[0]),
+                     STR_ARG(str_sub(s, 1, s.n)));
+}
+
 enum err
 mailer_tell_administrators(struct cx *cx, bool everywhere, struct str subject, struct str text)
 {
@@ -124,8 +138,11 @@ mailer_tell_administrators(struct cx *cx, bool everywhere, struct str subject, s
                         " VALUES ($1, $2, $3, $4, $5)");
     struct administrator *v = arena_array(cx->arena, struct administrator, ADMINISTRATORS_MAX);
     struct mail_server s;
+    struct str message;
     size_t n;
 
+    message = arena_fmt(cx->arena, "%.*s\n\n%.*s", STR_ARG(notice_title(cx, subject)),
+                        STR_ARG(str_trim(text)));
     TRY(mailer_server(cx, &s));
     TRY(administrators(cx, everywhere, v, &n));
     for (size_t i = 0; i < n; i++) {
@@ -133,7 +150,7 @@ mailer_tell_administrators(struct cx *cx, bool everywhere, struct str subject, s
 
         TRY(db_exec(cx->tx, &q,
                     ARGS(V_INT(v[i].tenant_id), V_STR(cuid_in(cx->arena, cx->now)),
-                         V_INT(v[i].user_id), V_STR(subject), V_INT(cx->now)),
+                         V_INT(v[i].user_id), V_STR(message), V_INT(cx->now)),
                     NULL));
         if (mail_is_configured(&s))
             TRY(mail_queue(cx, &s, &m));

@@ -162,6 +162,7 @@ get_session(struct api_request *rq)
     json_kv_bool(w, "demo", v->demo);
     json_kv_i64(w, "idle_minutes", v->idle_minutes);
     json_kv_bool(w, "must_enroll_mfa", v->grants.must_enroll_mfa);
+    json_kv_str(w, "version", S(RECOUNT_VERSION));
     json_end_object(w);
     return OK;
 }

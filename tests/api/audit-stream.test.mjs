@@ -42,13 +42,21 @@ test("filters hold for streams", async () => {
 test("a stream of hints says how far the log reaches, and nothing of what is in it", async () => {
   const st = await admin.stream("/api/v2/auditlog/hints?q=matchesnothing");
   const hello = await st.wait((e) => e.event === "hello");
-  assert.deepEqual(Object.keys(hello.json), ["newest"]);
+  assert.deepEqual(Object.keys(hello.json), ["newest", "notice"]);
+  assert.equal(hello.json.notice, "", "nobody was told anything yet");
   await admin.ok("POST", "/api/v1/client/create", { name: "Hinted" });
   const e = await admin.event("ClientCreated", (x) => x.message.includes("Hinted"));
   await st.wait((x) => x.event === "newest" && x.json.newest >= e.index, "a hint");
   const said = st.events.map((x) => x.json.newest);
   assert.deepEqual(said, [...new Set(said)].sort((a, b) => a - b), "each step once");
   assert.doesNotMatch(st.text, /Hinted|ClientCreated/);
+  await admin.ok("PUT", "/api/v2/auditlog/retention", { months_kept: 12 });
+  await admin.ok("PUT", "/api/v2/auditlog/retention", { months_kept: 6 });
+  const [told] = (await admin.ok("GET", "/api/v1/user/notifications")).data;
+  const mark = (await st.wait((x) => x.json?.notice, "that there is a notice")).json.notice;
+  assert.match(mark, /^c[0-9a-z]{24}$/);
+  assert.doesNotMatch(st.text, /kept/);
+  assert.equal(told.message.split("\n")[0], "The audit log will be kept shorter");
   st.close();
 });
 test("who may only view follows the page by hints and the list, and takes no stream of events", async () => {

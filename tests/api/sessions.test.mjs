@@ -1,6 +1,6 @@
 /** Sessions and access tokens: listing and ending them, the browser's cookie, what a script's token may. */
 import { test, after, before } from "node:test";
-import { serve, assert, PASSWORD, ADMIN } from "./harness.mjs";
+import { serve, assert, sqlOn, PASSWORD, ADMIN } from "./harness.mjs";
 
 let s, admin;
 before(async () => {
@@ -89,5 +89,19 @@ test("failures from elsewhere do not lock out a browser that signed in before", 
   assert.equal((await s.client({ from: "10.8.1.1" }).post("/api/v1/authenticate", { username: "una@example.org", password: PASSWORD })).status, 401, "locked for others");
   const again = await s.client({ from: "10.7.0.1", cookie: device }).post("/api/v2/session", { username: "una@example.org", password: PASSWORD }, { "x-recount": "1" });
   assert.equal(again.status, 200, again.text);
+});
+test("what a page asks by itself is no use of the session; what a person asks is", async () => {
+  const r = await browserSignIn("tom@example.org");
+  await s.stop({ drop: false });
+  sqlOn(s.store, `UPDATE session SET last_used = last_used - 600000000`); // ten minutes ago
+  await s.start();
+  const c = s.client({ cookie: cookies(r) }), idle = { "x-recount": "background" };
+  const used = async () => { const l = await c.ok("GET", "/api/v2/user/sessions", undefined, idle); return (l.data ?? l).find((x) => x.current).last_used; };
+  const before = await used();
+  for (const at of ["/api/v2/session", "/api/v2/dashboard", "/api/v1/user/notifications"]) await c.ok("GET", at, undefined, idle);
+  assert.equal(await used(), before);
+  await c.ok("GET", "/api/v2/session");
+  assert.ok((await used()) > before);
+  admin = await s.as();
 });
 void ADMIN;

@@ -20,7 +20,7 @@ const PAGES = [["dashboard", "/"], ["clients", "/clients"], ["client-new", "/cli
   ["profile", "/profile"], ["profile-password", "/profile/password"], ["profile-mfa", "/profile/mfa"], ["profile-sessions", "/profile/sessions"], ["profile-tokens", "/profile/tokens"],
   ["admin", "/admin"], ["users", "/admin/users"], ["user", "/admin/users/2"], ["roles", "/admin/roles"], ["matrix", "/admin/roles?view=matrix"], ["role", () => `/admin/roles/${role}`],
   ["authorization", "/admin/authorization"], ["tiers", "/admin/classification-tiers"], ["general", "/admin/general"], ["email", "/admin/email"], ["authentication", "/admin/authentication"],
-  ["retention", "/admin/retention"], ["witnesses", "/admin/witnesses"], ["proofs", "/admin/proofs"], ["health", "/admin/health"], ["audit-log", "/admin/audit-log"], ["access", "/admin/access"], ["lost", "/no/such/page"]];
+  ["retention", "/admin/retention"], ["help", "/help"], ["witnesses", "/admin/witnesses"], ["proofs", "/admin/proofs"], ["health", "/admin/health"], ["audit-log", "/admin/audit-log"], ["access", "/admin/access"], ["lost", "/no/such/page"]];
 const address = (at) => (typeof at === "function" ? at() : at);
 
 for (const { scheme, width } of [{ scheme: "light", width: 1440 }, { scheme: "dark", width: 1440 }, { scheme: "dark", width: 400 }])

@@ -22,14 +22,15 @@ async function tabs(n, at = (/** @type {number} */ _i) => "/admin/audit-log", in
   if (init) await context.addInitScript(init);
   const count = (p) => {
     streams.set(p, 0);
-    const stream = (r) => new URL(r.url()).pathname.endsWith("/auditlog/stream");
+    const stream = (r) => new URL(r.url()).pathname.endsWith("/auditlog/hints");
     p.on("request", (r) => { if (stream(r)) streams.set(p, streams.get(p) + 1); });
     for (const end of ["requestfinished", "requestfailed"]) p.on(end, (r) => { if (stream(r)) streams.set(p, streams.get(p) - 1); });
   };
+  count(first); // the bell follows from the first page on
   await signIn(first, s, ADMIN.email, PASSWORD);
   for (let i = 0; i < n; i++) {
     const p = i ? await context.newPage() : first;
-    count(p);
+    if (i) count(p);
     await open(p, s, at(i));
     await p.locator(".live.on").waitFor();
     all.push(p);

@@ -54,7 +54,7 @@ export function query(o: Record<string, string | number | boolean | null | undef
 
 // Shapes.
 export interface Me { user_id: number; cuid: string; email: string; first: string; last: string; role: string; roles: string[]; tenant_id: number; tenantCuid: string; tenantName: string; mfa_enabled: boolean; theme?: string; dateFormat?: string }
-export interface Session { user: Me; permissions: string[]; demo: boolean; idle_minutes: number; must_enroll_mfa: boolean }
+export interface Session { user: Me; permissions: string[]; demo: boolean; idle_minutes: number; must_enroll_mfa: boolean; version?: string }
 export interface User { user_id: number; cuid: string; email: string; first: string; last: string; fullName: string; roles: string[]; disabled: boolean; locked: boolean; mfa?: { enabled: boolean }; lastLogin?: number; createdAt?: number; default_group: boolean; authentication_provider?: string; tenantClassificationLevel?: string | number | null }
 export interface Role { id: string; key: string; title: string; description: string; enabled: boolean; editable: boolean; canDisable: boolean; permissions: string[]; totalPermissions: number; userCount: number }
 export interface Permission { key: string; category: string; section: string; title: string; scope?: string; roles: Record<string, boolean> }

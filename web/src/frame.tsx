@@ -2,13 +2,14 @@
 import { ActionIcon, Menu, Modal, TextInput, Tooltip, UnstyledButton, useMantineColorScheme } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
-import { IconBuilding, IconChevronDown, IconKey, IconLayoutDashboard, IconLayoutSidebar, IconLogout, IconMenu2, IconMoon, IconSearch, IconSettings, IconSun, IconUser } from "@tabler/icons-react";
+import { IconBuilding, IconChevronDown, IconHelp, IconKey, IconLayoutDashboard, IconLayoutSidebar, IconLogout, IconMenu2, IconMoon, IconSearch, IconSettings, IconSun, IconUser } from "@tabler/icons-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { Link, NavLink, Outlet, useLocation, useNavigate } from "react-router";
 import { Alarm } from "./alarm";
 import { api, post, put, type Client } from "./api";
 import { MemoryAlarm } from "./memory-alarm";
 import { ADMIN_PAGES, mayAdmin } from "./pages/admin";
+import { Bell } from "./notices";
 import { ExpiredDialog, useKeepAlive, useSession } from "./session";
 import { Avatar, Confirm, Toasts } from "./ui/basics";
 
@@ -20,6 +21,7 @@ export function Frame() {
   const { colorScheme, setColorScheme } = useMantineColorScheme({ keepTransitions: true });
   useKeepAlive(s.idle_minutes);
   useHotkeys([["mod+K", () => setJump(true)]], []);
+  useHotkeys([["shift+?", () => go("/help")]]);
   useEffect(() => { setNav(false); main.current?.scrollTo(0, 0); }, [where.pathname]);
   const fold = () => { setFolded(!folded); store("recount-nav", folded ? "" : "folded"); };
   const leave = async () => { await api("DELETE", "/api/v2/session", undefined, { quiet: true }).catch(() => {}); client.clear(); location.assign("/"); };
@@ -43,6 +45,7 @@ export function Frame() {
         <div className="grow wide-only" />
         {s.demo && <span className="demo" title="A demonstration workspace with invented data">Demo<span className="wide-only">nstration</span></span>}
         <Tooltip label={dark ? "Light colours" : "Dark colours"}><ActionIcon variant="subtle" color="gray" size={32} aria-label={dark ? "Switch to light colours" : "Switch to dark colours"} onClick={() => { const to = dark ? "light" : "dark"; setColorScheme(to); client.setQueryData<typeof s>(["session"], (o) => o && { ...o, user: { ...o.user, theme: to } }); void put("/api/v2/user/preferences", { theme: to }).catch(() => {}); }}>{dark ? <IconSun size={17} /> : <IconMoon size={17} />}</ActionIcon></Tooltip>
+        <Bell />
         <Menu position="bottom-end" width={240}>
           <Menu.Target><UnstyledButton className="row"><Avatar name={`${s.user.first} ${s.user.last}`} /><span className="user-name" style={{ fontWeight: 500 }}>{s.user.first} {s.user.last}</span><span className="sr">User menu</span><IconChevronDown size={14} aria-hidden className="wide-only" /></UnstyledButton></Menu.Target>
           <Menu.Dropdown>
@@ -50,6 +53,7 @@ export function Frame() {
             <Menu.Item leftSection={<IconUser size={15} />} onClick={() => go("/profile")}>Profile</Menu.Item>
             {admin && <Menu.Item leftSection={<IconSettings size={15} />} onClick={() => go("/admin")}>Account Admin</Menu.Item>}
             <Menu.Item leftSection={<IconKey size={15} />} onClick={() => go("/profile/tokens")}>Access tokens</Menu.Item>
+            <Menu.Item leftSection={<IconHelp size={15} />} rightSection={<kbd aria-hidden>?</kbd>} onClick={() => go("/help")}>Help</Menu.Item>
             <Menu.Divider />
             <Menu.Item leftSection={<IconLogout size={15} />} onClick={() => void leave()}>Sign out</Menu.Item>
           </Menu.Dropdown>
@@ -69,7 +73,7 @@ function Jump({ close }: { close: () => void }) {
   const pages = useMemo(() => [
     { name: "Dashboard", to: "/", hint: "" }, { name: "Clients", to: "/clients", hint: "" },
     ...ADMIN_PAGES.filter((p) => s.can(...p.need)).map((p) => ({ name: p.name, to: p.to, hint: p.group })), ...(mayAdmin(s.can) ? [{ name: "Admin Dashboard", to: "/admin", hint: "Account Admin" }] : []),
-    { name: "Profile", to: "/profile", hint: "You" }, { name: "Change password", to: "/profile/password", hint: "You" }, { name: "Two-factor authentication", to: "/profile/mfa", hint: "You" }, { name: "Sessions", to: "/profile/sessions", hint: "You" }, { name: "Access tokens", to: "/profile/tokens", hint: "You" },
+    { name: "Profile", to: "/profile", hint: "You" }, { name: "Change password", to: "/profile/password", hint: "You" }, { name: "Two-factor authentication", to: "/profile/mfa", hint: "You" }, { name: "Sessions", to: "/profile/sessions", hint: "You" }, { name: "Access tokens", to: "/profile/tokens", hint: "You" }, { name: "Help", to: "/help", hint: "Keyboard, documents, version" },
   ], [s]);
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const hits = [...pages.filter((p) => words.every((w) => `${p.name} ${p.hint}`.toLowerCase().includes(w))), ...(text.length > 1 ? clients.data?.data ?? [] : []).map((c) => ({ name: c.name, to: `/clients/${c.client_id}`, hint: "Client" }))];

@@ -30,6 +30,7 @@ const SettingsPage = lazy(() => import("./pages/settings").then((m) => ({ defaul
 const RetentionPage = lazy(() => import("./pages/retention").then((m) => ({ default: m.RetentionPage })));
 const VerifyPage = lazy(() => import("./pages/memory").then((m) => ({ default: m.VerifyPage })));
 const WitnessesPage = lazy(() => import("./pages/witnesses").then((m) => ({ default: m.WitnessesPage })));
+const HelpPage = lazy(() => import("./pages/help").then((m) => ({ default: m.HelpPage })));
 const HealthPage = lazy(() => import("./pages/settings").then((m) => ({ default: m.HealthPage })));
 
 // The content policy allows no <style> element: no scroll lock by one (app.css does it), no generated variables.
@@ -74,6 +75,7 @@ const router = createBrowserRouter([
     { path: "/admin/general", element: wait(<SettingsPage kind="general" />) }, { path: "/admin/email", element: wait(<SettingsPage kind="email" />) }, { path: "/admin/authentication", element: wait(<SettingsPage kind="authentication" />) }, { path: "/admin/retention", element: wait(<RetentionPage />) }, { path: "/admin/witnesses", element: wait(<WitnessesPage />) }, { path: "/admin/proofs", element: wait(<SettingsPage kind="proofs" />) }, { path: "/admin/audit-settings", element: <Navigate to="/admin/retention" replace /> }, { path: "/admin/health", element: wait(<HealthPage />) },
     { path: "/admin/access", element: wait(<AccessPage />) }, { path: "/admin/verify", element: wait(<VerifyPage />) },
     { path: "/admin/audit-log", element: wait(<AuditPage />) }, { path: "/admin/audit-log/:cuid", element: wait(<EventPage />) },
+    { path: "/help", element: wait(<HelpPage />) },
     { path: "*", element: <Lost /> },
   ] }] },
 ]);

@@ -51,7 +51,7 @@ export function useLog(filter: string, stream: boolean, watching: () => boolean,
       busy = true;
       const aim = newest.current;
       try {
-        const a = await api<Answer>("GET", `/api/v2/auditlog?follow=${last}&limit=${PAGE}${filter ? "&" + filter : ""}`, undefined, { signal: stop.signal });
+        const a = await api<Answer>("GET", `/api/v2/auditlog?follow=${last}&limit=${PAGE}${filter ? "&" + filter : ""}`, undefined, { signal: stop.signal, background: true });
         if (closed) return;
         last = Number(a.meta.next); faults = 0;
         take(a.data);

@@ -6,7 +6,7 @@ import { useId, useRef, useState, type KeyboardEvent, type ReactNode } from "rea
 import { Link } from "react-router";
 import type { Event } from "../api";
 import { ago, asDate, clock, day, dayStart, stamp, zoneName, type Zone } from "../time";
-import { Badge, Copy } from "../ui/basics";
+import { Badge, Copy, useEscape } from "../ui/basics";
 import { visible, visibleAll } from "../text";
 import { VerifyEvent } from "./verify";
 
@@ -29,8 +29,10 @@ export function DateBox({ label, value, presets, zone, end = false, since, pick 
   // The focus is moved here and now: Popover's own trap and return move it by timers, and on a slow machine such a timer
   // fires after the box has closed and takes the focus, and the letters, from the search box.
   const choose = (v: string) => { pick(v); setOpen(false); };
+  const leave = () => { button.current?.focus(); setOpen(false); };
+  useEscape(open, leave);
   const within = (e: KeyboardEvent<HTMLDivElement>) => {
-    if (e.key === "Escape") { e.stopPropagation(); button.current?.focus(); setOpen(false); }
+    if (e.key === "Escape") { e.stopPropagation(); leave(); }
     if (e.key !== "Tab") return;
     const all = [...e.currentTarget.querySelectorAll<HTMLElement>("button:not(:disabled, [tabindex='-1']), input")], first = all[0], last = all[all.length - 1];
     if (document.activeElement === (e.shiftKey ? first : last)) { e.preventDefault(); (e.shiftKey ? last : first)?.focus(); }

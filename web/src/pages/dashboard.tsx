@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { IconActivity, IconBuilding, IconChevronRight } from "@tabler/icons-react";
 import { useRef } from "react";
 import { Link } from "react-router";
-import { get, type Client, type Event } from "../api";
+import { look, type Client, type Event } from "../api";
 import { useSession } from "../session";
 import { Ago, Avatar, Empty, Failed, Page, Panel, Skeleton } from "../ui/basics";
 import { outcomeWord, who } from "./audit-parts";
@@ -14,7 +14,7 @@ export function Dashboard() {
   // Asked again while it is open, it follows the log; only the first time it is a look of its own.
   const again = useRef(false);
   const s = useSession(), q = useQuery({ queryKey: ["dashboard"], refetchInterval: 30_000, queryFn: async ({ signal }) => {
-    const d = await get<{ clients?: Client[]; activity?: Event[]; counts?: Record<string, number>; data?: { clients: Client[]; activity: Event[]; counts: Record<string, number> } }>(`/api/v2/dashboard${again.current ? "?follow=1" : ""}`, signal);
+    const d = await look<{ clients?: Client[]; activity?: Event[]; counts?: Record<string, number>; data?: { clients: Client[]; activity: Event[]; counts: Record<string, number> } }>(`/api/v2/dashboard${again.current ? "?follow=1" : ""}`, signal);
     again.current = true;
     return d;
   } });

@@ -3,7 +3,7 @@ import { Button, Group, Modal, NumberInput, TagsInput, Textarea, TextInput } fro
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { IconEraser, IconLock, IconPlus } from "@tabler/icons-react";
 import { useState, type ReactNode } from "react";
-import { ApiError, del, get, post, put } from "../api";
+import { ApiError, del, get, look, post, put } from "../api";
 import { useSession } from "../session";
 import { day, longDay, plural, stamp } from "../time";
 import { ADMIN, Ago, Badge, confirm, Empty, Failed, Notice, Page, Panel, Skeleton, toast, toastError } from "../ui/basics";
@@ -96,7 +96,7 @@ function Release({ hold, close, done }: { hold: Hold; close: () => void; done: (
 const STATE: Record<Erasure["state"], [string, string]> = { asked: ["Waits for another administrator", "warn"], delayed: ["Waits seven days", "warn"], running: ["Running", "info"], done: ["Erased", "ok"], cancelled: ["Cancelled", ""] };
 function Erasures() {
   const cache = useQueryClient(), [make, setMake] = useState(false);
-  const q = useQuery({ queryKey: ["erasures"], queryFn: ({ signal }) => get<{ data: Erasure[] }>(E, signal), refetchInterval: (x) => (x.state.data?.data.some((e) => e.state === "running") ? 1000 : false) }), list = q.data?.data;
+  const q = useQuery({ queryKey: ["erasures"], queryFn: ({ signal }) => look<{ data: Erasure[] }>(E, signal), refetchInterval: (x) => (x.state.data?.data.some((e) => e.state === "running") ? 1000 : false) }), list = q.data?.data;
   const again = () => { void cache.invalidateQueries({ queryKey: ["erasures"] }); };
   return (
     <Panel title="Erasure of a person" body={false} acts={<Button size="compact-sm" variant="default" leftSection={<IconPlus size={14} />} onClick={() => setMake(true)}>Ask for an erasure</Button>}>

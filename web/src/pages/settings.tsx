@@ -3,7 +3,7 @@ import { Button, NumberInput, PasswordInput, Select, Switch, Textarea, TextInput
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useParams } from "react-router";
-import { ApiError, get, post, put } from "../api";
+import { ApiError, get, look, post, put } from "../api";
 import { useSession } from "../session";
 import { stamp } from "../time";
 import { ADMIN, Badge, Copy, Failed, Notice, Page, Panel, Skeleton, toast } from "../ui/basics";
@@ -80,7 +80,7 @@ function MailTest({ dirty }: { dirty: boolean }) {
 
 /** Health as the server tells it, whatever it tells. */
 export function HealthPage() {
-  const q = useQuery({ queryKey: ["health"], refetchInterval: 10_000, queryFn: ({ signal }) => get<{ data: Record<string, unknown> }>("/api/v2/health/full", signal) }), d = q.data?.data ?? {};
+  const q = useQuery({ queryKey: ["health"], refetchInterval: 10_000, queryFn: ({ signal }) => look<{ data: Record<string, unknown> }>("/api/v2/health/full", signal) }), d = q.data?.data ?? {};
   const words = (k: string) => k.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/_/g, " ").toLowerCase().replace(/^\w/, (c) => c.toUpperCase());
   const show = (k: string, v: unknown): React.ReactNode => (typeof v === "boolean" ? (k === "inMaintenanceMode" ? <Badge kind={v ? "warn" : "ok"}>{v ? "Yes" : "No"}</Badge> : <Badge kind={v ? "ok" : "bad"}>{v ? "Yes" : "No"}</Badge>) : v === "ok" ? <Badge kind="ok">OK</Badge> : v === null || v === undefined ? "–" : typeof v === "number" ? <span className="num">{/(_at|time|started)$/.test(k) && v > 1e11 ? stamp(v) : v.toLocaleString("en")}</span> : String(v));
   const flat = Object.entries(d).filter(([, v]) => typeof v !== "object" || v === null), deep = Object.entries(d).filter(([, v]) => typeof v === "object" && v !== null) as [string, Record<string, unknown>][];

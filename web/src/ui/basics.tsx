@@ -1,7 +1,7 @@
 // Small parts every page uses: heads, notices, empty and error states, toasts, confirmation, avatars.
 import { Button, Group, Modal } from "@mantine/core";
 import { IconAlertTriangle, IconCheck, IconChevronRight, IconCopy, IconInfoCircle, IconX } from "@tabler/icons-react";
-import { useEffect, useState, useSyncExternalStore, type ReactNode } from "react";
+import { useEffect, useRef, useState, useSyncExternalStore, type ReactNode } from "react";
 import { Link } from "react-router";
 import { ApiError, say } from "../api";
 import { ago, stamp, zoneName } from "../time";
@@ -59,6 +59,18 @@ export const Badge = ({ kind = "", children }: { kind?: string; children: ReactN
 export function Copy({ text, label = "Copy" }: { text: string; label?: string }) {
   const [done, setDone] = useState(false);
   return <Button size="compact-xs" variant="default" leftSection={done ? <IconCheck size={13} /> : <IconCopy size={13} />} onClick={() => { void navigator.clipboard?.writeText(text).then(() => { setDone(true); setTimeout(() => setDone(false), 1500); }); }}>{done ? "Copied" : label}</Button>;
+}
+
+/** A button that is switched off by its own click leaves the focus nowhere: Escape still closes what is open. */
+export function useEscape(open: boolean, close: () => void) {
+  const latest = useRef(close);
+  latest.current = close;
+  useEffect(() => {
+    if (!open) return;
+    const on = (e: KeyboardEvent) => { if (e.key === "Escape" && e.target === document.body) { e.stopPropagation(); latest.current(); } };
+    addEventListener("keydown", on, true);
+    return () => removeEventListener("keydown", on, true);
+  }, [open]);
 }
 
 // Toasts, bottom left.
