@@ -1,6 +1,6 @@
 // Whether the log is the one this browser knows: an event proved against the signed checkpoint, the checkpoint against what
 // was seen before, a new key against the statement of the old one, a new epoch against the record that begins it.
-import { ApiError, look as get, type Event } from "./api";
+import { ApiError, look as get, type Event } from "./api"; // look: the seal asks by itself, too
 import { broken, epochOf, logOf, lookedAt, memories, pin, pinned, remember, remembered, setBroken, setLooked, type Memory } from "./memory";
 import { differences, fromHex, isBeginning, isPlaced, leafOf, openNote, readKey, readRecord, renamed, same, signedText, toHex, writeKey, type Change, type Checkpoint, type Key, type Personal, type Proof, type Said } from "./proof";
 
