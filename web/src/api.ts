@@ -40,6 +40,8 @@ export async function api<T = unknown>(method: string, path: string, body?: unkn
   }
 }
 export const get = <T,>(path: string, signal?: AbortSignal, background = false) => api<T>("GET", path, undefined, { signal, background });
+/** What the page asks by itself. */
+export const look = <T,>(path: string, signal?: AbortSignal) => get<T>(path, signal, true);
 export const post = <T = unknown,>(path: string, body: unknown = {}) => api<T>("POST", path, body);
 export const put = <T = unknown,>(path: string, body: unknown = {}) => api<T>("PUT", path, body);
 export const del = <T = unknown,>(path: string) => api<T>("DELETE", path);
