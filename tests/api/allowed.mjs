@@ -54,7 +54,7 @@ export const ALLOWED = {
   [`GET ${USERS}`]: "self",
   [`PUT ${USERS}`]: ADMIN_ONLY,
   [`PUT ${V2T}/settings`]: ADMIN_ONLY,
-  [`GET ${USERS}/notificationsettings`]: "self",
+  [`GET ${USERS}/notificationsettings`]: ADMIN_ONLY,
   [`PUT ${USERS}/notificationsettings`]: ADMIN_ONLY,
   [`GET ${USERS}/analytics`]: "self",
   [`GET ${V2T}/settings/general`]: ADMIN_ONLY,
