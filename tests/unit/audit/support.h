@@ -22,6 +22,36 @@
 #define TEN  S("ctenant00000000000000000a")
 #define DAY0 INT64_C(1795428000000000) /* 2026-11-23T10:00:00Z */
 
+/* Set-ups of a test for each store, name_sqlite and name_postgres, from one that takes the kind. */
+#define BOTH_STORES(name)                                                                          \
+    __attribute__((unused)) static int name##_sqlite(void **state)                                 \
+    {                                                                                              \
+        (void)state;                                                                               \
+        return name(DB_SQLITE);                                                                    \
+    }                                                                                              \
+    __attribute__((unused)) static int name##_postgres(void **state)                               \
+    {                                                                                              \
+        (void)state;                                                                               \
+        return name(DB_POSTGRES);                                                                  \
+    }
+/* all(kind) lists the tests of a store; PostgreSQL's run where there is a cluster. Gives how many failed. */
+#define RUN_ON_BOTH(failed, name, all)                                                             \
+    do {                                                                                           \
+        const struct CMUnitTest on_sqlite_[] = {all(sqlite)};                                      \
+        const struct CMUnitTest on_postgres_[] = {all(postgres)};                                  \
+        *(failed) += cmocka_run_group_tests_name(name " on sqlite", on_sqlite_, NULL, NULL);       \
+        if (getenv("RECOUNT_TEST_PG") != NULL)                                                     \
+            *(failed) +=                                                                           \
+                cmocka_run_group_tests_name(name " on postgres", on_postgres_, NULL, NULL);        \
+    } while (0)
+#define MAIN_ON_BOTH(name, all)                                                                    \
+    int main(void)                                                                                 \
+    {                                                                                              \
+        int failed = 0;                                                                            \
+        RUN_ON_BOTH(&failed, name, all);                                                           \
+        return failed;                                                                             \
+    }
+
 static struct {
     enum db_kind kind;
     char dir[64];
@@ -108,17 +138,7 @@ remove_dir(const char *path)
     rmdir(path);
 }
 
-__attribute__((unused)) static int
-begin_sqlite(void **state)
-{
-    return begin(DB_SQLITE);
-}
-
-__attribute__((unused)) static int
-begin_postgres(void **state)
-{
-    return begin(DB_POSTGRES);
-}
+BOTH_STORES(begin)
 
 __attribute__((unused)) static int
 end(void **state)

@@ -236,13 +236,4 @@ a_step_nobody_could_write_down_is_told_later(void **state)
         ON(kind, another_machine_is_compared_with_the_newest_look),                                \
         ON(kind, a_step_nobody_could_write_down_is_told_later)
 
-int
-main(void)
-{
-    const struct CMUnitTest lite[] = {ALL(sqlite)};
-    const struct CMUnitTest pg[] = {ALL(postgres)};
-    int failed = cmocka_run_group_tests_name("sqlite", lite, NULL, NULL);
-    if (getenv("RECOUNT_TEST_PG") != NULL)
-        failed += cmocka_run_group_tests_name("postgres", pg, NULL, NULL);
-    return failed;
-}
+MAIN_ON_BOTH("the clock", ALL)

@@ -335,32 +335,11 @@ end_cosigned(void **state)
     return end(state);
 }
 
-static int
-begin_lite(void **state)
-{
-    (void)state;
-    return begin_cosigned(DB_SQLITE);
-}
+BOTH_STORES(begin_cosigned)
 
-static int
-begin_pg(void **state)
-{
-    (void)state;
-    return begin_cosigned(DB_POSTGRES);
-}
-
-#define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_##kind, end_cosigned)
+#define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_cosigned_##kind, end_cosigned)
 #define ALL(kind)                                                                                  \
     ON(kind, test_waiting), ON(kind, test_lines), ON(kind, test_late_line), ON(kind, test_turn),   \
         ON(kind, test_state), ON(kind, test_contradiction_stands), ON(kind, test_flapping)
 
-int
-main(void)
-{
-    const struct CMUnitTest lite[] = {ALL(lite)};
-    const struct CMUnitTest pg[] = {ALL(pg)};
-    int failed = cmocka_run_group_tests_name("sqlite", lite, NULL, NULL);
-    if (getenv("RECOUNT_TEST_PG") != NULL)
-        failed += cmocka_run_group_tests_name("postgres", pg, NULL, NULL);
-    return failed;
-}
+MAIN_ON_BOTH("cosignatures", ALL)

@@ -224,13 +224,4 @@ writers_and_readers_go_on_through_a_drop(void **state)
         ON(kind, what_was_renamed_is_swept_at_the_next_start),                                     \
         ON(kind, writers_and_readers_go_on_through_a_drop)
 
-int
-main(void)
-{
-    const struct CMUnitTest sqlite[] = {ALL(sqlite)};
-    const struct CMUnitTest postgres[] = {ALL(postgres)};
-    int failed = cmocka_run_group_tests_name("drops on sqlite", sqlite, NULL, NULL);
-    if (getenv("RECOUNT_TEST_PG") != NULL)
-        failed += cmocka_run_group_tests_name("drops on postgres", postgres, NULL, NULL);
-    return failed;
-}
+MAIN_ON_BOTH("drops", ALL)

@@ -339,13 +339,4 @@ end_heads(void **state)
         ON(kind, a_new_epoch_says_what_was_lost), ON(kind, heads_are_recorded_blinded),            \
         ON(kind, proofs_outlive_a_month)
 
-int
-main(void)
-{
-    const struct CMUnitTest lite[] = {ALL(sqlite)};
-    const struct CMUnitTest pg[] = {ALL(postgres)};
-    int failed = cmocka_run_group_tests_name("sqlite", lite, NULL, NULL);
-    if (getenv("RECOUNT_TEST_PG") != NULL)
-        failed += cmocka_run_group_tests_name("postgres", pg, NULL, NULL);
-    return failed;
-}
+MAIN_ON_BOTH("heads", ALL)

@@ -548,13 +548,4 @@ views_cannot_be_injected(void **state)
         ON(kind, an_expired_month_is_recorded_and_dropped), ON(kind, an_idle_log_keeps_its_size),  \
         ON(kind, views_cannot_be_injected)
 
-int
-main(void)
-{
-    const struct CMUnitTest lite[] = {ALL(sqlite)};
-    const struct CMUnitTest pg[] = {ALL(postgres)};
-    int failed = cmocka_run_group_tests_name("sqlite", lite, NULL, NULL);
-    if (getenv("RECOUNT_TEST_PG") != NULL)
-        failed += cmocka_run_group_tests_name("postgres", pg, NULL, NULL);
-    return failed;
-}
+MAIN_ON_BOTH("the log", ALL)

@@ -161,13 +161,4 @@ the_store_refuses_changes_of_the_tree(void **state)
     ON(kind, the_tree_is_that_of_the_events), ON(kind, it_goes_on_after_a_restart),                \
         ON(kind, a_month_can_leave), ON(kind, the_store_refuses_changes_of_the_tree)
 
-int
-main(void)
-{
-    const struct CMUnitTest lite[] = {ALL(sqlite)};
-    const struct CMUnitTest pg[] = {ALL(postgres)};
-    int failed = cmocka_run_group_tests_name("sqlite", lite, NULL, NULL);
-    if (getenv("RECOUNT_TEST_PG") != NULL)
-        failed += cmocka_run_group_tests_name("postgres", pg, NULL, NULL);
-    return failed;
-}
+MAIN_ON_BOTH("nodes", ALL)

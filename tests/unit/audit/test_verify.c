@@ -333,13 +333,4 @@ end_all(void **state)
         ON(kind, cut_off_and_signed_again_a_kept_checkpoint_tells),                                \
         ON(kind, a_checkpoint_of_another_log_is_told)
 
-int
-main(void)
-{
-    const struct CMUnitTest lite[] = {ALL(sqlite)};
-    const struct CMUnitTest pg[] = {ALL(postgres)};
-    int failed = cmocka_run_group_tests_name("sqlite", lite, NULL, NULL);
-    if (getenv("RECOUNT_TEST_PG") != NULL)
-        failed += cmocka_run_group_tests_name("postgres", pg, NULL, NULL);
-    return failed;
-}
+MAIN_ON_BOTH("verifying", ALL)

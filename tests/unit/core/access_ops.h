@@ -35,17 +35,7 @@ begin_access(enum db_kind kind)
     return 0;
 }
 
-__attribute__((unused)) static int
-begin_lite(void **state)
-{
-    return begin_access(DB_SQLITE);
-}
-
-__attribute__((unused)) static int
-begin_pg(void **state)
-{
-    return begin_access(DB_POSTGRES);
-}
+BOTH_STORES(begin_access)
 
 __attribute__((unused)) static uint64_t
 dice(uint64_t n)

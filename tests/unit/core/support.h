@@ -101,17 +101,7 @@ begin_core(enum db_kind kind)
     return 0;
 }
 
-__attribute__((unused)) static int
-begin_core_sqlite(void **state)
-{
-    return begin_core(DB_SQLITE);
-}
-
-__attribute__((unused)) static int
-begin_core_postgres(void **state)
-{
-    return begin_core(DB_POSTGRES);
-}
+BOTH_STORES(begin_core)
 
 /* Number of events of the type in the workspace's log. */
 __attribute__((unused)) static int

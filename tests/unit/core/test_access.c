@@ -157,18 +157,9 @@ events_in_flight_are_no_false_alarm(void **state)
     assert_true(baselines() > 5);
 }
 
-#define CASE(f, store) cmocka_unit_test_setup_teardown(f, begin_##store, end)
-#define SUITE(store)                                                                               \
-    CASE(whatever_happens_the_log_implies_what_the_tables_hold, store),                            \
-        CASE(events_in_flight_are_no_false_alarm, store)
+#define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_access_##kind, end)
+#define ALL(kind)                                                                                  \
+    ON(kind, whatever_happens_the_log_implies_what_the_tables_hold),                               \
+        ON(kind, events_in_flight_are_no_false_alarm)
 
-int
-main(void)
-{
-    const struct CMUnitTest lite[] = {SUITE(lite)}, pg[] = {SUITE(pg)};
-    int failed = cmocka_run_group_tests_name("access, SQLite", lite, NULL, NULL);
-
-    if (getenv("RECOUNT_TEST_PG"))
-        failed += cmocka_run_group_tests_name("access, PostgreSQL", pg, NULL, NULL);
-    return failed;
-}
+MAIN_ON_BOTH("access", ALL)

@@ -305,21 +305,12 @@ many_rows_take_several_parts(void **state)
         assert_true(p.events[i].type != EV_ACCESS_BASELINE);
 }
 
-#define CASE(f, store) cmocka_unit_test_setup_teardown(f, begin_##store, end)
-#define SUITE(store)                                                                               \
-    CASE(an_unrecorded_change_is_named_by_row_and_field, store),                                   \
-        CASE(a_baseline_does_not_launder_what_differs, store),                                     \
-        CASE(what_was_erased_is_not_held_against_anyone, store),                                   \
-        CASE(an_erased_baseline_leaves_the_one_before_it, store),                                  \
-        CASE(an_earlier_state_comes_back, store), CASE(many_rows_take_several_parts, store)
+#define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_access_##kind, end)
+#define ALL(kind)                                                                                  \
+    ON(kind, an_unrecorded_change_is_named_by_row_and_field),                                      \
+        ON(kind, a_baseline_does_not_launder_what_differs),                                        \
+        ON(kind, what_was_erased_is_not_held_against_anyone),                                      \
+        ON(kind, an_erased_baseline_leaves_the_one_before_it),                                     \
+        ON(kind, an_earlier_state_comes_back), ON(kind, many_rows_take_several_parts)
 
-int
-main(void)
-{
-    const struct CMUnitTest lite[] = {SUITE(lite)}, pg[] = {SUITE(pg)};
-    int failed = cmocka_run_group_tests_name("access differences, SQLite", lite, NULL, NULL);
-
-    if (getenv("RECOUNT_TEST_PG"))
-        failed += cmocka_run_group_tests_name("access differences, PostgreSQL", pg, NULL, NULL);
-    return failed;
-}
+MAIN_ON_BOTH("access differences", ALL)

@@ -39,17 +39,7 @@ with_people(enum db_kind kind)
     return 0;
 }
 
-static int
-begin_sqlite_people(void **state)
-{
-    return with_people(DB_SQLITE);
-}
-
-static int
-begin_postgres_people(void **state)
-{
-    return with_people(DB_POSTGRES);
-}
+BOTH_STORES(with_people)
 
 /* ---- what happened ---- */
 
@@ -782,7 +772,7 @@ what_an_expired_month_said_is_said_again(void **state)
     }
 }
 
-#define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_##kind##_people, end)
+#define ON(kind, f) cmocka_unit_test_setup_teardown(f, with_people_##kind, end)
 #define ALL(kind)                                                                                  \
     ON(kind, her_events_go_and_nobody_elses), ON(kind, two_people_of_one_event),                   \
         ON(kind, the_text_index_forgets_her), ON(kind, a_fault_after_any_step_is_taken_up_again),  \
@@ -794,13 +784,4 @@ what_an_expired_month_said_is_said_again(void **state)
         ON(kind, those_who_decided_are_erased_later),                                              \
         ON(kind, what_an_expired_month_said_is_said_again)
 
-int
-main(void)
-{
-    const struct CMUnitTest sqlite[] = {ALL(sqlite)};
-    const struct CMUnitTest postgres[] = {ALL(postgres)};
-    int failed = cmocka_run_group_tests_name("erasure on sqlite", sqlite, NULL, NULL);
-    if (getenv("RECOUNT_TEST_PG") != NULL)
-        failed += cmocka_run_group_tests_name("erasure on postgres", postgres, NULL, NULL);
-    return failed;
-}
+MAIN_ON_BOTH("erasure", ALL)

@@ -15,17 +15,7 @@ with_admin(enum db_kind kind)
     return 0;
 }
 
-static int
-begin_sqlite_admin(void **state)
-{
-    return with_admin(DB_SQLITE);
-}
-
-static int
-begin_postgres_admin(void **state)
-{
-    return with_admin(DB_POSTGRES);
-}
+BOTH_STORES(with_admin)
 
 struct placing {
     const char *reason;
@@ -339,7 +329,7 @@ a_planted_announcement_lowers_nothing(void **state)
     assert_int_equal(kept().months, 6);
 }
 
-#define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_##kind##_admin, end)
+#define ON(kind, f) cmocka_unit_test_setup_teardown(f, with_admin_##kind, end)
 #define ALL(kind)                                                                                  \
     ON(kind, nothing_leaves_while_a_hold_stands),                                                  \
         ON(kind, a_hold_placed_at_the_last_moment_counts), ON(kind, bad_holds_are_refused),        \
@@ -351,13 +341,4 @@ a_planted_announcement_lowers_nothing(void **state)
         ON(kind, a_step_of_the_clock_whose_row_is_gone_keeps_the_months),                          \
         ON(kind, a_planted_announcement_lowers_nothing)
 
-int
-main(void)
-{
-    const struct CMUnitTest sqlite[] = {ALL(sqlite)};
-    const struct CMUnitTest postgres[] = {ALL(postgres)};
-    int failed = cmocka_run_group_tests_name("retention on sqlite", sqlite, NULL, NULL);
-    if (getenv("RECOUNT_TEST_PG") != NULL)
-        failed += cmocka_run_group_tests_name("retention on postgres", postgres, NULL, NULL);
-    return failed;
-}
+MAIN_ON_BOTH("retention", ALL)

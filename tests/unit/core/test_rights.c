@@ -574,38 +574,25 @@ tiers_move_and_go(void **state)
                      0);
 }
 
-#define ON(b, f)                                                                                   \
-    {                                                                                              \
-        "sqlite " #f, f, b##_sqlite, end, NULL                                                     \
-    }
-#define PG(b, f)                                                                                   \
-    {                                                                                              \
-        "postgres " #f, f, b##_postgres, end, NULL                                                 \
-    }
-#define TESTS(X)                                                                                   \
-    X(begin_core, the_first_workspace_is_number_0),                                                \
-        X(begin_core, new_roles_get_names_of_their_own), X(begin_core, rights_change_with_a_list), \
-        X(begin_core, nobody_grants_what_he_does_not_hold),                                        \
-        X(begin_core, the_last_administrator_stays),                                               \
-        X(begin_core, two_racing_removals_leave_an_administrator),                                 \
-        X(begin_core, a_new_client_goes_to_creator_and_default_group),                             \
-        X(begin_core, joining_gives_the_present_clients_and_leaving_takes_none),                   \
-        X(begin_core, a_client_is_seen_by_its_users_alone),                                        \
-        X(begin_core, a_token_holds_its_scopes_alone),                                             \
-        X(begin_core, client_roles_are_granted_within_ones_own),                                   \
-        X(begin_core, a_deleted_role_is_gone_everywhere), X(begin_core, tiers_move_and_go)
+#define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_core_##kind, end)
+#define ALL(kind)                                                                                  \
+    ON(kind, the_first_workspace_is_number_0), ON(kind, new_roles_get_names_of_their_own),         \
+        ON(kind, rights_change_with_a_list), ON(kind, nobody_grants_what_he_does_not_hold),        \
+        ON(kind, the_last_administrator_stays),                                                    \
+        ON(kind, two_racing_removals_leave_an_administrator),                                      \
+        ON(kind, a_new_client_goes_to_creator_and_default_group),                                  \
+        ON(kind, joining_gives_the_present_clients_and_leaving_takes_none),                        \
+        ON(kind, a_client_is_seen_by_its_users_alone), ON(kind, a_token_holds_its_scopes_alone),   \
+        ON(kind, client_roles_are_granted_within_ones_own),                                        \
+        ON(kind, a_deleted_role_is_gone_everywhere), ON(kind, tiers_move_and_go)
 
 int
 main(void)
 {
     const struct CMUnitTest table[] = {cmocka_unit_test(the_table_is_sound),
                                        cmocka_unit_test(sets_contain_what_was_added)};
-    const struct CMUnitTest lite[] = {TESTS(ON)};
-    const struct CMUnitTest pg[] = {TESTS(PG)};
-    int failed = cmocka_run_group_tests_name("rights: table", table, NULL, NULL) +
-                 cmocka_run_group_tests_name("rights: sqlite", lite, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("rights: table", table, NULL, NULL);
 
-    if (getenv("RECOUNT_TEST_PG"))
-        failed += cmocka_run_group_tests_name("rights: postgres", pg, NULL, NULL);
+    RUN_ON_BOTH(&failed, "rights", ALL);
     return failed;
 }

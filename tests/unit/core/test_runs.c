@@ -276,13 +276,4 @@ many_workspaces_are_told_in_one_transaction(void **state)
         ON(kind, beside_a_server_on_the_same_folder_nothing_has_died),                             \
         ON(kind, many_workspaces_are_told_in_one_transaction)
 
-int
-main(void)
-{
-    const struct CMUnitTest sqlite[] = {ALL(sqlite)};
-    const struct CMUnitTest postgres[] = {ALL(postgres)};
-    int failed = cmocka_run_group_tests_name("runs on sqlite", sqlite, NULL, NULL);
-    if (getenv("RECOUNT_TEST_PG") != NULL)
-        failed += cmocka_run_group_tests_name("runs on postgres", postgres, NULL, NULL);
-    return failed;
-}
+MAIN_ON_BOTH("runs", ALL)

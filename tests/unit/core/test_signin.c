@@ -63,17 +63,7 @@ begin_signin(enum db_kind kind)
     return 0;
 }
 
-static int
-begin_signin_sqlite(void **state)
-{
-    return begin_signin(DB_SQLITE);
-}
-
-static int
-begin_signin_postgres(void **state)
-{
-    return begin_signin(DB_POSTGRES);
-}
+BOTH_STORES(begin_signin)
 
 struct cost {
     enum err answer;
@@ -208,27 +198,9 @@ an_address_that_failed_too_often_is_refused_alike(void **state)
     assert_int_equal(events(EV_LOGIN_SUCCESS), 1);
 }
 
-#define ON(b, f)                                                                                   \
-    {                                                                                              \
-        "sqlite " #f, f, b##_sqlite, end, NULL                                                     \
-    }
-#define PG(b, f)                                                                                   \
-    {                                                                                              \
-        "postgres " #f, f, b##_postgres, end, NULL                                                 \
-    }
-#define TESTS(X)                                                                                   \
-    X(begin_signin, all_kinds_of_names_cost_the_same),                                             \
-        X(begin_signin, folded_events_cost_the_same),                                              \
-        X(begin_signin, an_address_that_failed_too_often_is_refused_alike)
+#define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_signin_##kind, end)
+#define ALL(kind)                                                                                  \
+    ON(kind, all_kinds_of_names_cost_the_same), ON(kind, folded_events_cost_the_same),             \
+        ON(kind, an_address_that_failed_too_often_is_refused_alike)
 
-int
-main(void)
-{
-    const struct CMUnitTest lite[] = {TESTS(ON)};
-    const struct CMUnitTest pg[] = {TESTS(PG)};
-    int failed = cmocka_run_group_tests_name("signing in: sqlite", lite, NULL, NULL);
-
-    if (getenv("RECOUNT_TEST_PG"))
-        failed += cmocka_run_group_tests_name("signing in: postgres", pg, NULL, NULL);
-    return failed;
-}
+MAIN_ON_BOTH("signing in", ALL)
