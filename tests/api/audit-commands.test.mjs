@@ -124,6 +124,11 @@ test("without a server; a lone administrator who takes a request on waits seven 
   done("erasures", "cancel", id);
 });
 
+test("what the operator did is what the log says he did", () => {
+  const r = s.check();
+  assert.equal(r.status, 0, r.out + r.err);
+});
+
 test("nobody may decide: the operator's request is refused, and runs by nobody", () => {
   sqlOn(s.store, "DELETE FROM role_permission WHERE permission = 'AUDIT_LOG.ERASE'");
   refused(/Nobody in this workspace may decide/, ...ask("yves@example.org"));
