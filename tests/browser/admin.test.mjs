@@ -1,7 +1,7 @@
 /** Account Admin by hand and mouse: users, roles, authorization, tiers, settings. What the page did is asked of the log. */
 import { test, after, before } from "node:test";
 import { serve, assert, PASSWORD, ADMIN, until } from "../api/harness.mjs";
-import { browser, signIn, open, toast, choose, axe, shot } from "./harness.mjs";
+import { browser, signIn, open, toast, choose, axe, shot, tooWide } from "./harness.mjs";
 
 let s, b, admin, page;
 before(async () => {
@@ -67,6 +67,20 @@ test("users: disable and enable one; the state is shown and recorded", async () 
   await page.getByRole("heading", { name: "No user matches" }).waitFor();
   await choose(page, "Status", "All states");
 });
+test("users: by the flag, the disabled first", async () => {
+  await open(page, s, "/admin/users");
+  const nora = (await admin.ok("GET", "/api/v2/tenants/0/users?filter=nora")).data[0];
+  await admin.ok("POST", `/api/v2/tenants/0/users/${nora.user_id}/disable`);
+  const first = async () => (await page.getByRole("region", { name: "Users" }).locator("tbody tr").first().innerText()), head = page.getByRole("columnheader", { name: "Status" });
+  await head.getByRole("button").click();
+  await until(async () => (await head.getAttribute("aria-sort")) === "ascending" && /Enabled/.test(await first()), "the enabled first");
+  assert.match(page.url(), /sortBy=flag/);
+  await head.getByRole("button").click();
+  await until(async () => /nora@example\.org[^]*User disabled/.test(await first()), "the disabled first");
+  assert.equal(await head.getAttribute("aria-sort"), "descending");
+  await admin.ok("POST", `/api/v2/tenants/0/users/${nora.user_id}/enable`);
+  await open(page, s, "/admin/users");
+});
 test("users: several at once", async () => {
   await page.getByRole("checkbox", { name: "Select Nora North" }).click();
   await page.getByRole("checkbox", { name: "Select Otto Oster" }).click();
@@ -78,7 +92,7 @@ test("users: several at once", async () => {
   await dialog().getByRole("button", { name: "Disable" }).click();
   await row("nora@example.org").getByText("User disabled").waitFor();
   await row("otto@example.org").getByText("User disabled").waitFor();
-  await until(async () => (await admin.events({ event_type: "UserDisabled" })).length === 3, "one event each");
+  await until(async () => (await admin.events({ event_type: "UserDisabled" })).length === 4, "one event each");
   await bulk.getByRole("button", { name: "Delete" }).click();
   await dialog().getByRole("button", { name: "Delete" }).click();
   await until(async () => !(await row("otto@example.org").count()), "both to go");
@@ -129,12 +143,136 @@ test("roles: one with its permissions, and the matrix shows it", async () => {
   await admin.event("TenantRoleAssigned", about("stan@example.org"));
   await open(page, s, "/admin/roles?view=matrix");
   const matrix = page.getByRole("region", { name: "Permission matrix" });
-  const column = (await matrix.getByRole("columnheader").allInnerTexts()).filter((t) => !/^(Administration|Audit Log|Client)$/.test(t)).findIndex((t) => t.trim() === "Report reader");
+  const column = (await matrix.getByRole("columnheader").allInnerTexts()).findIndex((t) => t.trim() === "Report reader");
   assert.ok(column > 0, "the role has a column");
   const cell = (permission) => matrix.getByRole("row").filter({ has: page.getByRole("cell", { name: permission, exact: true }) }).locator("td").nth(column).getByRole("img").getAttribute("aria-label");
   assert.equal(await cell("View users"), "Yes");
   assert.equal(await cell("View the audit log"), "No");
+  await axe(page, "matrix");
   await shot(page, "matrix");
+});
+test("the matrix: groups fold, a search opens what it finds, and what nothing asks for yet says so", async () => {
+  await open(page, s, "/admin/roles?view=matrix");
+  const matrix = page.getByRole("region", { name: "Permission matrix" }), cell = (name) => matrix.getByRole("cell", { name });
+  const fold = (name) => matrix.getByRole("button", { name: new RegExp(`^${name}`) });
+  await fold("Administration").waitFor();
+  assert.equal(await fold("Administration").getAttribute("aria-expanded"), "true");
+  assert.equal(await fold("Runbooks").getAttribute("aria-expanded"), "false");
+  assert.match(await fold("Runbooks").innerText(), /not used yet/);
+  assert.equal(await cell(/tactics/).count(), 0);
+  const runbooks = matrix.getByRole("row").filter({ has: page.getByRole("button", { name: /^Runbooks/ }) });
+  assert.deepEqual((await runbooks.locator("td").allInnerTexts()).slice(1, 5).map((t) => t.replace(/\s+/g, " ").trim()), ["All", "4 of 7", "None", "None"], "a folded group says how much of it each role holds");
+  await fold("Runbooks").click();
+  await cell(/tactics/).waitFor();
+  assert.match(await cell(/^Set up integrations/).innerText(), /not used yet/);
+  assert.doesNotMatch(await cell(/^View users/).innerText(), /not used/);
+  await page.getByLabel("Find a permission").fill("finding publish");
+  await until(async () => (await matrix.locator("tbody tr:not(.group)").count()) === 1, "the one permission that is found");
+  await cell(/Ability to mark a finding as published/).waitFor();
+  await until(() => /find=finding/.test(page.url()), "the search to stand in the address");
+  await axe(page, "the matrix, searched");
+  await shot(page, "matrix-found");
+  await page.getByLabel("Find a permission").fill("nothing at all");
+  await page.getByText("No permission matches").waitFor();
+  await page.getByLabel("Find a permission").fill("");
+  await page.getByRole("button", { name: "Unfold all" }).click();
+  await until(async () => (await matrix.locator("tbody tr:not(.group)").count()) === 75, "all of them");
+  await page.getByRole("button", { name: "Fold all" }).click();
+  await until(async () => (await matrix.locator("tbody tr:not(.group)").count()) === 0, "none of them");
+});
+test("a role: a permission of a module that is not there yet can be given", async () => {
+  await open(page, s, "/admin/roles");
+  await page.getByRole("link", { name: "Report reader" }).click();
+  await page.getByLabel("Find a permission").fill("view reports");
+  await page.getByRole("checkbox", { name: /^View reports/ }).check();
+  await page.getByText("Changes not saved").waitFor();
+  await axe(page, "a role, searched");
+  await shot(page, "role-found");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await admin.event("TenantRoleUpdated", about("REPORTS.VIEW_REPORTS"));
+});
+test("agreements: made, changed, refused, deleted", async () => {
+  await open(page, s, "/admin/slas");
+  await page.getByRole("heading", { name: "No agreements" }).waitFor();
+  await axe(page, "no agreements");
+  await page.getByRole("button", { name: "Create agreement" }).click();
+  const d = dialog("Create agreement");
+  await d.getByLabel("Name").fill("Criticals in a week");
+  await d.getByRole("button", { name: "Create" }).click();
+  await d.getByText("must name at least one", { exact: true }).waitFor();
+  await d.getByRole("checkbox", { name: "Critical" }).check();
+  await d.getByLabel("Close within").fill("7");
+  await d.getByLabel("Only findings tagged").fill("web");
+  await d.getByRole("combobox", { name: "Recipients" }).fill("no address");
+  await d.getByLabel("Only findings tagged").press("Enter");
+  await d.getByRole("button", { name: "Create" }).click();
+  await d.getByText("must hold e-mail addresses", { exact: true }).waitFor();
+  await d.getByRole("combobox", { name: "Recipients" }).press("Backspace");
+  await d.getByRole("combobox", { name: "Recipients" }).fill("soc@example.org");
+  await d.getByRole("checkbox", { name: "Recipients: when exceeded" }).check();
+  await axe(page, "an agreement");
+  await shot(page, "sla-edit");
+  await d.getByRole("button", { name: "Create" }).click();
+  await toast(page, "Agreement created");
+  assert.match(await row("Criticals in a week").innerText(), /7 days[^]*Critical[^]*tagged web[^]*Enabled/);
+  const kept = (await admin.ok("GET", "/api/v2/sla/benchmarks")).data[0];
+  assert.deepEqual([kept.notificationSettings.recipients, kept.notificationSettings.sendExceededNotificationToRecipients, kept.notificationSettings.sendDailyNotificationToRecipients], [["soc@example.org"], true, false]);
+  await userMenu("Criticals in a week", "Edit");
+  await dialog("Edit agreement").getByLabel("Close within").fill("14");
+  await dialog("Edit agreement").getByRole("button", { name: "Save" }).click();
+  await toast(page, "Agreement saved");
+  await row("Criticals in a week").getByText("14 days").waitFor();
+  const e = await admin.event("SlaBenchmarkUpdated");
+  assert.deepEqual(e.changes, [{ field: "daysToClose", before: "7", after: "14" }]);
+  await axe(page, "agreements");
+  await shot(page, "slas");
+  await userMenu("Criticals in a week", "Delete");
+  await dialog("Delete Criticals in a week?").getByRole("button", { name: "Delete agreement" }).click();
+  await page.getByRole("heading", { name: "No agreements" }).waitFor();
+  await admin.event("SlaBenchmarkDeleted");
+});
+test("sub-statuses: added, moved, twice refused, deleted", async () => {
+  await open(page, s, "/admin/sub-statuses");
+  const add = async (status, value) => { await page.getByLabel(`New sub-status of ${status}`).fill(value); await page.getByLabel(`New sub-status of ${status}`).press("Enter"); };
+  const of = (status) => page.getByRole("list", { name: `Sub-statuses of ${status}` }).getByRole("listitem");
+  await add("In Process", "Waiting for vendor");
+  await of("In Process").filter({ hasText: "Waiting for vendor" }).waitFor();
+  await add("Closed", "Accepted");
+  await of("Closed").filter({ hasText: "Accepted" }).waitFor();
+  await add("Closed", "Accepted");
+  await page.getByText("Closed has a sub-status of this name already").waitFor();
+  await axe(page, "sub-statuses");
+  await shot(page, "substatuses");
+  await page.getByRole("button", { name: "Edit Waiting for vendor" }).click();
+  await choose(dialog("Edit sub-status"), "Below", "Open");
+  await dialog("Edit sub-status").getByRole("button", { name: "Save" }).click();
+  await of("Open").filter({ hasText: "Waiting for vendor" }).waitFor();
+  await admin.event("SubstatusUpdated", about("In Process"));
+  await page.getByRole("button", { name: "Delete Accepted" }).click();
+  await dialog("Delete Accepted?").getByRole("button", { name: "Delete sub-status" }).click();
+  await until(async () => !(await of("Closed").count()), "it to go");
+  await admin.event("SubstatusDeleted", about("Accepted"));
+});
+test("the new settings stand in the dashboard, and on a narrow dark screen nothing is too wide", async () => {
+  await open(page, s, "/admin");
+  for (const name of ["Service-Level Agreements", "Sub-statuses"]) await page.getByRole("link", { name }).waitFor();
+  await admin.ok("POST", "/api/v2/sla/benchmarks", { name: "Highs in a month", daysToClose: 30, findingSeverity: ["High", "Medium"], enabled: true, findingTags: ["web", "api"] });
+  const narrow = await b.page({ width: 390, height: 844, scheme: "dark" });
+  await signIn(narrow, s, ADMIN.email, PASSWORD);
+  for (const at of ["slas", "sub-statuses", "roles?view=matrix", "roles", "users"]) {
+    await open(narrow, s, `/admin/${at}`);
+    assert.equal(await tooWide(narrow), 0, at);
+    await axe(narrow, `${at}, narrow and dark`);
+    await shot(narrow, `narrow-${at.replace(/\W/g, "-")}`);
+  }
+  await open(narrow, s, "/admin/slas");
+  await narrow.getByRole("button", { name: "Create agreement" }).click();
+  await narrow.getByRole("dialog").getByLabel("Name").waitFor();
+  await axe(narrow, "an agreement, narrow");
+  await shot(narrow, "narrow-sla-edit");
+  const dark = await b.page({ scheme: "dark" });
+  await signIn(dark, s, ADMIN.email, PASSWORD);
+  for (const at of ["roles?view=matrix", "slas", "sub-statuses"]) { await open(dark, s, `/admin/${at}`); await axe(dark, `${at}, dark`); await shot(dark, `dark-${at.replace(/\W/g, "-")}`); }
 });
 test("authorization: a user on a client, and the Default Group", async () => {
   await open(page, s, "/admin/authorization");

@@ -44,6 +44,7 @@ export const get = <T,>(path: string, signal?: AbortSignal, background = false) 
 export const look = <T,>(path: string, signal?: AbortSignal) => get<T>(path, signal, true);
 export const post = <T = unknown,>(path: string, body: unknown = {}) => api<T>("POST", path, body);
 export const put = <T = unknown,>(path: string, body: unknown = {}) => api<T>("PUT", path, body);
+export const patch = <T = unknown,>(path: string, body: unknown = {}) => api<T>("PATCH", path, body);
 export const del = <T = unknown,>(path: string) => api<T>("DELETE", path);
 /** The message, with the faults of single fields where no form shows them. */
 export const say = (e: unknown) => (e instanceof ApiError ? [e.message, ...e.fields.filter((f) => !e.message.includes(f.reason)).map((f) => `${f.pointer.replace(/^\/|^#\//, "")}: ${f.reason}.`)].join(" ") : e instanceof Error ? e.message : String(e));
@@ -59,7 +60,9 @@ export interface Me { user_id: number; cuid: string; email: string; first: strin
 export interface Session { user: Me; permissions: string[]; demo: boolean; idle_minutes: number; must_enroll_mfa: boolean; version?: string }
 export interface User { user_id: number; cuid: string; email: string; first: string; last: string; fullName: string; roles: string[]; disabled: boolean; locked: boolean; mfa?: { enabled: boolean }; lastLogin?: number; createdAt?: number; default_group: boolean; authentication_provider?: string; tenantClassificationLevel?: string | number | null }
 export interface Role { id: string; key: string; title: string; description: string; enabled: boolean; editable: boolean; canDisable: boolean; permissions: string[]; totalPermissions: number; userCount: number }
-export interface Permission { key: string; category: string; section: string; title: string; scope?: string; roles: Record<string, boolean> }
+export interface Permission { key: string; category: string; section: string; title: string; scope?: string; asked?: boolean; roles: Record<string, boolean> }
+export interface Sla { id: string; name: string; daysToClose: number; enabled: boolean; findingSeverity: string[]; findingTags: string[]; assetCriticality: string[]; assetTags: string[]; notificationSettings: Record<string, unknown> & { hoursBeforeExpirationNotify: number; recipients: string[] } }
+export interface Substatus { cuid: string; status: string; value: string }
 export interface Tier { id: string | number; name: string; description: string; enabled: boolean; level?: number }
 export interface Client { client_id: number; cuid: string; name: string; poc?: string; poc_email?: string; description?: string; tags?: string[]; logo?: string; custom_field?: { label: string; value: string }[]; users?: Record<string, { role: string; classificationId: string | null }> }
 export interface ClientUser { email?: string; username?: string; role: string; classificationId?: string | number | null; name?: { first: string; last: string }; first?: string; last?: string; disabled?: boolean }

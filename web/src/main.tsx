@@ -26,6 +26,8 @@ const RolesPage = lazy(() => import("./pages/roles").then((m) => ({ default: m.R
 const RolePage = lazy(() => import("./pages/roles").then((m) => ({ default: m.RolePage })));
 const AuthorizationPage = lazy(() => import("./pages/authorization").then((m) => ({ default: m.AuthorizationPage })));
 const TiersPage = lazy(() => import("./pages/tiers").then((m) => ({ default: m.TiersPage })));
+const SlasPage = lazy(() => import("./pages/slas").then((m) => ({ default: m.SlasPage })));
+const SubstatusesPage = lazy(() => import("./pages/substatuses").then((m) => ({ default: m.SubstatusesPage })));
 const SettingsPage = lazy(() => import("./pages/settings").then((m) => ({ default: m.SettingsPage })));
 const RetentionPage = lazy(() => import("./pages/retention").then((m) => ({ default: m.RetentionPage })));
 const VerifyPage = lazy(() => import("./pages/memory").then((m) => ({ default: m.VerifyPage })));
@@ -73,6 +75,7 @@ const router = createBrowserRouter([
     { path: "/admin/roles", element: wait(<RolesPage />) }, { path: "/admin/roles/:id", element: wait(<RolePage />) },
     { path: "/admin/authorization", element: wait(<AuthorizationPage />) }, { path: "/admin/classification-tiers", element: wait(<TiersPage />) },
     { path: "/admin/general", element: wait(<SettingsPage kind="general" />) }, { path: "/admin/email", element: wait(<SettingsPage kind="email" />) }, { path: "/admin/authentication", element: wait(<SettingsPage kind="authentication" />) }, { path: "/admin/retention", element: wait(<RetentionPage />) }, { path: "/admin/witnesses", element: wait(<WitnessesPage />) }, { path: "/admin/proofs", element: wait(<SettingsPage kind="proofs" />) }, { path: "/admin/audit-settings", element: <Navigate to="/admin/retention" replace /> }, { path: "/admin/health", element: wait(<HealthPage />) },
+    { path: "/admin/slas", element: wait(<SlasPage />) }, { path: "/admin/sub-statuses", element: wait(<SubstatusesPage />) },
     { path: "/admin/access", element: wait(<AccessPage />) }, { path: "/admin/verify", element: wait(<VerifyPage />) },
     { path: "/admin/audit-log", element: wait(<AuditPage />) }, { path: "/admin/audit-log/:cuid", element: wait(<EventPage />) },
     { path: "/help", element: wait(<HelpPage />) },

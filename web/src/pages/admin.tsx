@@ -1,5 +1,5 @@
 // The Admin Dashboard: cards by group. Only what one may use is shown.
-import { IconAdjustments, IconCertificate, IconEye, IconBuildingSkyscraper, IconCalendarUser, IconChevronRight, IconClipboardList, IconEraser, IconHeartbeat, IconHierarchy, IconLock, IconMail, IconShieldCheck, IconShieldLock, IconStack2, IconUsers, IconUsersGroup } from "@tabler/icons-react";
+import { IconAdjustments, IconCertificate, IconEye, IconBuildingSkyscraper, IconCalendarUser, IconChevronRight, IconClipboardList, IconEraser, IconHeartbeat, IconHierarchy, IconHourglass, IconListTree, IconLock, IconMail, IconShieldCheck, IconShieldLock, IconStack2, IconUsers, IconUsersGroup } from "@tabler/icons-react";
 import { Link } from "react-router";
 import { useSession } from "../session";
 import { Empty, Page } from "../ui/basics";
@@ -18,6 +18,8 @@ export const ADMIN_PAGES = [
   { group: "Security & User Management", name: "Authentication", to: "/admin/authentication", need: ["SECURITY.AUTHENTICATION_SETTINGS"], text: "Passwords, lockout, second factor, sessions", icon: IconLock },
   { group: "Tenant Settings", name: "General Settings", to: "/admin/general", need: ["ADMINISTRATION.GENERAL_SETTINGS", "ADMINISTRATION.ACCOUNT_INFORMATION"], text: "Name, address and defaults", icon: IconAdjustments },
   { group: "Tenant Settings", name: "Email Settings", to: "/admin/email", need: ["ADMINISTRATION.EMAIL_SETTINGS"], text: "Mail server and sender", icon: IconMail },
+  { group: "Tenant Settings", name: "Service-Level Agreements", to: "/admin/slas", need: ["ADMINISTRATION.SERVICE_LEVEL_AGREEMENTS"], text: "Within how many days findings are closed", icon: IconHourglass },
+  { group: "Tenant Settings", name: "Sub-statuses", to: "/admin/sub-statuses", need: ["ADMINISTRATION.GENERAL_SETTINGS"], text: "Finer words below Open, In Process and Closed", icon: IconListTree },
   { group: "Tenant Settings", name: "System health", to: "/admin/health", need: ["ADMINISTRATION.ADMINISTRATION_ACCESS"], text: "State of the installation", icon: IconHeartbeat },
 ];
 export const mayAdmin = (can: (...k: string[]) => boolean) => can("ADMINISTRATION.ADMINISTRATION_ACCESS") || ADMIN_PAGES.some((p) => can(...p.need));

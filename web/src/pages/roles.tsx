@@ -1,7 +1,7 @@
 // Roles: the list, the permission matrix over all of them, and one role with its permissions and members.
 import { Button, Checkbox, Group, Modal, Select, Switch, Tabs, Textarea, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { IconCheck, IconMinus, IconPlus } from "@tabler/icons-react";
+import { IconCheck, IconChevronRight, IconMinus, IconPlus } from "@tabler/icons-react";
 import { Fragment, useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { ApiError, del, get, post, put, query, type Permission, type Role, type User } from "../api";
@@ -9,10 +9,25 @@ import { useRoles } from "../data";
 import { useSession } from "../session";
 import { plural } from "../time";
 import { ADMIN, Avatar, Badge, confirm, Empty, Failed, Notice, Page, Panel, Skeleton, toast, toastError } from "../ui/basics";
-import { Table, useUrl, type Column } from "../ui/table";
+import { Find, Table, useTyped, useUrl, type Column } from "../ui/table";
 
 const usePermissions = () => { const s = useSession(); return useQuery({ queryKey: ["permissions"], staleTime: 60_000, queryFn: ({ signal }) => get<{ data: Permission[] }>(`${s.base}/security/permissions`, signal) }); };
-const byCategory = (list: Permission[]) => { const m = new Map<string, Permission[]>(); for (const p of list) { const k = p.category; m.set(k, [...(m.get(k) ?? []), p]); } return [...m]; };
+const inUse = (p: Permission) => p.asked !== false;
+interface Shown { name: string; list: Permission[]; all: Permission[]; used: boolean; open: boolean; flip: () => void }
+/** The catalogue by category. Open are the categories something asks for already, or what a search finds; the others fold. */
+function useShown(list: Permission[] | undefined) {
+  const [find, setFind] = useTyped("find", 140), [flipped, setFlipped] = useState<Set<string>>(new Set()), words = find.toLowerCase().split(/\s+/).filter(Boolean), groups = new Map<string, Permission[]>();
+  for (const p of list ?? []) groups.set(p.category, [...(groups.get(p.category) ?? []), p]);
+  const shown: Shown[] = [...groups].map(([name, all]) => {
+    const hits = all.filter((p) => words.every((w) => `${p.category} ${p.section} ${p.title} ${p.key}`.toLowerCase().includes(w))), used = all.some(inUse);
+    return { name, all, used, list: hits, open: words.length > 0 || used !== flipped.has(name), flip: () => setFlipped((o) => { const n = new Set(o); if (!n.delete(name)) n.add(name); return n; }) };
+  }).filter((g) => g.list.length);
+  const every = shown.every((g) => g.open);
+  return { shown, find, box: <div className="toolbar"><Find value={find} onChange={setFind} label="Find a permission" />{!words.length && <Button size="compact-sm" variant="subtle" color="gray" onClick={() => setFlipped(new Set([...groups].filter(([, all]) => all.some(inUse) === every).map(([name]) => name)))}>{every ? "Fold all" : "Unfold all"}</Button>}</div> };
+}
+const Later = () => <span className="later">not used yet</span>;
+const LATER = <p className="dim small">“Not used yet” marks permissions of modules that are not in this version. They can be given already, and open nothing.</p>;
+const Fold = ({ g }: { g: Shown }) => <button type="button" className={`bare folder ${g.open ? "on" : ""}`} aria-expanded={g.open} onClick={g.flip}><IconChevronRight size={14} aria-hidden />{g.name}{!g.used && <Later />}</button>;
 
 export function RolesPage() {
   const s = useSession(), url = useUrl(), go = useNavigate(), roles = useRoles(), cache = useQueryClient(), [make, setMake] = useState(false), may = s.can("SECURITY.MANAGE_ROLES");
@@ -31,13 +46,18 @@ export function RolesPage() {
   );
 }
 function Matrix({ roles }: { roles?: Role[] }) {
-  const q = usePermissions();
+  const q = usePermissions(), c = useShown(q.data?.data);
   if (q.error) return <div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div>;
   if (!q.data) return <Panel><Skeleton rows={8} /></Panel>;
-  const keys = roles?.map((r) => r.key) ?? Object.keys(q.data.data[0]?.roles ?? {}), title = (k: string) => roles?.find((r) => r.key === k)?.title ?? k;
+  const keys = roles?.map((r) => r.key) ?? Object.keys(q.data.data[0]?.roles ?? {}), title = (k: string) => roles?.find((r) => r.key === k)?.title ?? k, has = (p: Permission, k: string) => p.roles?.[k] ?? roles?.find((r) => r.key === k)?.permissions?.includes(p.key) ?? false;
+  const sum = (g: Shown, k: string) => { const n = g.all.filter((p) => has(p, k)).length; return n === g.all.length ? "All" : n === 0 ? <span className="faint">None</span> : <>{n}<span className="sr"> of {g.all.length}</span></>; };
   return (
-    <div className="table-box matrix" tabIndex={0} role="region" aria-label="Permission matrix"><table className="t"><thead><tr><th scope="col">Permission</th>{keys.map((k) => <th key={k} scope="col">{title(k)}</th>)}</tr></thead>
-      <tbody>{byCategory(q.data.data).map(([name, list]) => <Fragment key={name}><tr className="group"><th colSpan={keys.length + 1} scope="colgroup">{name}</th></tr>{list.map((p) => <tr key={p.key}><td title={p.key}>{p.title}</td>{keys.map((k) => { const on = p.roles?.[k] ?? roles?.find((r) => r.key === k)?.permissions?.includes(p.key); return <td key={k}>{on ? <IconCheck size={15} color="var(--ok)" aria-label="Yes" role="img" /> : <IconMinus size={13} color="var(--faint)" opacity={0.5} aria-label="No" role="img" />}</td>; })}</tr>)}</Fragment>)}</tbody></table></div>
+    <div className="stack">{c.box}
+      {!c.shown.length ? <div className="panel"><Empty title="No permission matches" text={`Nothing in the catalogue holds “${c.find}”.`} /></div> :
+        <div className="table-box matrix" tabIndex={0} role="region" aria-label="Permission matrix"><table className="t"><thead><tr><th scope="col">Permission</th><th scope="col" className="opt sec">Section</th>{keys.map((k) => <th key={k} scope="col">{title(k)}</th>)}</tr></thead>
+          <tbody>{c.shown.map((g) => <Fragment key={g.name}><tr className="group"><th scope="row"><Fold g={g} /></th><td className="opt sec num">{plural(g.all.length, "permission")}</td>{keys.map((k) => <td key={k} className="num">{sum(g, k)}</td>)}</tr>
+            {g.open && g.list.map((p, i) => <tr key={p.key}><td title={p.key}>{p.title}{g.used && !inUse(p) && <Later />}</td><td className="opt sec">{p.section !== g.list[i - 1]?.section ? p.section : <span className="sr">{p.section}</span>}</td>{keys.map((k) => <td key={k}>{has(p, k) ? <IconCheck size={15} color="var(--ok)" aria-label="Yes" role="img" /> : <IconMinus size={13} color="var(--faint)" opacity={0.5} aria-label="No" role="img" />}</td>)}</tr>)}</Fragment>)}</tbody></table></div>}
+      {LATER}</div>
   );
 }
 function Create({ close, roles }: { close: () => void; roles: Role[] }) {
@@ -72,7 +92,7 @@ export function RolePage() {
   );
 }
 function Permissions({ r, may, again }: { r: Role; may: boolean; again: () => void }) {
-  const s = useSession(), q = usePermissions(), [on, setOn] = useState(() => new Set(r.permissions ?? [])), dirty = [...on].sort().join() !== [...(r.permissions ?? [])].sort().join();
+  const s = useSession(), q = usePermissions(), c = useShown(q.data?.data), [on, setOn] = useState(() => new Set(r.permissions ?? [])), dirty = [...on].sort().join() !== [...(r.permissions ?? [])].sort().join();
   const save = useMutation({ mutationFn: () => put(`${s.base}/security/role/${r.id}/permissions`, { permissions: [...on] }), onSuccess: () => { toast("Permissions saved"); again(); } });
   const flip = (keys: string[], v: boolean) => setOn((o) => { const n = new Set(o); for (const k of keys) if (v) n.add(k); else n.delete(k); return n; });
   if (q.error) return <div className="panel"><Failed error={q.error} /></div>;
@@ -80,9 +100,11 @@ function Permissions({ r, may, again }: { r: Role; may: boolean; again: () => vo
   return (
     <form className="stack" style={{ maxWidth: 760 }} onSubmit={(e) => { e.preventDefault(); save.mutate(); }}>
       {!r.editable && <Notice>This role is built in; its permissions are fixed. Create a role from it to change them.</Notice>}{save.error && <Notice kind="bad">{save.error.message}</Notice>}
-      {byCategory(q.data.data).map(([name, list]) => { const n = list.filter((p) => on.has(p.key)).length, mine = list.filter((p) => s.permissions.includes(p.key)).map((p) => p.key); return (
-        <Panel key={name} title={name} body={false} acts={may ? <Checkbox size="xs" labelPosition="left" label={`${n} of ${list.length}`} aria-label={`All of ${name}`} checked={n === list.length} indeterminate={n > 0 && n < list.length} onChange={() => flip(mine, n < list.length)} /> : <span className="dim small num">{n} of {list.length}</span>}>
-          <ul className="list">{list.map((p) => <li key={p.key}><Checkbox size="xs" label={p.title} checked={on.has(p.key)} disabled={!may || (!s.permissions.includes(p.key) && !on.has(p.key))} onChange={(e) => flip([p.key], e.currentTarget.checked)} /><span className="grow" /><code className="mono dim cut">{p.key}</code></li>)}</ul></Panel>); })}
+      {c.box}{!c.shown.length && <div className="panel"><Empty title="No permission matches" text={`Nothing in the catalogue holds “${c.find}”.`} /></div>}
+      {c.shown.map((g) => { const n = g.all.filter((p) => on.has(p.key)).length, mine = g.list.filter((p) => s.permissions.includes(p.key)).map((p) => p.key), full = g.list.every((p) => on.has(p.key)), tick = g.list === g.all || g.list.length === g.all.length ? `All of ${g.name}` : `All found of ${g.name}`; return (
+        <Panel key={g.name} title={<Fold g={g} />} body={false} acts={may ? <Checkbox size="xs" labelPosition="left" label={`${n} of ${g.all.length}`} aria-label={tick} checked={full} indeterminate={n > 0 && !full} onChange={() => flip(mine, !full)} /> : <span className="dim small num">{n} of {g.all.length}</span>}>
+          {g.open && <ul className="list">{g.list.map((p) => <li key={p.key}><Checkbox size="xs" label={<>{p.title}{g.used && !inUse(p) && <Later />}</>} checked={on.has(p.key)} disabled={!may || (!s.permissions.includes(p.key) && !on.has(p.key))} onChange={(e) => flip([p.key], e.currentTarget.checked)} /><span className="grow" /><code className="mono dim cut key">{p.key}</code></li>)}</ul>}</Panel>); })}
+      {LATER}
       {may && <div className="save"><Button type="submit" disabled={!dirty} loading={save.isPending}>Save</Button>{dirty ? <><Button variant="subtle" color="gray" onClick={() => setOn(new Set(r.permissions))}>Discard</Button><span className="dim small">Changes not saved</span></> : <span className="dim small">All saved. You can only give permissions you hold.</span>}</div>}
     </form>
   );

@@ -54,7 +54,7 @@ export function UsersPage() {
   const columns: Column<User>[] = [
     { key: "name", title: "Name", sort: "lastName", fixed: true, render: (u) => <span className="row"><Avatar small name={nameOf(u)} /><Link to={`/admin/users/${u.user_id}${location.search}`} className="cut" style={{ color: "inherit", fontWeight: 500 }}>{nameOf(u)}</Link>{u.locked && <IconLock size={14} aria-label="Locked" color="var(--bad)" />}</span> },
     { key: "email", title: "Email", sort: "email", opt: true, render: (u) => <span className="cut dim">{u.email}</span> },
-    { key: "status", title: "Status", render: (u) => (u.disabled ? <Badge>User disabled</Badge> : u.locked ? <Badge kind="bad">User locked</Badge> : <Badge kind="ok">Enabled</Badge>) },
+    { key: "status", title: "Status", sort: "flag", render: (u) => (u.disabled ? <Badge>User disabled</Badge> : u.locked ? <Badge kind="bad">User locked</Badge> : <Badge kind="ok">Enabled</Badge>) },
     { key: "roles", title: "Roles", opt: true, render: (u) => <span className="cut">{u.roles.map(roles.title).join(", ") || <span className="dim">None</span>}</span> },
     { key: "mfa", title: "Second factor", opt: true, render: (u) => (u.mfa?.enabled ? <Badge kind="info">On</Badge> : <span className="dim">Off</span>) },
     { key: "group", title: "Default Group", opt: true, hidden: true, render: (u) => (u.default_group ? "Member" : <span className="dim">–</span>) }, { key: "provider", title: "Provider", opt: true, hidden: true, render: (u) => u.authentication_provider ?? "–" }, { key: "created", title: "Created", opt: true, hidden: true, render: (u) => <Ago at={u.createdAt} /> },
