@@ -61,6 +61,26 @@ step_word(const struct erasure *e)
     return e->step >= 0 && e->step <= ERASURE_FINISHED ? words[e->step] : "";
 }
 
+/* PostgreSQL's write-ahead log: null where there is none, or nothing was erased yet. */
+static void
+put_wal(struct cx *cx, struct json_writer *w, const struct erasure *e)
+{
+    bool done = str_eq(e->state, S("done"));
+    enum erasure_wal_state s = erasure_wal_of(&e->wal, done ? e->ended_at : 0);
+
+    json_key(w, S("wal"));
+    if (s == ERASURE_WAL_NONE) {
+        json_null(w);
+        return;
+    }
+    json_begin_object(w);
+    json_kv_str(w, "state", s == ERASURE_WAL_DUE ? S("due") : S("cleared"));
+    put_time(w, cx->arena, "due_by", e->ended_at + ERASURE_WAL_US);
+    put_time(w, cx->arena, "cleared_at", s == ERASURE_WAL_CLEARED ? e->wal.cleared_at : 0);
+    json_kv_str(w, "todo", s == ERASURE_WAL_DUE ? erasure_wal_todo(cx, &e->wal) : STR_NULL);
+    json_end_object(w);
+}
+
 void
 erasure_json(struct cx *cx, struct json_writer *w, const struct erasure *e)
 {
@@ -92,6 +112,7 @@ erasure_json(struct cx *cx, struct json_writer *w, const struct erasure *e)
         json_null(w);
     else
         json_raw(w, e->result);
+    put_wal(cx, w, e);
     json_end_object(w);
 }
 

@@ -5,6 +5,7 @@
 
 #include "audit/audit.h"
 #include "cmd/cmd.h"
+#include "core/erasure_wal.h"
 #include "core/settings.h"
 #include "out/cosign.h"
 
@@ -17,6 +18,10 @@ struct doctor {
     enum err policy_read;
     struct str policy_why;
     int64_t contradicting, failing; /* pairs of witness and log */
+    struct erasure_wal wal;
+    struct str wal_todo;
+    int64_t erased; /* people erased within the last 30 days */
+    int64_t now;
 };
 
 static const struct sql COUNT_TENANTS = SQL_READ("SELECT COUNT(*) FROM tenant");
@@ -29,6 +34,9 @@ static const struct sql COUNT_ADMINS = SQL_READ(
 static const struct sql COUNT_WITNESSES = SQL_READ(
     "SELECT COUNT(*) FROM audit_witness w WHERE w.state = $1 AND w.witness = $2 AND NOT EXISTS "
     "(SELECT 1 FROM audit_head h WHERE h.tenant_id = w.tenant_id AND h.epoch > w.epoch)");
+
+static const struct sql COUNT_ERASED =
+    SQL_READ("SELECT COUNT(*) FROM audit_erasure_request WHERE state = 'done' AND ended_at >= $1");
 
 static void
 say(struct doctor *d, int level, const char *fmt, const char *detail)
@@ -75,6 +83,16 @@ look_at_witnesses(struct cx *cx, struct doctor *d, struct policy *p)
 }
 
 static enum err
+look_at_erasures(struct cx *cx, struct doctor *d)
+{
+    d->now = cx->now;
+    TRY(db_query_int(cx->tx, &COUNT_ERASED, ARGS(V_INT(cx->now - 30 * USEC_PER_DAY)), &d->erased));
+    TRY(erasure_wal_read(cx, &d->wal));
+    d->wal_todo = erasure_wal_todo(cx, &d->wal);
+    return OK;
+}
+
+static enum err
 look(struct cx *cx, void *arg)
 {
     struct doctor *d = arg;
@@ -83,6 +101,7 @@ look(struct cx *cx, void *arg)
 
     if (d->policy != NULL)
         TRY(look_at_witnesses(cx, d, d->policy));
+    TRY(look_at_erasures(cx, d));
     TRY(db_query_int(cx->tx, &COUNT_TENANTS, NO_ARGS, &d->tenants));
     if (d->tenants == 0)
         return OK;
@@ -132,6 +151,23 @@ report_witnesses(struct doctor *d, struct arena *a)
         say(d, 0, "Witnesses", ": none fails or contradicts a log");
 }
 
+/* What an erasure leaves to be done outside of the store. */
+static void
+report_erasures(struct doctor *d, struct arena *a)
+{
+    if (d->erased > 0)
+        say(d, 1, "Erasures",
+            arena_cstr(a, arena_fmt(a,
+                                    ": %lld within 30 days; delete the backups of before, and tell "
+                                    "those who have exports (each request lists them)",
+                                    (long long)d->erased)));
+    if (d->wal.due_since == 0)
+        return;
+    say(d, d->now - d->wal.due_since > ERASURE_WAL_US ? 2 : 1, "The write-ahead log ",
+        arena_cstr(a, arena_fmt(a, "may hold what was erased until %.*s. %.*s",
+                                STR_ARG(time_iso(a, d->wal.due_since)), STR_ARG(d->wal_todo))));
+}
+
 static void
 report(struct doctor *d, struct app *app)
 {
@@ -143,6 +179,7 @@ report(struct doctor *d, struct app *app)
     check_mode(d, app->arena, c->keys_dir, "The key folder");
     check_space(d, app);
     report_witnesses(d, app->arena);
+    report_erasures(d, app->arena);
     if (d->tenants == 0) {
         say(d, 1, "No workspace yet", ": start the server and follow the set-up link");
         return;

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "core/access.h"
 #include "core/erasure.h"
+#include "core/erasure_wal.h"
 #include "core/hashing.h"
 #include "core/limits.h"
 #include "core/link.h"
@@ -266,6 +267,9 @@ upkeep_step(struct upkeep *u)
     cx.actor.name = S("Erasure");
     if (erasure_tick(&cx) != OK)
         log_warn("upkeep.erasure", LOG_STR("why", cx.failure.message));
+    fail_clear(&cx);
+    if (erasure_wal_step(&cx) != OK)
+        log_warn("upkeep.erasure_wal", LOG_STR("why", cx.failure.message));
     fail_clear(&cx);
     cx.actor.name = S("Checkpoints by mail");
     if (checkpoint_mail_tick(&cx) != OK)

@@ -294,6 +294,11 @@ erasure_list(struct cx *cx, struct erasures *out)
         read_erasure(cx, r, &all.v[all.n++]);
     if (e != ERR_END)
         return e;
+    for (size_t i = 0; i < all.n; i++)
+        if (i == 0)
+            TRY(erasure_wal_read(cx, &all.v[0].wal));
+        else
+            all.v[i].wal = all.v[0].wal;
     *out = all;
     return OK;
 }
@@ -310,7 +315,7 @@ erasure_get(struct cx *cx, struct str cuid, struct erasure *out)
     TRY(e);
     read_erasure(cx, r, out);
     db_rows_end(r);
-    return OK;
+    return erasure_wal_read(cx, &out->wal);
 }
 
 /* ---- asking ---- */

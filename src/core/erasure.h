@@ -15,6 +15,7 @@
 
 #include "audit/custody.h"
 #include "audit/erase.h"
+#include "core/erasure_wal.h"
 #include "run/cx.h"
 #include "run/jobs.h"
 
@@ -45,6 +46,7 @@ struct erasure {
     struct str asked_by_name, approved_by_name, ended_by_name; /* as they are now; null: gone */
     int64_t step, looked_at, total, events;
     struct str cursor, result; /* result: JSON, empty before ERASURE_RECORD is done */
+    struct erasure_wal wal;    /* as it stands for all of them */
 };
 struct erasures {
     struct erasure *v;

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "codec/hash.h"
 #include "codec/json.h"
+#include "core/erasure_wal.h"
 #include "core/hold.h"
 #include "core/trail.h"
 #include "core/user.h"
@@ -460,6 +461,7 @@ finish(struct cx *cx, void *arg)
     const struct run *r = arg;
 
     audit_cover(cx, REASON_ERASURE_STEP);
+    TRY(erasure_wal_mark(cx));
     return db_exec(
         cx->tx, &q,
         ARGS(V_INT(cx->tenant.id), V_STR(r->e.cuid), V_INT(ERASURE_FINISHED), V_INT(cx->now)),
@@ -475,7 +477,12 @@ scrub(struct cx *cx, struct run *r)
     if (!done)
         return OK;
     r->e.step = ERASURE_FINISHED;
-    return cx_write(cx, finish, r);
+    TRY(cx_write(cx, finish, r));
+    if (erasure_wal_step(cx) != OK) { /* the periodic process goes on */
+        log_warn("erasure.wal", LOG_STR("why", cx->failure.message));
+        fail_clear(cx);
+    }
+    return OK;
 }
 
 static enum err
