@@ -6,7 +6,7 @@ import { serve, assert, recount, until } from "./harness.mjs";
 
 let s, admin;
 before(async () => {
-  s = await serve({ users: [{ email: "std@example.org", role: "STD_USER" }] });
+  s = await serve({ users: [{ email: "std@example.org", role: "STD_USER" }, { email: "aud@example.org", role: "AUDITOR" }, { email: "loser@example.org", role: "STD_USER" }] });
   admin = await s.as();
   for (const name of ['=HYPERLINK("http://x","y")', "+1", "@SUM(A1)", "-2", 'quo"te, comma', "line\u2028sep", "right\u202eleft", "tab\there"])
     await admin.ok("POST", "/api/v1/client/create", { name });
@@ -130,4 +130,49 @@ test("recount audit list, tail and access are recorded with the operating system
   assert.equal(run("list", "--instance").status, 0);
   assert.match(run("list", "--instance", "--event-type", "AuditLogViewed").out, /recount audit list .* viewed the audit log/);
   for (const from of ["30x", "yesterday", "2026-02-30"]) assert.equal(run("list", "--from", from).status, 2, from);
+});
+
+/** A log whose export is far larger than what waits in buffers between two programs. */
+async function large() {
+  const { client_id } = await admin.ok("POST", "/api/v1/client/create", { name: "Large" });
+  for (let i = 0; i < 240; i++)
+    await admin.ok("PUT", `/api/v1/client/${client_id}`, Object.fromEntries(Array.from({ length: 30 }, (_, k) => [`m${k}`, `${i}:`.padEnd(1990, "x")])));
+}
+/** An export by a slow reader: its first bytes, then nothing until `go(pause)`, which reads on with a pause (ms) after each piece, to its end. */
+async function begin(c) {
+  const rs = await c.request("GET", "/api/v2/auditlog/export?format=ndjson", undefined, {}, { stream: true, timeout: 120_000 });
+  assert.equal(rs.statusCode, 200);
+  const got = { n: 0, whole: false, cut: false };
+  let pause;
+  rs.on("data", (d) => {
+    got.n += d.length;
+    if (pause === 0) return;
+    rs.pause();
+    if (pause) setTimeout(() => rs.resume(), pause);
+  });
+  rs.on("end", () => { got.whole = true; });
+  for (const how of ["aborted", "error", "close"]) rs.on(how, () => { got.cut = !got.whole; });
+  await until(() => got.n > 0, "its first bytes");
+  return { got, go: async (ms) => { pause = ms; rs.resume(); await until(() => got.whole || got.cut, "the end of it", 60_000); return got; } };
+}
+test("an export under way is cut off when its session has ended, its right is lost or its reader disabled; else it is whole", { timeout: 240_000 }, async () => {
+  await large();
+  const all = await (await begin(await s.as())).go(0);
+  assert.deepEqual([all.whole, all.cut], [true, false]);
+  assert.ok(all.n > 20_000_000, `${all.n} bytes`);
+  const R = "/api/v2/tenants/0/security/role", users = (await admin.ok("GET", "/api/v2/tenants/0/users?limit=50")).data, id = (email) => users.find((u) => u.email === email).user_id;
+  const role = await admin.ok("POST", R, { title: "Reader" }), { id: roleId, key } = (role.data ?? role).id ? role.data ?? role : (await admin.ok("GET", R)).data.find((r) => r.title === "Reader");
+  const give = (permissions) => admin.ok("PUT", `${R}/${roleId}/permissions`, { permissions });
+  await give(["AUDIT_LOG.VIEW", "AUDIT_LOG.EXPORT"]);
+  await admin.ok("PUT", `/api/v2/tenants/0/users/${id("loser@example.org")}`, { roles: [key] });
+  for (const [email, lose] of [
+    ["aud@example.org", () => admin.ok("POST", `/api/v2/tenants/0/users/${id("aud@example.org")}/end-sessions`)],
+    ["loser@example.org", () => give(["AUDIT_LOG.VIEW"])],
+    ["aud@example.org", () => admin.ok("POST", `/api/v2/tenants/0/users/${id("aud@example.org")}/disable`)]]) {
+    const x = await begin(await s.as(email));
+    await lose();
+    await x.go(25);
+    assert.deepEqual([x.got.whole, x.got.cut], [false, true], `${email}: a cut file must not look whole`);
+    assert.ok(x.got.n < all.n, `${x.got.n} of ${all.n} bytes`);
+  }
 });

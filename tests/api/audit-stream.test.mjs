@@ -133,6 +133,23 @@ test("disabling the reader ends his stream within a second or two", async () => 
   assert.ok(took < 5000, `${took} ms`);
   assert.equal((await eve.get("/api/v2/auditlog")).status, 401);
 });
+async function newRole(title) {
+  await admin.ok("POST", "/api/v2/tenants/0/security/role", { title });
+  return (await admin.ok("GET", "/api/v2/tenants/0/security/role")).data.find((r) => r.title === title);
+}
+test("losing the right ends a stream, while the session goes on", async () => {
+  const R = "/api/v2/tenants/0/security/role", { key, id } = await newRole("Listener");
+  const give = (permissions) => admin.ok("PUT", `${R}/${id}/permissions`, { permissions });
+  await give(["AUDIT_LOG.VIEW", "AUDIT_LOG.STREAM", "CLIENTS.VIEW"]);
+  const { user_id } = (await admin.ok("GET", "/api/v2/tenants/0/users?limit=50")).data.find((u) => u.email === "std@example.org");
+  await admin.ok("PUT", `/api/v2/tenants/0/users/${user_id}`, { roles: [key] });
+  const c = await s.as("std@example.org"), st = await c.stream();
+  await st.wait((e) => e.event === "hello");
+  await give(["CLIENTS.VIEW"]);
+  await until(() => st.ended, "the end of the stream");
+  assert.equal((await c.get("/api/v2/auditlog/stream")).status, 403);
+  assert.equal((await c.get("/api/v2/whoami")).status, 200, "he is still signed in");
+});
 test("at most twenty streams a user", async () => {
   const ada = await s.as("ada2@example.org", PASSWORD);
   const open = [];

@@ -23,3 +23,14 @@ test("members get present clients and every new one, one event a grant", async (
   assert.ok(grants.some(about("d1@example.org")) && grants.some(about("d2@example.org")));
   assert.equal((await users(r.client_id)).includes("g1@example.org"), false);
 });
+test("leaving is an event of before and after, takes nothing, and ends later grants", async () => {
+  const { user_id } = (await admin.ok("GET", "/api/v2/tenants/0/users?limit=50")).data.find((u) => u.email === "d1@example.org");
+  const had = (await admin.events({ event_type: "UserClientRoleRemoved", limit: "1000" })).length;
+  await admin.ok("PUT", `/api/v2/tenants/0/users/${user_id}`, { default_group: false });
+  const e = await admin.event("RemovedFromDefaultGroup", about("d1@example.org"));
+  assert.deepEqual([e.target.email, e.changes], ["d1@example.org", [{ field: "default_group", before: "true", after: "false" }]]);
+  assert.match(e.message, /removed D One \(d1@example\.org\) from the Default Group/);
+  assert.equal((await admin.events({ event_type: "UserClientRoleRemoved", limit: "1000" })).length, had);
+  const r = await admin.ok("POST", "/api/v1/client/create", { name: "After he left" });
+  assert.equal(r.assign_message.users_assigned.includes("d1@example.org"), false);
+});

@@ -129,7 +129,14 @@ describe("refused", () => {
   });
   test("failures lock the account, an administrator's unlock releases it", async () => {
     const lock = await admin.event("LoginLockout", (e) => JSON.stringify(e).includes("lock@example.org"));
-    assert.ok(lock.message);
+    assert.match(lock.message, /was locked after 5 failed sign-ins/);
+    const { user_id } = (await admin.ok("GET", "/api/v2/tenants/0/users?limit=50")).data.find((u) => u.email === "lock@example.org");
+    const enter = (n) => s.client({ from: `198.51.100.${n}` }).post("/api/v1/authenticate", { username: "lock@example.org", password: PASSWORD });
+    assert.equal((await enter(150)).status, 401);
+    await admin.ok("POST", `/api/v2/tenants/0/users/${user_id}/unlock`);
+    const e = await admin.event("UserUnlocked", (x) => x.target.email === "lock@example.org");
+    assert.deepEqual([e.actor.email, e.changes], [ADMIN.email, [{ field: "locked", before: "true", after: "false" }]]);
+    assert.equal((await enter(151)).status, 200);
     const fail = await admin.event("LoginFail", (e) => JSON.stringify(e).includes("dora@example.org"));
     assert.match(fail.message, /invalid credentials/i);
     assert.equal(/password/i.test(fail.message + fail.title), false, "a failed sign-in is not found by the word password");
@@ -161,14 +168,4 @@ describe("refused", () => {
     assert.equal(r.status, 400);
     assert.match(r.text, /password/);
   });
-  test("a forged token is an event, an absent one is not", async () => {
-    const [h, p] = admin.token.split(".");
-    assert.equal((await s.client({ from: "192.0.2.70", token: `${h}.${p}.AAAA` }).get("/api/v2/whoami")).status, 401);
-    assert.equal((await s.client({ from: "192.0.2.71" }).get("/api/v2/whoami")).status, 401);
-    const r = await until2(() => admin.events({ event_type: "TokenRefused" }));
-    assert.ok(!r.some((e) => e.address === "192.0.2.71"));
-  });
-  async function until2(f) { // forged tokens may be kept in the instance's log only: then the tenant's has none, which is fine
-    return f();
-  }
 });

@@ -44,6 +44,8 @@ test("deleting one: an event for each user and client that had it, of before", a
   for (const name of ["First", "Second"]) made.push((await admin.ok("POST", "/api/v1/client/create", { name })).client_id);
   const stan = (await admin.ok("GET", "/api/v1/tenant/0/user/list")).find((u) => u.data.email === "stan@example.org").data.user_id;
   await admin.ok("PUT", `/api/v2/tenants/0/users/${stan}`, { tenantClassificationLevel: tier.name });
+  const given = await admin.event("UserClassificationChanged", (x) => x.target.email === "stan@example.org");
+  assert.deepEqual(given.changes, [{ field: "tenantClassificationLevel", before: null, after: String(tier.id) }]);
   for (const c of made) await admin.ok("POST", `/api/v2/tenant/0/client/${c}/user/assign`, { users: [{ username: "stan@example.org", role: "STD_USER", classificationId: tier.id }] });
   await admin.ok("DELETE", `${T}/${tier.id}`, null);
   const e = await admin.event("ClassificationTierDeleted", (x) => x.target.name === tier.name);
