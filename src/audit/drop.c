@@ -83,9 +83,9 @@ rename_files(struct audit *au, struct arena *a, struct segment *s)
     return OK;
 }
 
-/* No move and no backup is under way in any process while the names change. */
-static enum err
-take_mover(struct audit *au)
+/* No move and no backup is under way in any process while it is held. */
+enum err
+mover_take(struct audit *au)
 {
     bool foreign = false;
     enum err e = ERR_CONFLICT;
@@ -100,8 +100,8 @@ take_mover(struct audit *au)
     return e;
 }
 
-static void
-give_mover(struct audit *au)
+void
+mover_give(struct audit *au)
 {
     mover_lock_give(au);
     pthread_mutex_unlock(&au->mover);
@@ -142,10 +142,10 @@ drop_files(struct audit *au, struct arena *a, int32_t month)
     struct segment *s = reserve_segment(au, month);
     if (s == NULL)
         return ERR_NOT_FOUND;
-    enum err e = take_mover(au);
+    enum err e = mover_take(au);
     if (e == OK) {
         e = rename_files(au, a, s);
-        give_mover(au);
+        mover_give(au);
     }
     keep_segment(au, month);
     drop_sweep(au);

@@ -517,12 +517,10 @@ take_run(struct audit *au, struct taking *k)
 /* Said, then taken. A crash between the two leaves events that were chosen and are still whole: the
  * next run chooses them again. */
 static enum err
-take_choice(struct cx *cx, struct batch *b)
+say_and_take(struct cx *cx, struct batch *b)
 {
     struct choice *c = b->choice;
     struct saying x = {.b = b, .c = c};
-    if (c->n == 0)
-        return OK;
     TRY(audit_step(cx->app->audit));
     TRY(cx_write(cx, say_choice, &x));
     for (size_t i = 0; i < c->n;) {
@@ -533,8 +531,24 @@ take_choice(struct cx *cx, struct batch *b)
         TRY(take_run(cx->app->audit, &k));
         i += k.n;
     }
-    c->n = 0;
     return OK;
+}
+
+/* A backup copies months before the main store: it has both or neither. */
+static enum err
+take_choice(struct cx *cx, struct batch *b)
+{
+    struct audit *au = cx->app->audit;
+    if (b->choice->n == 0)
+        return OK;
+    if (!au->pg)
+        TRY(mover_take(au));
+    enum err e = say_and_take(cx, b);
+    if (!au->pg)
+        mover_give(au);
+    if (e == OK)
+        b->choice->n = 0;
+    return e;
 }
 
 /* Regions of a log, oldest first, of all months that are kept, shown or not. */

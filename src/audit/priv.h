@@ -232,6 +232,9 @@ void index_lock_give(struct audit *au);
 /* Removes a month: files or partitions. Resumed from any step; ERR_CONFLICT: another process is at
  * work, to be tried again. */
 MUST_CHECK enum err segment_drop(struct audit *au, int32_t month);
+/* SQLite: keeps moves and backups of all processes away; waits some seconds, else ERR_CONFLICT. */
+MUST_CHECK enum err mover_take(struct audit *au);
+void mover_give(struct audit *au);
 /* Gives back to the disk what a drop has left (SQLite). */
 void drop_sweep(struct audit *au);
 /* Between the steps of drops and erasures: ERR_IO when a test has planned a fault there. */

@@ -176,3 +176,15 @@ test("a request that waits seven days begins no sooner than seven days after its
   } finally { await run.stop({ drop: false }); }
   c.drop();
 });
+
+test("the server's check of itself names them as well", { timeout: 120_000 }, async () => {
+  const c = copyOf(store);
+  main(c, `DELETE FROM audit_hold WHERE cuid = '${made.hold}'`);
+  seg(c, "UPDATE audit_erasure SET person = 'DEADBEEF00'");
+  const run = await serve({ store: storeOf(c), tampers: true, args: ["--self-check", "1"] });
+  try {
+    const e = await (await run.as()).event("AuditLogDamaged", (x) => x.changes.some((f) => /the legal hold \w+ is missing/.test(f.after)));
+    assert.ok(e.changes.some((f) => /the person of the event's erasure row/.test(f.after)), JSON.stringify(e.changes));
+  } finally { await run.stop({ drop: false }); }
+  c.drop();
+});

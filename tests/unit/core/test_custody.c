@@ -1,0 +1,177 @@
+/* Erasures and what the log says of them: nobody is erased on the word of a row, what no event chose is told
+ * also while an erasure runs, and what was lawful stays so when those who decided are erased, or when the
+ * months expire that said so. */
+#include "erasure_support.h"
+
+/* An event of the newest that is whole, taken away as an erasure would. */
+static void
+take_away(const struct asking *a)
+{
+    const char *month = t.kind == DB_POSTGRES ? "month, " : "";
+    struct str text = arena_fmt(
+        t.a,
+        "INSERT INTO audit_erasure (%stenant_id, epoch, idx, person, part, request, inner_hash,"
+        " at) SELECT %stenant_id, epoch, idx, '%.*s', 1, '%.*s', salt, %lld FROM audit_personal"
+        " WHERE tenant_id = 0 AND idx = 1;"
+        "DELETE FROM audit_personal WHERE tenant_id = 0 AND idx = 1",
+        month, month, STR_ARG(a->e.person), STR_ARG(a->e.cuid), (long long)app_now(&t.app));
+    plant(true, text.p);
+}
+
+/* In the middle of a lawful erasure somebody adds an event of his own to it. */
+static void
+what_was_not_chosen_is_told_while_it_runs(void **state)
+{
+    bool more = false;
+    for (int i = 0; i < 3; i++)
+        say(&eve, NULL, "she acts");
+    delete_user(&eve);
+    struct asking a = approved();
+    atomic_store(&t.app.audit->fail_step, 2); /* chosen and said, not yet taken */
+    assert_int_not_equal(run_once(&a, &more), OK);
+    atomic_store(&t.app.audit->fail_step, 0);
+    assert_int_equal(events(EV_ERASURE_CHOSEN), 1);
+    assert_int_equal(leaves().erased, 0);
+    assert_sound();
+    take_away(&a);
+    assert_told("#1: the event is marked as erased by the request");
+    assert_told("which did not choose it");
+}
+
+static void
+a_row_alone_erases_nobody(void **state)
+{
+    struct asking a = HER;
+    struct cx cx;
+    bool more = false;
+    say(&eve, NULL, "she acts");
+    delete_user(&eve);
+    ask_as(&ada, &a, OK);
+    plant(false, "UPDATE audit_erasure_request SET state = 'running', approved_by = 2,"
+                 " approved_at = 1");
+    assert_int_equal(run_once(&a, &more), ERR_CONFLICT);
+    assert_int_equal(events(EV_ERASURE_CHOSEN), 0);
+    assert_int_equal(events(EV_AUDIT_DAMAGED), 1);
+    assert_int_equal(run_once(&a, &more), ERR_CONFLICT);
+    assert_int_equal(events(EV_AUDIT_DAMAGED), 1); /* told once */
+    assert_told("its state in the table is not what the event says (asked/running)");
+    plant(false, "UPDATE audit_erasure_request SET state = 'asked', approved_by = NULL,"
+                 " approved_at = NULL");
+    assert_sound();
+    cx = as_user(&ben, "ADMIN");
+    RUN(&cx, approve_body, &a, OK);
+    plant(false, "UPDATE audit_erasure_request SET step = 4"); /* it would be done, and is not */
+    assert_int_equal(run_once(&a, &more), ERR_CONFLICT);
+    plant(false, "UPDATE audit_erasure_request SET step = 0");
+    run_all(&a);
+    assert_sound();
+}
+
+/* By the log a hold stands; its row is gone. */
+static void
+a_hold_without_its_row_stops_an_erasure(void **state)
+{
+    bool more = false;
+    say(&eve, NULL, "she acts");
+    delete_user(&eve);
+    struct asking a = approved();
+    struct cx cx = as_user(&ada, "ADMIN");
+    RUN(&cx, hold_body, NULL, OK);
+    plant(false, "DELETE FROM audit_hold");
+    assert_int_equal(run_once(&a, &more), ERR_CONFLICT);
+    assert_true(hits("evans@example") > 0);
+    assert_int_equal(events(EV_ERASURE_CHOSEN), 0);
+    assert_told("is missing from its table");
+}
+
+/* Another request's sealed person in this one's row. */
+static void
+a_person_is_not_swapped_for_another(void **state)
+{
+    struct user finn = new_user("finn.fuchs@example.org", "Finn", "ADMIN");
+    bool more = false;
+    delete_user(&eve);
+    delete_user(&finn);
+    struct asking f = {
+        .subject = "finn.fuchs@example.org", .reason = "He asked", .ground = "Art. 17"};
+    ask_as(&ada, &f, OK);
+    struct asking a = approved();
+    plant(false, arena_fmt(t.a,
+                           "UPDATE audit_erasure_request SET subject = (SELECT subject FROM"
+                           " audit_erasure_request WHERE cuid = '%.*s') WHERE cuid = '%.*s'",
+                           STR_ARG(f.e.cuid), STR_ARG(a.e.cuid))
+                     .p);
+    assert_int_equal(run_once(&a, &more), ERR_CONFLICT);
+    assert_true(hits("finn.fuchs") > 0);
+}
+
+/* Who asked for an erasure, and who approved it, are erased themselves: what they did stays lawful. */
+static void
+those_who_decided_are_erased_later(void **state)
+{
+    struct user gil = new_user("gil@example.org", "Gil", "ADMIN");
+    struct user hal = new_user("hal@example.org", "Hal", "ADMIN");
+    say(&eve, NULL, "she acts");
+    delete_user(&eve);
+    struct asking a = HER;
+    ask_as(&gil, &a, OK);
+    struct cx cx = as_user(&hal, "ADMIN");
+    RUN(&cx, approve_body, &a, OK);
+    run_all(&a);
+    for (int i = 0; i < 2; i++) {
+        delete_user(i ? &hal : &gil);
+        struct asking b = {.subject = i ? "hal@example.org" : "gil@example.org",
+                           .reason = "Asked",
+                           .ground = "Art. 17"};
+        ask_as(&ada, &b, OK);
+        cx = as_user(&ben, "ADMIN");
+        RUN(&cx, approve_body, &b, OK);
+        run_all(&b);
+    }
+    struct audit_query q = query(tenant.id);
+    q.event = EV_PERSON_ERASED;
+    q.ascending = true;
+    assert_true(list(q).events[0].erased);
+    assert_sound();
+    take_away(&a);
+    assert_told("which did not choose it");
+}
+
+/* Asked for half a year ago, its month has expired since. */
+static void
+what_an_expired_month_said_is_said_again(void **state)
+{
+    struct asking a = HER;
+    say(&eve, NULL, "she acts");
+    delete_user(&eve);
+    ask_as(&ada, &a, OK);
+    for (int m = 1; m < 13; m++) { /* its restatement's month leaves, too */
+        t.app.simulated_now = month_start(DAY0, m) + USEC_PER_HOUR;
+        say(&ada, NULL, m == 9 ? "eve.evans@example.org again" : "a month passed");
+        month_end();
+        assert_sound();
+    }
+    assert_int_equal(events(EV_ERASURE_REQUESTED), 0);
+    struct cx cx = as_user(&ben, "ADMIN");
+    RUN(&cx, approve_body, &a, OK);
+    run_all(&a);
+    assert_int_equal(hits("evans@example"), 0);
+    assert_int_equal(events(EV_ERASURE_CHOSEN), 1);
+    assert_sound();
+    for (int m = 13; m < 20; m++) {
+        t.app.simulated_now = month_start(DAY0, m) + USEC_PER_HOUR;
+        say(&ada, NULL, "a month passed");
+        month_end();
+        assert_sound();
+    }
+}
+
+#define ON(kind, f) cmocka_unit_test_setup_teardown(f, with_people_##kind, end)
+#define ALL(kind)                                                                                  \
+    ON(kind, what_was_not_chosen_is_told_while_it_runs), ON(kind, a_row_alone_erases_nobody),      \
+        ON(kind, a_hold_without_its_row_stops_an_erasure),                                         \
+        ON(kind, a_person_is_not_swapped_for_another),                                             \
+        ON(kind, those_who_decided_are_erased_later),                                              \
+        ON(kind, what_an_expired_month_said_is_said_again)
+
+MAIN_ON_BOTH("custody", ALL)
