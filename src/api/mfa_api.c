@@ -56,16 +56,15 @@ write_codes(struct api_request *rq, const struct str *codes)
     json_end_object(&rq->out);
 }
 
+/* New codes, and what their event says of them. */
 static enum err
-fresh_codes(struct api_request *rq, const struct user *u)
+fresh_codes(struct cx *cx, const struct user *u, struct str *codes, struct audit_change *said)
 {
-    struct str codes[MFA_RECOVERY_CODES];
-
     for (size_t i = 0; i < MFA_RECOVERY_CODES; i++)
-        codes[i] = mfa_recovery_code(rq->cx->arena);
-    TRY(mfa_recovery_replace(rq->cx, u->user_id, codes));
-    write_codes(rq, codes);
-    return OK;
+        codes[i] = mfa_recovery_code(cx->arena);
+    TRY(mfa_recovery_replace(cx, u->user_id, codes));
+    *said = (struct audit_change){S("recovery_mark"), STR_NULL, STR_NULL};
+    return mfa_recovery_mark(cx, u->user_id, &said->after);
 }
 
 static enum err
@@ -101,10 +100,10 @@ activate(struct api_request *rq)
         "UPDATE user_account SET mfa_secret = mfa_pending, mfa_pending = NULL, mfa_enabled = 1, "
         "mfa_last_step = $3, updated_at = $4 WHERE tenant_id = $1 AND user_id = $2");
     struct cx *cx = rq->cx;
-    struct audit_change c[2] = {{S("mfa_enabled"), S("false"), S("true")},
+    struct audit_change c[3] = {{S("mfa_enabled"), S("false"), S("true")},
                                 {S("second_factor_mark"), STR_NULL, STR_NULL}};
     struct audit_entry e;
-    struct str code, secret, whom;
+    struct str code, secret, whom, codes[MFA_RECOVERY_CODES];
     struct user u;
     int64_t step;
 
@@ -125,10 +124,12 @@ activate(struct api_request *rq)
     whom = user_label(cx->arena, &u);
     e = user_entry(cx, &u, EV_MFA_ENABLED,
                    arena_fmt(cx->arena, "%.*s switched on the own second factor", STR_ARG(whom)));
+    TRY(fresh_codes(cx, &u, codes, &c[2]));
     e.changes = c;
-    e.n_changes = 2;
+    e.n_changes = 3;
     TRY(audit_record(cx, &e, NULL));
-    return fresh_codes(rq, &u);
+    write_codes(rq, codes);
+    return OK;
 }
 
 /* PUT /api/v1/user/mfa/token: with a code it confirms, without one it begins anew. */
@@ -166,8 +167,9 @@ static enum err
 recovery(struct api_request *rq)
 {
     struct cx *cx = rq->cx;
+    struct audit_change c;
     struct audit_entry e;
-    struct str whom;
+    struct str whom, codes[MFA_RECOVERY_CODES];
     struct user u;
 
     TRY(user_get(cx, cx->actor.user_id, &u));
@@ -177,8 +179,12 @@ recovery(struct api_request *rq)
     e = user_entry(
         cx, &u, EV_RECOVERY_CODES_MADE,
         arena_fmt(cx->arena, "%.*s made new recovery codes; the old ones ended", STR_ARG(whom)));
+    TRY(fresh_codes(cx, &u, codes, &c));
+    e.changes = &c;
+    e.n_changes = 1;
     TRY(audit_record(cx, &e, NULL));
-    return fresh_codes(rq, &u);
+    write_codes(rq, codes);
+    return OK;
 }
 const struct route mfa_routes[] = {
     {.method = HTTP_GET,

@@ -18,14 +18,15 @@
 
 /* Words of baselines in the log: their names are final (access_kind_name). */
 enum access_kind {
-    ACCESS_USER,    /* id: cuid */
-    ACCESS_ROLE,    /* id: cuid; a permission is a field of its own: "permission CLIENTS.VIEW" */
-    ACCESS_HOLDER,  /* a tenant-wide role of a user; id: "<user cuid> <role cuid>" */
-    ACCESS_CLIENT,  /* id: number */
-    ACCESS_MEMBER,  /* a user on a client; id: "<client number> <user cuid>" */
-    ACCESS_TIER,    /* id: number */
-    ACCESS_SETTING, /* id: name; a setting at its default has no row */
-    ACCESS_TOKEN,   /* an access token; id: cuid */
+    ACCESS_USER,      /* id: cuid */
+    ACCESS_ROLE,      /* id: cuid; a permission is a field of its own: "permission CLIENTS.VIEW" */
+    ACCESS_HOLDER,    /* a tenant-wide role of a user; id: "<user cuid> <role cuid>" */
+    ACCESS_CLIENT,    /* id: number */
+    ACCESS_MEMBER,    /* a user on a client; id: "<client number> <user cuid>" */
+    ACCESS_TIER,      /* id: number */
+    ACCESS_SETTING,   /* id: name; a setting at its default has no row */
+    ACCESS_TOKEN,     /* an access token; id: cuid */
+    ACCESS_WORKSPACE, /* the workspace itself; id: cuid */
     ACCESS_KINDS
 };
 const char *access_kind_name(enum access_kind k); /* "user", "role", "role of a user", … */

@@ -126,6 +126,7 @@ row_name(const struct names *n, const struct access_row *r)
         return arena_fmt(n->a, "%.*s on client %.*s", STR_ARG(x), STR_ARG(y));
     case ACCESS_TIER:
     case ACCESS_TOKEN:
+    case ACCESS_WORKSPACE:
         return or_id(access_get(r, "name"), r->id);
     case ACCESS_SETTING:
     case ACCESS_KINDS:

@@ -3,6 +3,7 @@
  * "#<number>": they are not hidden by a join. */
 #include "core/access_priv.h"
 
+#include "core/mfa.h"
 #include "core/settings.h"
 #include "core/trail.h"
 
@@ -61,6 +62,25 @@ user_row(struct reading *g, const struct db_rows *r)
     put(g, u, "credential_mark", mark(g, r, 9));
     if (db_int(r, 7))
         put(g, u, "second_factor_mark", mark(g, r, 10));
+    /* What he signs in by follows from his e-mail address: no event tells of another one. */
+    if (!str_eq(db_text(r, 11), email_fold(g->cx->arena, db_text(r, 1))))
+        put(g, u, "sign_in_name", db_text(r, 11));
+}
+
+/* One code after the other, in their order: mfa_recovery_mark() does the same. */
+static void
+recovery_row(struct reading *g, const struct db_rows *r)
+{
+    struct access_row *u = state_row(g->s, ACCESS_USER, known(g, r, 0, 1));
+
+    put(g, u, "recovery_mark",
+        mfa_recovery_chain(g->cx, access_get(u, "recovery_mark"), db_text(r, 2)));
+}
+
+static void
+workspace_row(struct reading *g, const struct db_rows *r)
+{
+    put(g, state_row(g->s, ACCESS_WORKSPACE, db_text(r, 0)), "name", db_text(r, 1));
 }
 
 static void
@@ -150,9 +170,15 @@ static const struct {
     struct sql q;
     void (*row)(struct reading *g, const struct db_rows *r);
 } tables[] = {
-    {SQL_READ("SELECT cuid, email, first, last, provider, disabled, default_group, mfa_enabled, "
-              "tier_id, password_hash, mfa_secret FROM user_account WHERE tenant_id = $1"),
+    {SQL_READ(
+         "SELECT cuid, email, first, last, provider, disabled, default_group, mfa_enabled, "
+         "tier_id, password_hash, mfa_secret, email_folded FROM user_account WHERE tenant_id = $1"),
      user_row},
+    {SQL_READ("SELECT u.cuid, c.user_id, c.hash FROM recovery_code c LEFT JOIN user_account u ON "
+              "u.tenant_id = c.tenant_id AND u.user_id = c.user_id WHERE c.tenant_id = $1 AND "
+              "c.used_at IS NULL ORDER BY c.user_id, c.hash"),
+     recovery_row},
+    {SQL_READ("SELECT cuid, name FROM tenant WHERE tenant_id = $1"), workspace_row},
     {SQL_READ("SELECT cuid, key, title, enabled, builtin FROM role WHERE tenant_id = $1"),
      role_row},
     {SQL_READ("SELECT role_cuid, permission FROM role_permission WHERE tenant_id = $1"),

@@ -102,6 +102,13 @@ second_factor_on(const struct step *x)
 
     set(x, u, "second_factor", S("true"));
     take(x, u, "second_factor_mark", "second_factor_mark");
+    take(x, u, "recovery_mark", "recovery_mark");
+}
+
+static void
+recovery_changed(const struct step *x)
+{
+    take(x, state_row(x->s, ACCESS_USER, x->e->target_id), "recovery_mark", "recovery_mark");
 }
 
 static void
@@ -111,6 +118,7 @@ second_factor_off(const struct step *x)
 
     set(x, u, "second_factor", S("false"));
     state_unset(u, S("second_factor_mark"));
+    state_unset(u, S("recovery_mark"));
 }
 
 static void
@@ -311,6 +319,8 @@ replay_setting(struct arena *a, struct str name, struct str value)
 static void
 setting_changed(const struct step *x)
 {
+    if (str_eq(x->e->target_kind, S("tenant")))
+        take(x, state_row(x->s, ACCESS_WORKSPACE, x->e->target_id), "name", "name");
     for (size_t i = 0; i < x->e->n_changes; i++) {
         const struct audit_change *c = &x->e->changes[i];
         enum setting s = settings_by_name(c->field);
@@ -361,6 +371,8 @@ token_revoked(const struct step *x)
     R(MFA_ENABLED, second_factor_on)                                                               \
     R(MFA_DISABLED, second_factor_off)                                                             \
     R(MFA_RESET, second_factor_off)                                                                \
+    R(RECOVERY_CODES_MADE, recovery_changed)                                                       \
+    R(RECOVERY_CODE_USED, recovery_changed)                                                        \
     R(USER_DELETED, user_deleted)                                                                  \
     R(ROLE_CREATED, role_created)                                                                  \
     R(ROLE_UPDATED, role_updated)                                                                  \

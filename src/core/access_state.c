@@ -16,7 +16,7 @@ struct node {
 static const char *const names[ACCESS_KINDS] = {
     [ACCESS_USER] = "user",       [ACCESS_ROLE] = "role",     [ACCESS_HOLDER] = "holder",
     [ACCESS_CLIENT] = "client",   [ACCESS_MEMBER] = "member", [ACCESS_TIER] = "tier",
-    [ACCESS_SETTING] = "setting", [ACCESS_TOKEN] = "token",
+    [ACCESS_SETTING] = "setting", [ACCESS_TOKEN] = "token",   [ACCESS_WORKSPACE] = "workspace",
 };
 
 const char *

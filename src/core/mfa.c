@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "codec/hash.h"
 #include "codec/url.h"
+#include "core/trail.h"
 #include "run/app.h"
 #include "run/keys.h"
 
@@ -161,6 +162,29 @@ mfa_recovery_use(struct cx *cx, int64_t user_id, struct str code)
                      V_INT(cx->now)),
                 &n));
     return n == 1 ? OK : ERR_NOT_FOUND;
+}
+
+struct str
+mfa_recovery_chain(struct cx *cx, struct str mark, struct str hash)
+{
+    return trail_mark(cx, arena_fmt(cx->arena, "%.*s %.*s", STR_ARG(mark), STR_ARG(hash)));
+}
+
+enum err
+mfa_recovery_mark(struct cx *cx, int64_t user_id, struct str *mark)
+{
+    static const struct sql q =
+        SQL_READ("SELECT hash FROM recovery_code WHERE tenant_id = $1 AND user_id = $2 AND used_at "
+                 "IS NULL ORDER BY hash");
+    struct str m = STR_NULL;
+    struct db_rows *r;
+    enum err e;
+
+    TRY(db_query(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_INT(user_id)), &r));
+    while ((e = db_next(r)) == OK)
+        m = mfa_recovery_chain(cx, m, db_text(r, 0));
+    *mark = m;
+    return e == ERR_END ? OK : e;
 }
 
 /* ---- challenges ---- */

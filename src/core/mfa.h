@@ -28,6 +28,11 @@ struct str mfa_recovery_code(struct arena *a);
 struct str mfa_recovery_hash(struct cx *cx, struct str code);
 bool mfa_is_digits(struct str code); /* exactly six digits */
 
+/* Tells one set of unused codes from another, for events and the comparison with the log: the mark behind
+ * one more code, in the order of their hashes; null before the first. */
+struct str mfa_recovery_chain(struct cx *cx, struct str mark, struct str hash);
+/* Of the codes the user has now; null: none. */
+MUST_CHECK enum err mfa_recovery_mark(struct cx *cx, int64_t user_id, struct str *mark);
 /* Replaces the user's recovery codes inside cx->tx; codes gets MFA_RECOVERY_CODES texts. The
  * caller's event covers the table. */
 MUST_CHECK enum err mfa_recovery_replace(struct cx *cx, int64_t user_id, const struct str *codes);

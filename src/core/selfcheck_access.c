@@ -1,6 +1,7 @@
 /* Who has access, by the tables and by the log, for each workspace: differences as findings. */
 #include "core/access.h"
 #include "core/selfcheck.h"
+#include "core/selfcheck_priv.h"
 #include "run/app.h"
 
 #define COMPARE_ARENA ((size_t)512 << 20)
@@ -90,6 +91,8 @@ selfcheck_access(struct cx *cx, int64_t tenant, const struct selfcheck_tell *t, 
     TRY(cx_read(cx, read_workspaces, &all));
     for (size_t i = 0; i < all.n; i++)
         n += compare_one(cx, &all.v[i], t);
+    if (tenant < 0)
+        n += selfcheck_instance(cx, t);
     *findings = n;
     return OK;
 }

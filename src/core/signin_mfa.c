@@ -30,6 +30,7 @@ static enum err
 take_recovery(struct cx *cx, const struct user *u, struct str code, bool *ok)
 {
     struct str whom = user_label(cx->arena, u);
+    struct audit_change left = {S("recovery_mark"), STR_NULL, STR_NULL};
     struct audit_entry ev;
     enum err e = mfa_recovery_use(cx, u->user_id, code);
 
@@ -39,6 +40,9 @@ take_recovery(struct cx *cx, const struct user *u, struct str code, bool *ok)
     TRY(e);
     ev = user_entry(cx, u, EV_RECOVERY_CODE_USED,
                     arena_fmt(cx->arena, "%.*s used a recovery code", STR_ARG(whom)));
+    TRY(mfa_recovery_mark(cx, u->user_id, &left.after));
+    ev.changes = &left;
+    ev.n_changes = 1;
     return audit_record(cx, &ev, NULL);
 }
 

@@ -6,17 +6,24 @@
 import { test, after, before } from "node:test";
 import { copyFileSync, existsSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
-import { serve, assert, recount, createUser, psql, ADMIN, PASSWORD } from "./harness.mjs";
+import { serve, assert, recount, createUser, psql, totp, PASSWORD } from "./harness.mjs";
 import { LITE, sqlite, copyOf, fileOf, sqlIn, verify, storeOf, attackOn } from "./tampered.mjs";
 
 let store;
 const BERT = { email: "bert@example.org", first: "Bert", last: "Baker", role: "STD_USER" };
+const CORA = { email: "cora@example.org", first: "Cora", last: "Carver", role: "STD_USER" };
 
 before(async () => {
-  const s = await serve({ users: [BERT], args: ["--self-check", "1"] });
+  const s = await serve({ users: [BERT, CORA], args: ["--self-check", "1"] });
   store = s.store;
   createUser(store, { email: "olga@example.net", role: "ADMIN", newTenant: true, tenantName: "Other" });
   await s.as(BERT.email);
+  const olga = await s.as("olga@example.net"), cora = await s.as(CORA.email);
+  await olga.ok("PUT", "/api/v2/tenants/1/settings/general", { name: "Others" }); // its name, changed lawfully
+  const { secret } = await cora.ok("GET", "/api/v2/user/mfa/qr");
+  const { recovery_codes } = await cora.ok("POST", "/api/v2/user/mfa/qr/activate", { token: totp(secret) });
+  const { code } = (await s.client().post("/api/v1/authenticate", { username: CORA.email, password: PASSWORD })).body;
+  assert.equal((await s.client().post("/api/v1/authenticate/mfa", { code, token: recovery_codes[3] })).status, 200);
   await s.stop({ drop: false });
 });
 after(() => store?.drop());
@@ -243,3 +250,14 @@ test("a planted workspace is never taken for granted, whatever the server does w
 attack("the seal is made green without a witness", (c) => sqlIn(c, "main", "UPDATE audit_head SET cosigned_at = signed_at"), /published checkpoint says another time of its newest cosignature/, { fast: true });
 attack("a cosignature that nobody gave is filed", (c) => sqlIn(c, "main", "INSERT INTO audit_cosigned (tenant_id, epoch, witness, size, at, note) SELECT tenant_id, epoch, 'witness.example.org+9f2d', size, signed_at, note FROM audit_head WHERE tenant_id = 0; UPDATE audit_head SET cosigned_at = signed_at WHERE tenant_id = 0"),
   /a cosignature that is kept is filed under no key/, { fast: true });
+
+/* ---- what decides who signs in ---- */
+
+attack("somebody signs in by another's name", (c) => plain(c, "main", "UPDATE user_account SET email_folded = 'mallory@example.org' WHERE email = 'bert@example.org'"), /unrecorded change of access: .*Bert Baker.*sign_in_name/);
+attack("a recovery code is added", (c) => plain(c, "main", "INSERT INTO recovery_code (tenant_id, user_id, hash) SELECT tenant_id, user_id, 'f00d' FROM user_account WHERE email = 'bert@example.org'"), /unrecorded change of access: .*Bert Baker.*recovery_mark/);
+attack("a recovery code that was used counts again", (c) => plain(c, "main", "UPDATE recovery_code SET used_at = NULL"), /unrecorded change of access: .*Cora Carver.*recovery_mark/);
+attack("a recovery code is taken away", (c) => plain(c, "main", "DELETE FROM recovery_code WHERE hash = (SELECT min(hash) FROM recovery_code WHERE used_at IS NULL)"), /unrecorded change of access: .*Cora Carver.*recovery_mark/);
+attack("a workspace has another name", (c) => plain(c, "main", "UPDATE tenant SET name = 'Theirs' WHERE tenant_id = 1"), /unrecorded change of access: workspace Theirs: name/);
+attack("the installation is bound to other keys", (c) => plain(c, "main", "UPDATE setting SET value = 'other' WHERE name = 'instance.keys'"), /instance\.keys is not of the keys in the key directory/);
+attack("a server's line from nowhere", (c) => plain(c, "main", "INSERT INTO setting (tenant_id, name, value) VALUES (-1, 'server.0000', 'elsewhere')"), /server\.0000 stands there, and no event tells of it/);
+if (!LITE) attack("a server's line is taken away", (c) => plain(c, "main", "DELETE FROM setting WHERE tenant_id = -1 AND name LIKE 'server.%'"), /the installation's setting server\.\w+ is not as its event says/);

@@ -32,6 +32,15 @@ static const struct tamper tampers[] = {
     {"UPDATE user_account SET mfa_enabled = 1 WHERE email = 'bob@example.org'",
      "UPDATE user_account SET mfa_enabled = 0 WHERE email = 'bob@example.org'", ACCESS_USER,
      "Bob Example (bob@example.org)", "second_factor", "false", "true"},
+    {"UPDATE user_account SET email_folded = 'mallory@example.org' WHERE email = 'bob@example.org'",
+     "UPDATE user_account SET email_folded = 'bob@example.org' WHERE email = 'bob@example.org'",
+     ACCESS_USER, "Bob Example (bob@example.org)", "sign_in_name", NULL, "mallory@example.org"},
+    {"INSERT INTO recovery_code (tenant_id, user_id, hash) SELECT tenant_id, user_id, 'f00d' FROM "
+     "user_account WHERE email = 'bob@example.org'",
+     "DELETE FROM recovery_code", ACCESS_USER, "Bob Example (bob@example.org)", "recovery_mark",
+     NULL, "*"},
+    {"UPDATE tenant SET name = 'Theirs'", "UPDATE tenant SET name = 'Acme Testing'",
+     ACCESS_WORKSPACE, "Theirs", "name", "Acme Testing", "Theirs"},
     {"INSERT INTO user_role SELECT tenant_id, (SELECT user_id FROM user_account WHERE email = "
      "'bob@example.org'), cuid FROM role WHERE key = 'ADMIN'",
      "DELETE FROM user_role WHERE role_cuid = (SELECT cuid FROM role WHERE key = 'ADMIN') AND "

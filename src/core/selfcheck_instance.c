@@ -1,0 +1,161 @@
+/* The settings of the installation itself: which keys it is bound to, and which servers have begun to remember its
+ * checkpoints (audit/heads_vouch.c). Which installation it is needs no comparison here, as every origin that
+ * was signed says it; nor which permissions a start has met before: what follows from it is events. */
+#include "audit/proof.h"
+#include "core/selfcheck_priv.h"
+#include "run/app.h"
+#include "run/keys.h"
+
+#define INSTANCE_ARENA ((size_t)64 << 20)
+#define SERVER_PREFIX  "server."
+
+static const struct sql get_settings =
+    SQL_READ("SELECT name, value FROM setting WHERE tenant_id = -1 ORDER BY name");
+static const struct sql get_size =
+    SQL_READ("SELECT coalesce(max(size), 0) FROM audit_log WHERE tenant_id = -1 AND epoch = 0");
+
+struct line {
+    struct str name, value;
+    bool told; /* by an event; of one: it stands in the table */
+};
+
+struct lines {
+    struct line *v;
+    size_t n, cap;
+};
+
+struct instance {
+    struct arena *a;
+    struct lines rows, events;
+    int64_t size, reach;
+};
+
+static void
+add(struct lines *l, struct arena *a, struct str name, struct str value)
+{
+    arena_grow(a, l->v, l->n, &l->cap, 16);
+    l->v[l->n++] = (struct line){arena_str(a, name), arena_str(a, value), false};
+}
+
+static enum err
+see(void *arg, const struct audit_event *e)
+{
+    struct instance *x = arg;
+
+    if (e->type == EV_SETTING_CHANGED && !e->erased && e->n_changes == 1 &&
+        str_has_prefix(e->target_id, S(SERVER_PREFIX)))
+        add(&x->events, x->a, e->target_id, e->changes[0].after);
+    return OK;
+}
+
+static enum err
+take_snapshot(struct cx *cx, void *arg)
+{
+    struct instance *x = arg;
+    struct db_rows *r;
+    enum err e;
+
+    x->rows.n = x->events.n = 0;
+    TRY(db_query(cx->tx, &get_settings, NO_ARGS, &r));
+    while ((e = db_next(r)) == OK)
+        add(&x->rows, x->a, db_text(r, 0), db_text(r, 1));
+    if (e != ERR_END)
+        return e;
+    TRY(db_query_int(cx->tx, &get_size, NO_ARGS, &x->size));
+    TRY(audit_walk_reach(cx, AUDIT_INSTANCE, &x->reach));
+    return audit_walk_tail(cx, AUDIT_INSTANCE, see, x);
+}
+
+static enum err
+hear_moved(struct cx *cx, struct instance *x)
+{
+    static const enum event types[] = {EV_SETTING_CHANGED};
+    struct audit_walk w = {
+        .tenant_id = AUDIT_INSTANCE, .after = -1, .before = x->reach, .types = types, .n_types = 1};
+    int64_t *v = NULL;
+    size_t n = 0;
+
+    TRY(audit_walk_await(cx, AUDIT_INSTANCE, x->reach));
+    TRY(audit_walk_list(cx, &w, &v, &n));
+    return audit_walk_read(cx, AUDIT_INSTANCE, v, n, see, x);
+}
+
+/* Whether the beginning of the installation's log is still kept. */
+static bool
+is_whole(struct cx *cx, const struct instance *x)
+{
+    int64_t least = 0;
+    enum err e = audit_minimum_index(cx, (struct log_id){AUDIT_INSTANCE, 0}, &least);
+
+    return e == OK ? least == 0 : x->size == 0;
+}
+
+static void
+match(struct instance *x)
+{
+    for (size_t i = 0; i < x->rows.n; i++)
+        for (size_t k = 0; k < x->events.n; k++)
+            if (str_eq(x->rows.v[i].name, x->events.v[k].name) &&
+                str_eq(x->rows.v[i].value, x->events.v[k].value))
+                x->rows.v[i].told = x->events.v[k].told = true;
+}
+
+static int64_t
+tell(struct cx *cx, const struct selfcheck_tell *t, const struct line *l, const char *what,
+     struct str expected)
+{
+    struct verify_finding f = {
+        .log = {AUDIT_INSTANCE, 0},
+        .origin = S("store"),
+        .index = -1,
+        .what = arena_fmt(cx->arena, "the installation's setting %.*s %s", STR_ARG(l->name), what),
+        .expected = expected,
+        .found = l->value};
+
+    t->tell(t->arg, &f);
+    return 1;
+}
+
+static int64_t
+judge(struct cx *cx, const struct selfcheck_tell *t, const struct instance *x, bool whole)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < x->rows.n; i++) {
+        const struct line *l = &x->rows.v[i];
+
+        if (str_eq(l->name, S(KEYS_SETTING))) {
+            if (cx->app->keys != NULL && !str_eq(l->value, cx->app->keys->fingerprint))
+                n += tell(cx, t, l, "is not of the keys in the key directory",
+                          cx->app->keys->fingerprint);
+        } else if (whole && !l->told && str_has_prefix(l->name, S(SERVER_PREFIX))) {
+            n += tell(cx, t, l, "stands there, and no event tells of it", STR_NULL);
+        }
+    }
+    for (size_t k = 0; k < x->events.n; k++)
+        if (!x->events.v[k].told)
+            n += tell(cx, t, &x->events.v[k], "is not as its event says", x->events.v[k].value);
+    return n;
+}
+
+int64_t
+selfcheck_instance(struct cx *base, const struct selfcheck_tell *t)
+{
+    struct cx cx = *base;
+    struct instance x = {.a = arena_create("self-check instance", INSTANCE_ARENA)};
+    int64_t n = 0;
+
+    cx.arena = x.a;
+    enum err e = cx_snapshot(&cx, take_snapshot, &x);
+    if (e == OK)
+        e = hear_moved(&cx, &x);
+    if (e == OK) {
+        match(&x);
+        n = judge(&cx, t, &x, is_whole(&cx, &x));
+    } else if (e != ERR_NOT_FOUND) { /* expired meanwhile */
+        struct line l = {.name = S("list")};
+        n = tell(&cx, t, &l, "can not be read", STR_NULL);
+    }
+    arena_free(x.a);
+    return n;
+}
