@@ -165,10 +165,10 @@ test("an export under way is cut off when its session has ended, its right is lo
   const give = (permissions) => admin.ok("PUT", `${R}/${roleId}/permissions`, { permissions });
   await give(["AUDIT_LOG.VIEW", "AUDIT_LOG.EXPORT"]);
   await admin.ok("PUT", `/api/v2/tenants/0/users/${id("loser@example.org")}`, { roles: [key] });
-  for (const [email, lose] of [
+  for (const [email, lose] of /** @type {[string, () => Promise<any>][]} */ ([
     ["aud@example.org", () => admin.ok("POST", `/api/v2/tenants/0/users/${id("aud@example.org")}/end-sessions`)],
     ["loser@example.org", () => give(["AUDIT_LOG.VIEW"])],
-    ["aud@example.org", () => admin.ok("POST", `/api/v2/tenants/0/users/${id("aud@example.org")}/disable`)]]) {
+    ["aud@example.org", () => admin.ok("POST", `/api/v2/tenants/0/users/${id("aud@example.org")}/disable`)]])) {
     const x = await begin(await s.as(email));
     await lose();
     await x.go(25);

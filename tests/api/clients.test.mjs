@@ -76,7 +76,7 @@ const plain = (r) => ({ status: r.status, text: r.text.replace(r.body.requestId,
 test("to him it is as if there were none, and the log says who asked for what", async () => {
   const ana = await s.as("ana@example.org"), none = "/api/v1/client/999999", there = `/api/v1/client/${id}`;
   const asked = [];
-  for (const [method, body] of [["GET"], ["PUT", { name: "x" }], ["PUT", "no json"], ["DELETE"]]) {
+  for (const [method, body] of /** @type {[string, any?][]} */ ([["GET"], ["PUT", { name: "x" }], ["PUT", "no json"], ["DELETE"]])) {
     const missing = await ana.request(method, none, body), hidden = await ana.request(method, there, body);
     assert.equal(hidden.status, 404);
     assert.deepEqual(plain(hidden), plain(missing), method);

@@ -71,9 +71,9 @@ test("revoked: an access token that was taken back", async () => {
   assert.match((await inInstance("192.0.2.31")).message, /it was revoked/);
 });
 test("of an ended session and of a disabled user: in the workspace's log, with his name", async () => {
-  for (const [email, from, end, why] of [
+  for (const [email, from, end, why] of /** @type {[string, string, (id: number) => string, RegExp][]} */ ([
     ["ended@example.org", "192.0.2.40", (id) => `/api/v2/tenants/0/users/${id}/end-sessions`, /it was revoked/],
-    ["off@example.org", "192.0.2.41", (id) => `/api/v2/tenants/0/users/${id}/disable`, /its user is disabled/]]) {
+    ["off@example.org", "192.0.2.41", (id) => `/api/v2/tenants/0/users/${id}/disable`, /its user is disabled/]])) {
     const c = await s.as(email);
     await admin.ok("POST", end(await user(email)));
     await offer(c.token, from);
