@@ -44,9 +44,9 @@ function Edit({ a, close, done }: { a: Omit<Sla, "id"> & { id?: string }; close:
         <TextInput className="wide" label="Name" required data-autofocus maxLength={255} value={f.name} error={fault("name")} onChange={(e) => set({ name: e.currentTarget.value })} />
         <Checkbox.Group className="wide" label="Severities" withAsterisk value={f.findingSeverity} error={fault("findingSeverity")} onChange={(v) => set({ findingSeverity: SEVERITIES.filter((x) => v.includes(x)) })}><div className="row wrap" style={{ minHeight: 36, columnGap: 14 }}>{SEVERITIES.map((x) => <Checkbox key={x} size="xs" value={x} label={x} />)}</div></Checkbox.Group>
         <NumberInput label="Close within" required min={1} max={36500} suffix=" days" allowDecimal={false} value={f.daysToClose} error={fault("daysToClose")} onChange={(v) => set({ daysToClose: Number(v) })} />
+        <MultiSelect label="Only on assets of criticality" placeholder={f.assetCriticality.length ? "" : "Any"} data={[...new Set([...SEVERITIES, ...f.assetCriticality])]} value={f.assetCriticality} error={fault("assetCriticality")} onChange={(v) => set({ assetCriticality: v })} />
         <TagsInput label="Only findings tagged" placeholder={f.findingTags.length ? "" : "Any"} value={f.findingTags} error={fault("findingTags")} onChange={(v) => set({ findingTags: v })} />
         <TagsInput label="Only on assets tagged" placeholder={f.assetTags.length ? "" : "Any"} value={f.assetTags} error={fault("assetTags")} onChange={(v) => set({ assetTags: v })} />
-        <MultiSelect className="wide" label="Only on assets of criticality" placeholder={f.assetCriticality.length ? "" : "Any"} data={[...new Set([...SEVERITIES, ...f.assetCriticality])]} value={f.assetCriticality} error={fault("assetCriticality")} onChange={(v) => set({ assetCriticality: v })} />
         <Switch className="wide" label="Enabled" checked={f.enabled} onChange={(e) => set({ enabled: e.currentTarget.checked })} />
       </div>
       <h2>Notices</h2>
