@@ -26,7 +26,7 @@ demo_address(int who)
         return str_of(addresses[who % 8]);
     if (who <= FUMBLE)
         return str_of(addresses[(FUMBLE - who) % 8]);
-    return who <= STRANGER ? str_of(strangers[STRANGER - who]) : STR_NULL;
+    return who <= STRANGER ? str_of(strangers[(STRANGER - who) % 3]) : STR_NULL;
 }
 
 struct str

@@ -214,7 +214,7 @@ static enum err
 apply_due(struct cx *cx)
 {
     struct tenant_ref before = cx->tenant;
-    struct retention now;
+    struct retention now = {0};
     enum err e;
 
     TRY(cx_read(cx, read_pending, &now));

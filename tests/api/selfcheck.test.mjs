@@ -3,7 +3,6 @@
  * metric and health say so, once; and when it is mended they say that, too.
  */
 import { test, after, before } from "node:test";
-import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { serve, assert, until, smtpSink, mailText, ADMIN, STORE } from "./harness.mjs";
