@@ -187,7 +187,7 @@ catch_up(struct cx *cx, void *arg)
 enum err
 role_catch_up(struct cx *cx)
 {
-    struct gain g;
+    struct gain g = {0};
 
     TRY(cx_read(cx, read_gain, &g));
     return g.stored && !g.any ? OK : cx_write(cx, catch_up, &g);
