@@ -264,7 +264,7 @@ enum err
 run_tell_gaps(struct cx *cx)
 {
     struct tenant_ref before = cx->tenant;
-    struct gap g;
+    struct gap g = {0};
     enum err e;
 
     TRY(cx_read(cx, read_gap, &g));
