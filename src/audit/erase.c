@@ -299,6 +299,8 @@ consider(struct batch *b, const struct audit_event *e, struct str salt, struct s
         }
         return;
     }
+    if (b->choice == NULL)
+        BUG("a pass that neither learns nor chooses");
     int part = is_impersonal(e->type) ? 0 : part_of(b->a, b->s, e, b->log == INSTANCE_LOG);
     if (part == 0)
         return;
