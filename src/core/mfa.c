@@ -235,12 +235,12 @@ enum err
 mfa_challenge_try(struct cx *cx, struct str id)
 {
     static const struct sql q =
-        SQL_WRITE("login_challenge",
-                  "UPDATE login_challenge SET tries = tries + 1 WHERE id = $1 AND tries < $2");
+        SQL_WRITE("login_challenge", "UPDATE login_challenge SET tries = tries + 1 WHERE id = $1 "
+                                     "AND tries < $2 AND expires_at > $3");
     int64_t n;
 
     audit_cover(cx, REASON_CHALLENGE);
-    TRY(db_exec(cx->tx, &q, ARGS(V_STR(id), V_INT(MFA_TRIES)), &n));
+    TRY(db_exec(cx->tx, &q, ARGS(V_STR(id), V_INT(MFA_TRIES), V_INT(cx->now)), &n));
     return n == 1 ? OK : ERR_NOT_FOUND;
 }
 

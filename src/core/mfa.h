@@ -48,7 +48,7 @@ MUST_CHECK enum err mfa_challenge_new(struct cx *cx, int64_t tenant_id, int64_t 
                                       struct str kind, struct str *id);
 /* ERR_NOT_FOUND when unknown, expired or tried too often. */
 MUST_CHECK enum err mfa_challenge_get(struct cx *cx, struct str id, struct challenge *out);
-/* Counts a try: ERR_NOT_FOUND when none is left. */
+/* Counts a try: ERR_NOT_FOUND when none is left, or its time is over. */
 MUST_CHECK enum err mfa_challenge_try(struct cx *cx, struct str id);
 MUST_CHECK enum err mfa_challenge_end(struct cx *cx, struct str id);
 
