@@ -4,7 +4,7 @@ import { serve, assert, PASSWORD, totp, until } from "./harness.mjs";
 
 let s, admin;
 before(async () => {
-  s = await serve({ proxy: true, users: ["mia", "ned", "olga"].map((n) => ({ email: `${n}@example.org`, role: "STD_USER" })) });
+  s = await serve({ proxy: true, users: ["mia", "ned", "olga", "pia", "rita", "sven", "tom"].map((n) => ({ email: `${n}@example.org`, role: "STD_USER" })) });
   admin = await s.as();
 });
 after(() => s.stop());
@@ -68,4 +68,58 @@ test("reset by an administrator; the sign-in is one step again", async () => {
   assert.equal(r.status, "success");
   await admin.event("MfaResetByOther", about("olga@example.org"));
   assert.ok((await first("olga@example.org", "10.3.2.1")).body.token);
+});
+test("wrong codes count toward the lockout, together with wrong passwords; an administrator's unlock ends it", async () => {
+  const { secret } = await enrol(await s.as("pia@example.org"));
+  const ch = (await first("pia@example.org", "10.3.3.1")).body;
+  for (let i = 0; i < 3; i++)
+    assert.equal((await s.client({ from: `10.3.3.${10 + i}` }).post("/api/v1/authenticate/mfa", { code: ch.code, token: String(100000 + i) })).status, 401);
+  assert.equal((await admin.events({ event_type: "LoginLockout", user: "pia@example.org" })).length, 0);
+  for (let i = 0; i < 2; i++)
+    assert.equal((await s.client({ from: `10.3.3.${20 + i}` }).post("/api/v1/authenticate", { username: "pia@example.org", password: "Not-It-At-All-1" })).status, 401);
+  await admin.event("LoginLockout", about("pia@example.org"));
+  assert.equal((await admin.events({ event_type: "MfaFail", user: "pia@example.org" })).length, 3);
+  assert.equal((await first("pia@example.org", "10.3.3.30")).status, 401, "the right password, while locked");
+  const late = await s.client({ from: "10.3.3.31" }).post("/api/v1/authenticate/mfa", { code: ch.code, token: totp(secret, 1) });
+  assert.equal(late.status, 401, "nor does the challenge that was begun before help");
+  const id = (await admin.ok("GET", "/api/v2/tenants/0/users?limit=50&filter=pia")).data[0].user_id;
+  await admin.ok("POST", `/api/v2/tenants/0/users/${id}/unlock`);
+  await admin.event("UserUnlocked", about("pia@example.org"));
+  const again = (await first("pia@example.org", "10.3.3.32")).body;
+  assert.equal((await s.client({ from: "10.3.3.32" }).post("/api/v1/authenticate/mfa", { code: again.code, token: totp(secret, 1) })).status, 200);
+});
+test("name, password and code in one call: `code` signs in at once, once; a wrong one is a failure of the second factor", async () => {
+  const { secret } = await enrol(await s.as("rita@example.org"));
+  const call = (code, from) => s.client({ from }).post("/api/v1/authenticate", { username: "rita@example.org", password: PASSWORD, code });
+  const code = totp(secret, 1), r = await call(code, "10.3.4.1");
+  assert.equal(r.status, 200, r.text);
+  assert.ok(r.body.token && r.body.cookie);
+  assert.equal((await s.client({ token: r.body.token }).get("/api/v2/whoami")).body.email, "rita@example.org");
+  assert.equal((await call(code, "10.3.4.2")).status, 401, "no replay");
+  const wrong = await call("000000" === totp(secret) ? "111111" : "000000", "10.3.4.3");
+  assert.equal(wrong.status, 401);
+  assert.equal(wrong.body.token, undefined);
+  await until(async () => (await admin.events({ event_type: "MfaFail", user: "rita@example.org" })).length === 2, "both failures");
+  const bad = await s.client({ from: "10.3.4.4" }).post("/api/v1/authenticate", { username: "rita@example.org", password: "Not-It-At-All-1", code: totp(secret, 1) });
+  assert.equal(bad.status, 401, "a code without the password is nothing");
+  assert.equal((await admin.events({ event_type: "MfaFail", user: "rita@example.org" })).length, 2, "and that is a failure of the password");
+});
+test("activation takes {code} as well as {token}", async () => {
+  const c = await s.as("sven@example.org"), secret = /secret=([A-Z2-7]+)/.exec(JSON.stringify(await c.ok("GET", "/api/v2/user/mfa/qr")))[1];
+  await nextStep();
+  assert.equal((await c.post("/api/v2/user/mfa/qr/activate", { code: "1" })).status, 400);
+  await c.ok("POST", "/api/v2/user/mfa/qr/activate", { code: totp(secret) });
+  assert.equal((await first("sven@example.org", "10.3.5.1")).body.mfa_enabled, true);
+});
+test("a password set by a link does not skip the second factor", async () => {
+  const { secret } = await enrol(await s.as("tom@example.org"));
+  const id = (await admin.ok("GET", "/api/v2/tenants/0/users?limit=50&filter=tom@")).data[0].user_id;
+  const link = await admin.ok("POST", `/api/v2/tenants/0/users/${id}/password-link`), token = decodeURIComponent(/token=([^"&]+)|password\/([^"?]+)/.exec(link.link ?? link.data?.link ?? JSON.stringify(link)).slice(1).find(Boolean));
+  const set = await s.client({ from: "10.3.6.1" }).post("/api/v2/user/password/link", { token, newPassword: "Winter-Meadow-53?" });
+  assert.equal(set.status, 200, set.text);
+  assert.equal(set.body.token, undefined, "the link signs nobody in");
+  const one = (await s.client({ from: "10.3.6.2" }).post("/api/v1/authenticate", { username: "tom@example.org", password: "Winter-Meadow-53?" })).body;
+  assert.equal(one.mfa_enabled, true);
+  assert.equal(one.token, undefined);
+  assert.equal((await s.client({ from: "10.3.6.2" }).post("/api/v1/authenticate/mfa", { code: one.code, token: totp(secret, 1) })).status, 200);
 });
