@@ -173,10 +173,6 @@ report(struct doctor *d, struct app *app)
 {
     const struct config *c = &app->config;
 
-    if (geteuid() == 0)
-        say(d, 1, "Run as root", ": use a user of its own");
-    check_mode(d, app->arena, c->data_dir, "The data folder");
-    check_mode(d, app->arena, c->keys_dir, "The key folder");
     check_space(d, app);
     report_witnesses(d, app->arena);
     report_erasures(d, app->arena);
@@ -206,6 +202,13 @@ report(struct doctor *d, struct app *app)
             : ": neither TLS nor an https public address is set");
 }
 
+static int
+sum_up(const struct doctor *d)
+{
+    printf("\n%d failures, %d warnings\n", d->failures, d->warnings);
+    return d->failures ? 1 : 0;
+}
+
 int
 cmd_doctor(struct arena *a, int argc, char **argv)
 {
@@ -217,9 +220,18 @@ cmd_doctor(struct arena *a, int argc, char **argv)
 
     if (!options_read(a, defs, &argc, argv) || argc != 0)
         return usage("doctor [--data DIR] [--database URL]");
-    if (!config_finish(a, &c, STR_NULL) ||
-        !app_open(a, &c, (struct open_want){.read_only = true}, &app))
+    if (!config_finish(a, &c, STR_NULL))
         return 1;
+    /* Before the store is opened: of folders that others can read it would not be. */
+    if (geteuid() == 0)
+        say(&d, 1, "Run as root", ": use a user of its own");
+    check_mode(&d, a, c.data_dir, "The data folder");
+    check_mode(&d, a, c.keys_dir, "The key folder");
+    fflush(stdout);
+    if (!app_open(a, &c, (struct open_want){.read_only = true}, &app)) {
+        say(&d, 2, "The store can not be opened", "");
+        return sum_up(&d);
+    }
     cx = command_cx(app, a, "doctor");
     d.policy_read = cosign_read(a, c.data_dir, &d.policy, &d.policy_why);
     if (command_tenant(&cx, 0) != OK)
@@ -228,6 +240,5 @@ cmd_doctor(struct arena *a, int argc, char **argv)
         say(&d, 2, "The store can not be read", "");
     report(&d, app);
     app_close(app);
-    printf("\n%d failures, %d warnings\n", d.failures, d.warnings);
-    return d.failures ? 1 : 0;
+    return sum_up(&d);
 }

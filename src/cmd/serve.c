@@ -211,6 +211,8 @@ watch_disk(struct upkeep *u)
         log_warn("disk.filling", LOG_INT("percent", percent));
         own_event(u->app, "disk watch", record_disk, &percent);
     }
+    if (level == 0 && u->disk_level > 0)
+        log_info("disk.room", LOG_INT("percent", percent));
     u->disk_level = level;
 }
 

@@ -42,6 +42,13 @@ function fill(file) {
   } finally { closeSync(fd); }
 }
 
+/** Writes until the file system is so full, as the server reckons it. */
+function fillTo(file, mount, percent) {
+  const fd = openSync(file, "a"), chunk = Buffer.alloc(256 << 10, "x");
+  const full = () => { const v = statfsSync(mount); return Math.floor((v.blocks - v.bavail) * 100 / v.blocks); };
+  try { while (full() < percent) writeSync(fd, chunk); } finally { closeSync(fd); }
+}
+
 function instanceLog(store) {
   const r = recount(["audit", "export", "--format", "ndjson", "--instance", "--data", store.data]);
   assert.equal(r.status, 0, r.err);
@@ -68,8 +75,31 @@ test("a full disk: changes wait, reads and the reserve go on, and it recovers by
   const reserve = path.join(store.data, "reserve");
   await until(() => existsSync(reserve) && statSync(reserve).size === RESERVE, "the reserve");
 
+  // Alarms at 75 and at 90 %, once each; once more when it had room in between.
+  const LOOK_MS = 60_000; // the server looks every twenty seconds
+  const alarms = async (n) => (await until(() => { const l = instanceLog(store).filter((e) => e.event_type === "DiskSpaceLow"); return l.length >= n && l; }, `alarm ${n} in the instance's log`)).sort((a, b) => a.index - b.index).map((e) => Number(/is (\d+) % full/.exec(e.message)[1]));
+  const early = path.join(store.mount, "early"), lines = () => s.log.filter((l) => l.event === "disk.filling").length;
+  assert.equal(lines(), 0);
+  for (const [step, percent, below] of [[1, 76, 90], [2, 91, 101]]) {
+    fillTo(early, store.mount, percent);
+    await until(() => lines() === step, `the alarm at ${percent} %`, LOOK_MS);
+    const seen = await alarms(step);
+    assert.equal(seen.length, step);
+    const doctor = recount(["doctor", "--data", store.data]);
+    assert.match(doctor.out, new RegExp(`^${percent > 90 ? "FAIL" : "warn"}  The disk of the store is ${percent} % full$`, "m"));
+    assert.equal(doctor.status, percent > 90 ? 1 : 0, doctor.out);
+    assert.ok(seen.at(-1) >= percent - 1 && seen.at(-1) < below, `${seen}`);
+  }
+  unlinkSync(early);
+  await admin.ok("POST", "/api/v1/client/create", { name: "changes go on" });
+  await until(() => s.log.some((l) => l.event === "disk.room"), "that there is room", LOOK_MS);
+  fillTo(early, store.mount, 80);
+  await until(() => lines() === 3, "the alarm again", LOOK_MS);
+  assert.equal((await alarms(3)).length, 3);
+  unlinkSync(early);
+
   // Changes go on while the disk fills; each is made or refused, nothing else.
-  const acknowledged = new Map(), answers = new Map();
+  const acknowledged = new Map([["changes go on", null]]), answers = new Map();
   let stop = false, n = 0;
   const load = Promise.all(Array.from({ length: 4 }, async () => {
     while (!stop) {

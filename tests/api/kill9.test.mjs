@@ -102,7 +102,7 @@ test(`${KILLS} kills under load lose nothing acknowledged`, { timeout: 60_000 + 
 });
 
 /** What is there is what the events say, what was acknowledged is there, and nothing was not sent. */
-function same(l, kind, there, events, gone = () => false) {
+function same(l, kind, there, events, gone = (/** @type {any} */ _v) => false) {
   assert.equal(new Set(events).size, events.length, `${kind}: two events of one change`);
   assert.deepEqual([...events].sort(), [...there].sort(), `${kind}: a change without its event, or an event without its change`);
   const have = new Set(there);
