@@ -86,6 +86,9 @@ read_filters(struct api_request *rq, struct audit_query *q)
         e = ERR_INVALID;
     if (query_int(rq, "client", 1, INT64_MAX, 0, &q->client_id) != OK)
         e = ERR_INVALID;
+    q->request = query_str(rq, "request");
+    if (!str_is_empty(q->request) && !cuid_is(q->request))
+        e = fail_field(rq->cx, S("request"), "is not the id of a request");
     if (!str_is_empty(order) && !str_ieq(order, S("asc")) && !str_ieq(order, S("desc")) &&
         !str_ieq(order, S("ascend")) && !str_ieq(order, S("descend")))
         e = fail_field(rq->cx, S("order"), "must be asc or desc");

@@ -131,7 +131,7 @@ static bool
 is_plain(const struct audit_query *q)
 {
     return str_is_empty(q->q) && str_is_null(q->user) && q->event == EVENT_NONE && q->outcome < 0 &&
-           q->client_id == 0 && q->from == 0 && q->to == 0 && q->before < 0;
+           q->client_id == 0 && q->request.n == 0 && q->from == 0 && q->to == 0 && q->before < 0;
 }
 
 static void
@@ -373,6 +373,7 @@ audit_stream_new(struct api_request *rq, const struct audit_query *q)
 
     *s = (struct stream){.app = rq->cx->app, .arena = a, .query = *q, .tenant = rq->cx->tenant};
     s->query.q = arena_str(a, q->q);
+    s->query.request = arena_str(a, q->request);
     if (!str_is_null(q->user))
         s->query.user = arena_str(a, q->user);
     s->tenant.cuid = arena_str(a, rq->cx->tenant.cuid);

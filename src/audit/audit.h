@@ -157,19 +157,20 @@ void audit_expire_now(struct app *app);
 struct audit_query {
     bool instance; /* the instance's log instead of a tenant's */
     int64_t tenant_id;
-    struct str q;      /* search text, ≤ 1024 bytes: words ANDed, "quoted" parts literal */
-    int64_t from, to;  /* µs, [from, to); 0 = open */
-    int64_t user_id;   /* actor or target; 0 = any */
-    struct str user;   /* cuid or e-mail of actor or target; null = any */
-    enum event event;  /* EVENT_NONE = any */
-    int outcome;       /* enum outcome, −1 = any */
-    int64_t client_id; /* 0 = any */
-    bool ascending;    /* default: newest first */
-    int64_t after;     /* cursor: index to continue behind (exclusive), −1 = from the start */
-    int64_t before;    /* only events with a smaller index; −1 = all */
-    int64_t offset;    /* records to pass over */
-    int limit;         /* 1 … 1000 */
-    int budget_ms;     /* time budget; 0 = default (250) */
+    struct str q;       /* search text, ≤ 1024 bytes: words ANDed, "quoted" parts literal */
+    int64_t from, to;   /* µs, [from, to); 0 = open */
+    int64_t user_id;    /* actor or target; 0 = any */
+    struct str user;    /* cuid or e-mail of actor or target; null = any */
+    enum event event;   /* EVENT_NONE = any */
+    int outcome;        /* enum outcome, −1 = any */
+    int64_t client_id;  /* 0 = any */
+    struct str request; /* id of the request that recorded it, a cuid; null = any */
+    bool ascending;     /* default: newest first */
+    int64_t after;      /* cursor: index to continue behind (exclusive), −1 = from the start */
+    int64_t before;     /* only events with a smaller index; −1 = all */
+    int64_t offset;     /* records to pass over */
+    int limit;          /* 1 … 1000 */
+    int budget_ms;      /* time budget; 0 = default (250) */
 };
 
 /* One event as read back: everything decoded, names as they were. */

@@ -131,6 +131,8 @@ passes(const struct scan *s, const struct audit_event *e)
         return false;
     if (s->q.client_id != 0 && e->client_id != s->q.client_id)
         return false;
+    if (s->q.request.n && !str_eq(e->request_id, s->q.request))
+        return false;
     if (s->user_id.n && !str_eq(e->actor_id, s->user_id) &&
         !(str_eq(e->target_kind, S("user")) && str_eq(e->target_id, s->user_id)))
         return false;
@@ -224,7 +226,7 @@ static int64_t
 batch_size(const struct scan *s)
 {
     int64_t want = (int64_t)(s->want - s->n) + s->skip;
-    return s->search.n > 0 || want > SCAN_BATCH ? SCAN_BATCH : want;
+    return s->search.n > 0 || s->q.request.n > 0 || want > SCAN_BATCH ? SCAN_BATCH : want;
 }
 
 /* One statement's rows; narrows [*lo, *hi) to what is left, *more: there may be more rows. */
@@ -421,7 +423,8 @@ static bool
 is_plain(const struct scan *s)
 {
     return s->search.n == 0 && s->driver == BY_INDEX && s->q.event == EVENT_NONE &&
-           s->q.outcome < 0 && s->q.client_id == 0 && s->q.from == 0 && s->q.to == 0;
+           s->q.outcome < 0 && s->q.client_id == 0 && s->q.request.n == 0 && s->q.from == 0 &&
+           s->q.to == 0;
 }
 
 /* The part of a region between the cursor and the limit; false when there is none. */
@@ -563,6 +566,24 @@ bounded_time(int64_t t, int64_t open)
     return t == 0 ? open : t < -far ? -far : t > far ? far : t;
 }
 
+/* A request's id tells when it began, and its events lie behind that: only there is looked. */
+static enum err
+narrow_to_request(struct scan *s)
+{
+    struct str id = s->q.request;
+    int64_t ms = 0;
+    if (id.n == 0)
+        return OK;
+    if (!cuid_is(id))
+        return fail_field(s->cx, S("request"), "is not the id of a request");
+    for (size_t i = 1; i < 10; i++) /* base/id.h: nine characters of base-36 milliseconds */
+        ms = ms * 36 + (id.p[i] >= 'a' ? id.p[i] - 'a' + 10 : id.p[i] - '0');
+    int64_t from = ms * USEC_PER_MS - USEC_PER_MIN, to = ms * USEC_PER_MS + USEC_PER_DAY;
+    s->from = from > s->from ? from : s->from;
+    s->to = to < s->to ? to : s->to;
+    return OK;
+}
+
 static enum err
 prepare(struct scan *s)
 {
@@ -574,6 +595,7 @@ prepare(struct scan *s)
     s->want = (size_t)q->limit + 1;
     s->skip = q->offset > 0 ? q->offset : 0;
     s->deadline = clock_monotonic() + (q->budget_ms > 0 ? q->budget_ms : BUDGET_MS) * USEC_PER_MS;
+    TRY(narrow_to_request(s));
     TRY(resolve_user(s));
     TRY(parse_text(s));
     s->driver = choose(s);

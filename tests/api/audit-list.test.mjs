@@ -1,6 +1,6 @@
 /** GET /api/v2/auditlog: documented form first, then what goes beyond it. */
 import { test, after, before } from "node:test";
-import { serve, assert, ADMIN, recount } from "./harness.mjs";
+import { serve, assert, everything, ADMIN, recount } from "./harness.mjs";
 
 let s, admin;
 before(async () => {
@@ -169,4 +169,23 @@ test("a clock that did not step has nothing to confirm, and the window says so",
   assert.equal(meta.window.held_by_clock_step, false);
   const r = await admin.request("POST", "/api/v2/auditlog/clock", {});
   assert.equal(r.status, 409, r.text);
+});
+test("all events of one request: exactly those, in list, stream and export; another text is refused by name", async () => {
+  await admin.ok("POST", "/api/v1/tenant/0/user/create/bulk", ["r1", "r2", "r3"].map((n) => ({ email: `${n}@request.example`, role: "ANALYST", name: { first: n, last: "R" } })));
+  const all = await everything(admin), ids = new Set(all.map((e) => e.request_id).filter(Boolean));
+  assert.ok(ids.size > 5);
+  for (const request of ids) assert.deepEqual((await everything(admin, { request })).map((e) => e.cuid), all.filter((e) => e.request_id === request).map((e) => e.cuid), request);
+  const bulk = all.filter((e) => e.event_type === "UserCreated" && /@request\.example/.test(e.message)), request = bulk[0].request_id;
+  assert.equal(bulk.length, 3);
+  assert.ok(bulk.every((e) => e.request_id === request), "one request, an event each");
+  assert.deepEqual((await admin.events({ request, event_type: "UserCreated", q: "r2" })).map((e) => e.cuid), bulk.filter((e) => /r2@/.test(e.message)).map((e) => e.cuid), "with other filters");
+  const file = await admin.get(`/api/v2/auditlog/export?format=ndjson&request=${request}`);
+  assert.equal(file.status, 200);
+  assert.equal(file.text.trim().split("\n").filter((l) => JSON.parse(l).event_type === "UserCreated").length, 3);
+  for (const bad of ["x", "c123", "'; DROP TABLE audit_event; --", "c" + "Z".repeat(24)]) {
+    const r = await admin.get(`/api/v2/auditlog?request=${encodeURIComponent(bad)}`);
+    assert.equal(r.status, 400, bad);
+    assert.equal(r.body.fields[0].pointer, "request");
+  }
+  assert.deepEqual(await admin.events({ request: "c000000000000000000000000" }), [], "of none");
 });

@@ -3,7 +3,7 @@ import { test, after, before } from "node:test";
 import { chmodSync, readFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import path from "node:path";
-import { serve, assert, recount, createUser, newStore, until, raw, totp, sqlOn, PASSWORD, STORE } from "./harness.mjs";
+import { serve, assert, recount, createUser, newStore, until, raw, totp, sqlOn, STORE } from "./harness.mjs";
 
 let s, admin;
 before(async () => { s = await serve(); admin = await s.as(); });

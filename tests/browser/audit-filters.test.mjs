@@ -11,8 +11,8 @@ let s, b, admin, page, all, kind, first;
 before(async () => {
   s = await serve({ noAdmin: true, args: ["--demo"] });
   const text = await until(() => /Three steps:[^]*Verify\./.test(s.out) && s.out, "the tour", 60_000);
-  const word = (name) => new RegExp(`${name}\\s+(\\S+)`).exec(text)[1];
-  admin = await s.as(word("administrator"), word("password"));
+  const [, email, password] = /^ +administrator +(\S+@\S+) +(\S+)$/m.exec(text);
+  admin = await s.as(email, password);
   all = (await everything(admin)).reverse();
   // The kind with the most events that still fit the window, and that nothing here adds to.
   const count = new Map();
@@ -22,7 +22,7 @@ before(async () => {
   b = await browser(s);
   page = await b.page(TALL);
   page.setDefaultTimeout(8_000);
-  await signIn(page, s, word("administrator"), word("password"));
+  await signIn(page, s, email, password);
 });
 after(async () => { await b?.close(); await s?.stop(); });
 
@@ -196,7 +196,7 @@ test("all of them together, and Clear all takes every one away", async () => {
   await page.keyboard.type(e.client.name.split(" ")[0]);
   await until(() => param("q") !== null, "the word in the address");
   await page.getByRole("button", { name: "Clear all", exact: true }).click();
-  await until(() => ["q", "from", "to", "user", "event_type", "outcome", "client"].every((k) => param(k) === null), "an address without filters");
+  await until(() => ["q", "from", "to", "user", "event_type", "outcome", "client", "request"].every((k) => param(k) === null), "an address without filters");
   assert.equal(param("tz"), "utc", "how times are shown is no filter");
   assert.equal(await page.getByRole("textbox", { name: "Search", exact: true }).inputValue(), "");
   assert.equal(await page.getByRole("button", { name: "Clear all", exact: true }).count(), 0);
@@ -298,6 +298,19 @@ test("a value of the open event becomes a filter", async () => {
   await until(() => param("user") === e.actor.email, "the user in the address");
   await page.setViewportSize(TALL);
   await shows((x) => ofKind(x) && [x.actor?.email, x.target?.email].includes(e.actor.email), "his events of the kind");
+});
+test("all events of one request, from the event's own page and from the list", async () => {
+  const sizes = new Map();
+  for (const e of all) if (e.request_id) sizes.set(e.request_id, (sizes.get(e.request_id) ?? 0) + 1);
+  const [id, n] = [...sizes].sort((x, y) => y[1] - x[1])[0], e = all.find((x) => x.request_id === id);
+  assert.ok(n >= 2 && n <= 140, `${n} events of one request`);
+  await open(page, s, `/admin/audit-log/${e.cuid}`);
+  await page.getByRole("link", { name: "All events of this request" }).click();
+  await shows((x) => x.request_id === id, "the events of the request");
+  await page.locator(".log-row").first().click();
+  await open_().getByRole("button", { name: id, exact: true }).waitFor();
+  await page.getByRole("button", { name: "Remove filter Request" }).click();
+  await until(() => param("request") === null, "the filter to go");
 });
 test("what is shown begins with the window", () => assert.ok(Date.now() - first > 119 * DAY));
 test("nothing was complained about", () => assert.deepEqual(b.complaints, []));

@@ -16,7 +16,7 @@ import { useLog } from "./audit-live";
 import { DateBox, Detail, END, FilterChip, Marked, Outcome, outcomeWord, pieces, START, who, type Option } from "./audit-parts";
 import { SealBadge } from "./verify";
 
-const FILTERS = ["q", "from", "to", "user", "event_type", "outcome", "client"] as const;
+const FILTERS = ["q", "from", "to", "user", "event_type", "outcome", "client", "request"] as const;
 const OUTCOMES: Option[] = [{ value: "success", label: "Success" }, { value: "failure", label: "Failure" }, { value: "denied", label: "Denied" }];
 
 export function AuditPage() {
@@ -25,7 +25,7 @@ export function AuditPage() {
   const [open, setOpen] = useState<string | null>(null), [mark, setMark] = useState<string | null>(null);
   const zone: Zone = url.get("tz") === "utc" ? "utc" : "local";
   const setUrl = url.set;
-  const values = { q: text.trim(), from: url.get("from"), to: url.get("to"), user: url.get("user"), event_type: url.get("event_type"), outcome: url.get("outcome"), client: url.get("client") };
+  const values = { q: text.trim(), from: url.get("from"), to: url.get("to"), user: url.get("user"), event_type: url.get("event_type"), outcome: url.get("outcome"), client: url.get("client"), request: url.get("request") };
   const filter = query(values).slice(1);
   const past = !!values.to && (/^\d+[dh]$/.test(values.to) || (asDate(values.to)?.getTime() ?? Infinity) < Date.now());
 
@@ -76,6 +76,7 @@ export function AuditPage() {
         <FilterChip name="Event" value={values.event_type} options={typeOptions} pick={(v) => set({ event_type: v })} />
         <FilterChip name="Outcome" value={values.outcome} options={OUTCOMES} pick={(v) => set({ outcome: v })} />
         <FilterChip name="Client" value={values.client} options={clientOptions} pick={(v) => set({ client: v })} onSearch={(t) => setSeek((o) => ({ ...o, client: t }))} />
+        {values.request && <span className="chip-set"><span className="chip on">Request: <strong className="mono">{values.request}</strong></span><button type="button" className="chip-x" aria-label="Remove filter Request" onClick={() => set({ request: "" })}><IconX size={13} /></button></span>}
         {any && <Button size="compact-xs" variant="subtle" color="gray" onClick={() => set(Object.fromEntries(FILTERS.map((f) => [f, ""])))}>Clear all</Button>}
         <span className="grow" />
         {meta?.window && <span className="dim small">Events since {longDay(meta.window.since)}; next change {longDay(meta.window.next_change)}</span>}
@@ -141,7 +142,7 @@ export function EventPage() {
     <Page title={e ? e.title || e.event_type : "Event"} crumbs={[...ADMIN, ["/admin/audit-log", "Audit log"]]} acts={<><Button size="compact-md" variant="default" onClick={() => url.set({ tz: zone === "utc" ? "" : "utc" })}>{zone === "utc" ? "Show local time" : "Show UTC"}</Button><Copy text={location.href} label="Copy link" /></>}>
       {q.error ? <div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div> : !e ? <Panel><Skeleton rows={6} /></Panel>
         : <Panel title={<span className="row"><Avatar small name={who(e)} />{who(e)}</span>} acts={<Outcome of={e.outcome} />} body={false}><div style={{ paddingTop: 12 }}><Detail e={e} zone={zone} /></div>
-          <div className="row wrap" style={{ padding: "0 20px 18px 36px" }}>{e.request_id && <Link to={`/admin/audit-log${query({ q: `"${e.request_id}"` })}`}>All events of this request</Link>}{e.actor?.email && <Link to={`/admin/audit-log${query({ user: e.actor.email })}`}>All events of {e.actor.name || e.actor.email}</Link>}</div></Panel>}
+          <div className="row wrap" style={{ padding: "0 20px 18px 36px" }}>{e.request_id && <Link to={`/admin/audit-log${query({ request: e.request_id })}`}>All events of this request</Link>}{e.actor?.email && <Link to={`/admin/audit-log${query({ user: e.actor.email })}`}>All events of {e.actor.name || e.actor.email}</Link>}</div></Panel>}
     </Page>
   );
 }
