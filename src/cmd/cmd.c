@@ -12,7 +12,7 @@ static const struct command commands[] = {
      "run the server", cmd_serve},
     {"user",
      "create --email E --first F --last L --role ADMIN [--tenant N | --new-tenant --tenant-name W] --password-stdin\n"
-     "               | list | unlock --email E | reset-mfa --email E",
+     "               | list | unlock --email E | reset-mfa --email E | set-password --email E --password-stdin",
      "manage users on the machine itself", cmd_user},
     {"audit",
      "list [--query Q] [--from D] [--to D] [--limit N] [--instance] | tail | export --format ndjson|csv|ocsf | "

@@ -73,24 +73,36 @@ create_body(struct cx *cx, void *arg)
     return user_create(cx, &spec, &made);
 }
 
-static int
-user_create_cmd(struct cx *cx, struct user_args *u)
+/* Reads the password, holds it against the workspace's policy and hashes it into u. */
+static bool
+take_password(struct cx *cx, struct user_args *u)
 {
     struct policy p = {{.classes = true, .min = PASSWORD_MIN_DEFAULT}};
     struct str plain;
 
+    if (!read_password(cx->arena, &plain)) {
+        refuse("no password on standard input");
+        return false;
+    }
+    if ((cx->tenant.known && cx_read(cx, policy_body, &p) != OK) ||
+        password_check(cx, &p.p, plain, u->email, S("password")) != OK ||
+        password_hash(cx, plain, &u->hash) != OK) {
+        refuse("%.*s", STR_ARG(cx->failure.message));
+        return false;
+    }
+    return true;
+}
+
+static int
+user_create_cmd(struct cx *cx, struct user_args *u)
+{
     if (str_is_null(u->email) || str_is_null(u->first) || str_is_null(u->last) ||
         str_is_null(u->role) || !u->password_stdin)
         return usage(
             "user create --email E --first F --last L --role ADMIN [--tenant N | --new-tenant --tenant-name W]\n"
             "                           --password-stdin");
-    if (!read_password(cx->arena, &plain))
-        return refuse("no password on standard input");
-    if (cx->tenant.known && cx_read(cx, policy_body, &p) != OK)
-        return refuse("%.*s", STR_ARG(cx->failure.message));
-    if (password_check(cx, &p.p, plain, u->email, S("password")) != OK ||
-        password_hash(cx, plain, &u->hash) != OK)
-        return refuse("%.*s", STR_ARG(cx->failure.message));
+    if (!take_password(cx, u))
+        return 1;
     u->make_tenant |= !cx->tenant.known;
     if (cx_write(cx, create_body, u) != OK)
         return refuse("%.*s", STR_ARG(cx->failure.message));
@@ -116,6 +128,31 @@ reset_mfa_body(struct cx *cx, void *arg)
 
     TRY(user_get_by_email(cx, u->email, &found));
     return user_mfa_reset(cx, &found, true);
+}
+
+static enum err
+set_password_body(struct cx *cx, void *arg)
+{
+    const struct user_args *u = arg;
+    struct user found;
+
+    TRY(user_get_by_email(cx, u->email, &found));
+    return user_set_password(cx, &found, u->hash, true, STR_NULL, "changed the password of");
+}
+
+/* For who can not be sent a link. The account's sessions end; its second factor stays. */
+static int
+set_password_cmd(struct cx *cx, struct user_args *u)
+{
+    if (str_is_null(u->email) || !u->password_stdin)
+        return usage("user set-password --email E --password-stdin");
+    if (!take_password(cx, u))
+        return 1;
+    if (cx_write(cx, set_password_body, u) != OK)
+        return refuse("%.*s", STR_ARG(cx->failure.message));
+    printf("%.*s can sign in with the new password; sessions of before have ended.\n",
+           STR_ARG(u->email));
+    return 0;
 }
 
 static const struct sql LIST_USERS = SQL_READ(
@@ -165,7 +202,7 @@ cmd_user(struct arena *a, int argc, char **argv)
     int status = 1;
 
     if (!options_read(a, defs, &argc, argv) || argc != 1)
-        return usage("user create|list|unlock|reset-mfa …");
+        return usage("user create|list|unlock|reset-mfa|set-password …");
     if (!str_is_null(u.tenant) && str_int64(u.tenant, &tenant) != OK)
         return usage("user: --tenant wants a number");
     if (!config_finish(a, &c, STR_NULL) ||
@@ -183,6 +220,8 @@ cmd_user(struct arena *a, int argc, char **argv)
     }
     if (str_eq(str_of(argv[0]), S("create")))
         status = user_create_cmd(&cx, &u);
+    else if (str_eq(str_of(argv[0]), S("set-password")))
+        status = set_password_cmd(&cx, &u);
     else if (str_eq(str_of(argv[0]), S("list")))
         status =
             cx_read(&cx, list_body, NULL) == OK ? 0 : refuse("%.*s", STR_ARG(cx.failure.message));
@@ -194,7 +233,8 @@ cmd_user(struct arena *a, int argc, char **argv)
                      ? 0
                      : refuse("%.*s", STR_ARG(cx.failure.message));
     else
-        status = usage("user create|list|unlock --email E|reset-mfa --email E");
+        status =
+            usage("user create|list|unlock --email E|reset-mfa --email E|set-password --email E");
     if (status == 0 && audit_move_now(app) != OK)
         refuse("the event is recorded but not yet placed; the server will do it");
 out:

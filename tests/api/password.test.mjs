@@ -109,3 +109,22 @@ test("a rule of length alone: no classes wanted, the common ones refused all the
   await admin.ok("PUT", A, { password_policy: "classes", password_min: 12 });
 });
 void ADMIN;
+test("on the machine itself: another's password, under the rule, with the operator's name; sessions end", async () => {
+  const c = await s.as("tim@example.org");
+  const set = (email, input) => recount(["user", "set-password", "--email", email, "--password-stdin", "--data", s.store.data, ...s.store.flags], { input });
+  for (const [email, input, why] of [["tim@example.org", "short-A1\n", /12/], ["tim@example.org", "", /no password/], ["nobody@example.org", "Harbour-Lantern-88!\n", /not found|No such|no user/i]]) {
+    const r = set(email, input);
+    assert.equal(r.status, 1, email);
+    assert.match(r.err, why);
+  }
+  assert.equal((await c.get("/api/v2/whoami")).status, 200, "nothing was changed");
+  assert.equal(recount(["user", "set-password", "--email", "tim@example.org", "--data", s.store.data, ...s.store.flags]).status, 2, "never on the command line");
+  const r = set("tim@example.org", "Harbour-Lantern-88!\n");
+  assert.equal(r.status, 0, r.err);
+  assert.equal((await c.get("/api/v2/whoami")).status, 401);
+  await s.as("tim@example.org", "Harbour-Lantern-88!");
+  const e = await admin.event("PasswordChangedByOther", about("tim@example.org"));
+  assert.match(JSON.stringify(e), /recount user set-password/);
+  assert.ok(e.changes.some((x) => x.field === "sessions ended" && x.after === "1"), JSON.stringify(e.changes));
+  assert.equal(JSON.stringify(e).includes("Lantern"), false);
+});
