@@ -112,7 +112,8 @@ void ADMIN;
 test("on the machine itself: another's password, under the rule, with the operator's name; sessions end", async () => {
   const c = await s.as("tim@example.org");
   const set = (email, input) => recount(["user", "set-password", "--email", email, "--password-stdin", "--data", s.store.data, ...s.store.flags], { input });
-  for (const [email, input, why] of [["tim@example.org", "short-A1\n", /12/], ["tim@example.org", "", /no password/], ["nobody@example.org", "Harbour-Lantern-88!\n", /not found|No such|no user/i]]) {
+  for (const { email, input, why } of [{ email: "tim@example.org", input: "short-A1\n", why: /12/ }, { email: "tim@example.org", input: "", why: /no password/ },
+    { email: "nobody@example.org", input: "Harbour-Lantern-88!\n", why: /not found|No such|no user/i }]) {
     const r = set(email, input);
     assert.equal(r.status, 1, email);
     assert.match(r.err, why);
