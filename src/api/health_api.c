@@ -70,8 +70,10 @@ metrics_apply(struct api_request *rq)
     metric(b, "audit_writable", "gauge", "1 when events can be recorded.", s.writable);
     metric(b, "audit_damaged", "gauge", "Findings of the server's check of its log that stand.",
            selfcheck_damaged(rq->cx->app));
-    metric(b, "store_bytes", "gauge", "Bytes of the store on disk.", used);
-    metric(b, "disk_free_bytes", "gauge", "Free bytes of its file system.", free_bytes);
+    if (used > 0)
+        metric(b, "store_bytes", "gauge", "Bytes of the store on disk.", used);
+    if (total > 0) /* PostgreSQL's disk is not seen from here: no number is better than 0 */
+        metric(b, "disk_free_bytes", "gauge", "Free bytes of its file system.", free_bytes);
     metric(b, "uptime_seconds", "gauge", "Seconds since start.",
            (clock_now() - rq->cx->app->started) / USEC_PER_SEC);
     rq->rs->content_type = S("text/plain; version=0.0.4; charset=utf-8");
