@@ -79,6 +79,10 @@ unit() {
     cp "$2/meson-logs/testlog.json" "$RESULTS/$1.meson"
 }
 
+# Scenarios wait more than they compute (for moments, for mails, for a disk to fill): one file more than there are
+# cores keeps these busy. Pages in Chromium and what runs under sanitizers do compute.
+SCENARIO_JOBS=${TEST_JOBS:-$((JOBS + 1))}
+
 # node_tests NAME FILE…: Node's test runner; the log keeps all, the screen shows the failures.
 node_tests() {
     local name=$1
@@ -139,10 +143,10 @@ if wanted sqlite || wanted torture; then
         summary 10-kills-sqlite
     else
         # shellcheck disable=SC2046
-        RECOUNT_TEST_STORE=sqlite node_tests 10-api-sqlite $(ls tests/api/*.test.mjs)
+        TEST_JOBS=$SCENARIO_JOBS RECOUNT_TEST_STORE=sqlite node_tests 10-api-sqlite $(ls tests/api/*.test.mjs)
         summary 10-api-sqlite
         # shellcheck disable=SC2046
-        RECOUNT_TEST_TLS=1 RECOUNT_TEST_STORE=sqlite node_tests 10-tls-sqlite $(files "$over_tls")
+        TEST_JOBS=$SCENARIO_JOBS RECOUNT_TEST_TLS=1 RECOUNT_TEST_STORE=sqlite node_tests 10-tls-sqlite $(files "$over_tls")
         summary 10-tls-sqlite
     fi
 fi
@@ -156,10 +160,10 @@ if wanted postgres || wanted torture; then
         summary 11-kills-postgres
     else
         # shellcheck disable=SC2046
-        RECOUNT_TEST_STORE=postgres node_tests 11-api-postgres $(ls tests/api/*.test.mjs)
+        TEST_JOBS=$SCENARIO_JOBS RECOUNT_TEST_STORE=postgres node_tests 11-api-postgres $(ls tests/api/*.test.mjs)
         summary 11-api-postgres
         # shellcheck disable=SC2046
-        RECOUNT_TEST_TLS=1 RECOUNT_TEST_STORE=postgres node_tests 11-tls-postgres $(files "$over_tls")
+        TEST_JOBS=$SCENARIO_JOBS RECOUNT_TEST_TLS=1 RECOUNT_TEST_STORE=postgres node_tests 11-tls-postgres $(files "$over_tls")
         summary 11-tls-postgres
     fi
 fi
