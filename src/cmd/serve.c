@@ -497,10 +497,12 @@ cmd_serve(struct arena *a, int argc, char **argv)
         return refuse("%.*s", STR_ARG(why));
     }
     if (c.demo && !demo_fill(app, (int)days, &people)) {
+        cosign_close(app);
         app_close(app);
         return 1;
     }
     status = run_server(app, people);
+    cosign_close(app);
     app_close(app);
     return status;
 }

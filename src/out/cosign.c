@@ -426,6 +426,20 @@ cosign_stop(struct app *app)
     }
 }
 
+void
+cosign_close(struct app *app)
+{
+    struct cosign *c = app->cosign;
+
+    if (c == NULL)
+        return;
+    if (c->now != NULL)
+        arena_free(c->now->arena);
+    if (c->refused_arena != NULL)
+        arena_free(c->refused_arena);
+    app->cosign = NULL;
+}
+
 /* ---- what is known ---- */
 
 /* The text is copied and read again: so no request holds on to a set that is being replaced. */

@@ -23,6 +23,8 @@ void cosign_start(struct app *app, audit_witness_tell tell);
 void cosign_reload(struct app *app);
 /* app->stopping is set: waits for the threads, a second at most. */
 void cosign_stop(struct app *app);
+/* Gives back what cosign_open() took, when nobody asks any more: after cosign_stop(), or when none was started. */
+void cosign_close(struct app *app);
 
 /* The policy's file as it lies there. ERR_NOT_FOUND: there is none. ERR_INVALID with the reason in *why:
  * it can not be read or is not understood. For commands that only look. */
