@@ -258,4 +258,24 @@ ask(struct db *db, const char *text)
     return n;
 }
 
+/* ---- two workspaces ---- */
+
+__attribute__((unused)) static enum err
+insert_tenants(struct db_tx *tx, void *arg)
+{
+    (void)arg;
+    return db_script(tx, "INSERT INTO tenant (tenant_id, cuid, name, created_at) VALUES"
+                         " (0, 'ctenant00000000000000000a', 'First', 1),"
+                         " (3, 'ctenant00000000000000000b', 'Third', 1)");
+}
+
+/* Rows of the test's own: no change that needs an event. */
+__attribute__((unused)) static void
+with_tenants(void)
+{
+    db_set_commit_check(t.app.db, NULL);
+    assert_int_equal(db_write(t.app.db, t.a, insert_tenants, NULL), OK);
+    db_set_commit_check(t.app.db, audit_commit_check);
+}
+
 #endif

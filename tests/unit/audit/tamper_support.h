@@ -339,4 +339,42 @@ make_store(int events)
     db_close(t.app.db);
 }
 
+/* ---- changes ---- */
+
+#define MANY 10000
+
+static struct seen sound; /* what the untouched store shows */
+static int64_t n_found, n_harmless;
+
+/* How many changes: RECOUNT_CHANGES, or with RECOUNT_LONG MANY, else `few`; RECOUNT_SEED chooses which. */
+static int64_t
+changes_wanted(int64_t few, uint64_t seed)
+{
+    const char *other = getenv("RECOUNT_SEED"), *n = getenv("RECOUNT_CHANGES");
+    state = other ? strtoull(other, NULL, 10) | 1 : seed;
+    return n ? strtoll(n, NULL, 10) : getenv("RECOUNT_LONG") ? MANY : few;
+}
+
+static void
+look_at_untouched(void)
+{
+    assert_true(in_child(&sound));
+    if (!sound.opened || !sound.readable || sound.findings != 0)
+        fail_msg("untouched: opened %d, readable %d, %s", sound.opened, sound.readable,
+                 sound.first);
+}
+
+/* What the child saw of a change: found, harmless, or a failure of the test. what: the change in words. */
+static void
+judge(const struct seen *o, bool ended, const char *what)
+{
+    if (!ended)
+        fail_msg("%s: the reader crashed or hung", what);
+    bool altered = o->opened && (!o->readable || memcmp(o->hash, sound.hash, 64) != 0);
+    if (altered && o->findings == 0)
+        fail_msg("%s: %s, and verify says that the log is sound", what,
+                 o->readable ? "other events are read" : "it can not be read");
+    *(o->opened && o->findings == 0 ? &n_harmless : &n_found) += 1;
+}
+
 #endif

@@ -22,21 +22,10 @@ boots(const char *boot, int64_t off)
     goes_on(off, USEC_PER_SEC);
 }
 
-static enum err
-insert_tenants(struct db_tx *tx, void *arg)
-{
-    (void)arg;
-    return db_script(tx, "INSERT INTO tenant (tenant_id, cuid, name, created_at) VALUES"
-                         " (0, 'ctenant00000000000000000a', 'First', 1),"
-                         " (3, 'ctenant00000000000000000b', 'Third', 1)");
-}
-
 static void
 first_look(void)
 {
-    db_set_commit_check(t.app.db, NULL); /* the test's tenants are no change that needs an event */
-    assert_int_equal(db_write(t.app.db, t.a, insert_tenants, NULL), OK);
-    db_set_commit_check(t.app.db, audit_commit_check);
+    with_tenants();
     look = (struct clock_reading){
         .wall = DAY0, .up = 5 * USEC_PER_DAY, .boot = "boot-a", .host = "one"};
     goes_on(0, 0);

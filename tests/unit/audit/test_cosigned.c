@@ -18,24 +18,13 @@ signer(const char *name, char seed)
     return note_signer_of(str_of(name), NOTE_COSIGNER, str_mem(bytes, sizeof bytes));
 }
 
-static enum err
-insert_tenants(struct db_tx *tx, void *arg)
-{
-    (void)arg;
-    return db_script(tx, "INSERT INTO tenant (tenant_id, cuid, name, created_at) VALUES"
-                         " (0, 'ctenant00000000000000000a', 'First', 1),"
-                         " (3, 'ctenant00000000000000000b', 'Third', 1)");
-}
-
 static int
 begin_cosigned(enum db_kind kind)
 {
     struct str why = STR_NULL;
     if (begin(kind) != 0)
         return -1;
-    db_set_commit_check(t.app.db, NULL);
-    assert_int_equal(db_write(t.app.db, t.a, insert_tenants, NULL), OK);
-    db_set_commit_check(t.app.db, audit_commit_check);
+    with_tenants();
     snprintf(keys_dir, sizeof keys_dir, "%s/keys", t.dir);
     assert_int_equal(keys_open(t.a, str_of(keys_dir), true, &t.app.keys, &why), OK);
     t.app.instance = S("cinstance000000000000000a");

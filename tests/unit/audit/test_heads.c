@@ -8,24 +8,6 @@
 
 static char keys_dir[96];
 
-static enum err
-insert_tenants(struct db_tx *tx, void *arg)
-{
-    (void)arg;
-    return db_script(tx, "INSERT INTO tenant (tenant_id, cuid, name, created_at) VALUES"
-                         " (0, 'ctenant00000000000000000a', 'First', 1),"
-                         " (3, 'ctenant00000000000000000b', 'Third', 1)");
-}
-
-/* The test's tenants are no change that needs an event. */
-static void
-with_tenants(void)
-{
-    db_set_commit_check(t.app.db, NULL);
-    assert_int_equal(db_write(t.app.db, t.a, insert_tenants, NULL), OK);
-    db_set_commit_check(t.app.db, audit_commit_check);
-}
-
 static void
 open_heads(void)
 {

@@ -10,7 +10,6 @@
 #include "tamper_support.h"
 
 #define FEW        60
-#define MANY       10000
 #define EVENTS     420
 #define TABLES_MAX 128
 
@@ -155,7 +154,7 @@ undo(struct change *c)
 
 /* False: there was nothing to change there. */
 static bool
-one_change(const struct seen *sound, int64_t *found, int64_t *harmless)
+one_change(void)
 {
     static struct change c;
     struct seen o;
@@ -163,57 +162,38 @@ one_change(const struct seen *sound, int64_t *found, int64_t *harmless)
         return false;
     bool ended = in_child(&o);
     undo(&c);
-    if (!ended)
-        fail_msg("%s.%s %s: the reader crashed or hung", c.table, c.column, c.ctid);
-    bool changed = o.opened && (!o.readable || memcmp(o.hash, sound->hash, 64) != 0);
-    if (changed && o.findings == 0)
-        fail_msg("%s.%s, was %.60s: %s, and verify says that the log is sound", c.table, c.column,
-                 c.old, o.readable ? "other events are read" : "it can not be read");
-    *(o.opened && o.findings == 0 ? harmless : found) += 1;
+    judge(&o, ended, text("%s.%s %s, was %.60s", c.table, c.column, c.ctid, c.old));
     return true;
 }
 
 static void
 every_value_is_found_or_harmless(void **unused)
 {
-    struct seen sound;
-    int64_t found = 0, harmless = 0, n = getenv("RECOUNT_LONG") ? MANY : FEW;
-    const char *seed = getenv("RECOUNT_SEED"), *changes = getenv("RECOUNT_CHANGES");
+    struct seen after;
+    int64_t n = changes_wanted(FEW, UINT64_C(20261126));
     (void)unused;
-    n = changes ? strtoll(changes, NULL, 10) : n;
-    state = seed ? strtoull(seed, NULL, 10) | 1 : UINT64_C(20261126);
     make_store(EVENTS);
     conn = PQconnectdb(t.url);
     assert_int_equal(PQstatus(conn), CONNECTION_OK);
     PQclear(pg_ask("SET session_replication_role = replica"));
     find_tables();
-    assert_true(in_child(&sound));
-    if (!sound.opened || !sound.readable || sound.findings != 0)
-        fail_msg("untouched: opened %d, readable %d, %s", sound.opened, sound.readable,
-                 sound.first);
+    look_at_untouched();
     for (int64_t i = 0; i < n;)
-        i += one_change(&sound, &found, &harmless);
+        i += one_change();
     print_message("%lld changes in %zu tables: %lld found, %lld changed nothing that is read\n",
-                  (long long)n, n_tables, (long long)found, (long long)harmless);
-    assert_true(found > n / 4);                           /* it is the log that was hit */
-    assert_true(in_child(&sound) && sound.findings == 0); /* and all of it was undone */
+                  (long long)n, n_tables, (long long)n_found, (long long)n_harmless);
+    assert_true(n_found > n / 4);                         /* it is the log that was hit */
+    assert_true(in_child(&after) && after.findings == 0); /* and all of it was undone */
     PQfinish(conn);
     open_store();
     open_log();
 }
 
-static int
-end_all(void **unused)
-{
-    remove_dir(keys_dir);
-    return end(unused);
-}
-
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_value_is_found_or_harmless, begin_postgres, end_all)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(
+        every_value_is_found_or_harmless, begin_postgres, end_signed)};
     if (getenv("RECOUNT_TEST_PG") == NULL) {
         print_message("no PostgreSQL (RECOUNT_TEST_PG is not set)\n");
         return 77; /* meson: skipped */

@@ -314,14 +314,7 @@ a_checkpoint_of_another_log_is_told(void **state)
     assert_told("is of a log that this store does not have");
 }
 
-static int
-end_all(void **state)
-{
-    remove_dir(keys_dir);
-    return end(state);
-}
-
-#define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_##kind, end_all)
+#define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_##kind, end_signed)
 #define ALL(kind)                                                                                  \
     ON(kind, a_log_of_months_is_sound),                                                            \
         ON(kind, expired_months_are_sound_and_their_hashes_checked),                               \

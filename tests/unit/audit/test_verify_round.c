@@ -117,14 +117,7 @@ a_head_that_never_was_is_told(void **state)
     assert_told("of another round");
 }
 
-static int
-end_all(void **state)
-{
-    remove_dir(keys_dir);
-    return end(state);
-}
-
-#define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_##kind, end_all)
+#define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_##kind, end_signed)
 #define ALL(kind)                                                                                  \
     ON(kind, openings_are_sound_when_thinned_out),                                                 \
         ON(kind, a_round_that_waits_in_the_tail_is_known),                                         \

@@ -65,15 +65,6 @@ assert_told(const char *what)
 
 /* ---- a log ---- */
 
-static enum err
-insert_tenants(struct db_tx *tx, void *arg)
-{
-    (void)arg;
-    return db_script(tx, "INSERT INTO tenant (tenant_id, cuid, name, created_at) VALUES"
-                         " (0, 'ctenant00000000000000000a', 'First', 1),"
-                         " (3, 'ctenant00000000000000000b', 'Third', 1)");
-}
-
 static void
 open_signed(void)
 {
@@ -84,6 +75,14 @@ open_signed(void)
     t.app.instance = S("cinstance000000000000000a");
     if (audit_heads_open(&t.app, false, &why) != OK)
         fail_msg("heads: %.*s", STR_ARG(why));
+}
+
+/* The teardown of what open_signed() was called in. */
+__attribute__((unused)) static int
+end_signed(void **state)
+{
+    remove_dir(keys_dir);
+    return end(state);
 }
 
 static void
@@ -112,9 +111,7 @@ months_on(int n)
 __attribute__((unused)) static void
 two_months(int events)
 {
-    db_set_commit_check(t.app.db, NULL);
-    assert_int_equal(db_write(t.app.db, t.a, insert_tenants, NULL), OK);
-    db_set_commit_check(t.app.db, audit_commit_check);
+    with_tenants();
     open_signed();
     told = NULL;
     fill(0, events);

@@ -1,16 +1,10 @@
 /* What a refused sign-in costs: the same hashes, statements and answer for existing, unknown, locked
  * and disabled names, whether its events are recorded or folded; and nothing but a look at the
  * counters once there were too many. */
-#include "support.h"
+#include "serving.h"
 
-#include "core/hashing.h"
-#include "core/limits.h"
 #include "core/password.h"
 #include "core/signin.h"
-#include "run/keys.h"
-
-#define RIGHT S("Quiet-Harbour-71!")
-#define WRONG S("Quiet-Harbour-72!")
 
 static const char *const kinds[] = {"existing@example.org", "unknown@example.org",
                                     "locked@example.org", "disabled@example.org"};
@@ -36,17 +30,11 @@ change_user(struct cx *cx, void *arg)
 static int
 begin_signin(enum db_kind kind)
 {
-    static struct keys keys = {.token = {.p = "token-token-token-token-token-32", .n = 32},
-                               .blind = {.p = "blind-blind-blind-blind-blind-32", .n = 32},
-                               .device = {.p = "device-device-device-device-32--", .n = 32}};
     struct cx cx;
     struct str hash;
 
-    if (begin_core(kind) != 0)
+    if (begin_serving(kind) != 0)
         return -1;
-    t.app.keys = &keys;
-    t.app.limits = limits_create(t.a);
-    t.app.hashing = hashing_start(t.a, 1, 1);
     cx = as_process();
     assert_int_equal(password_hash(&cx, RIGHT, &hash), OK);
     for (int i = 0; i < KINDS; i++) {

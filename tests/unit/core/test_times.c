@@ -1,21 +1,15 @@
 /* What ends by itself, tried with a clock that is moved to the microsecond before and to the one at
  * which it ends: sessions by idle and absolute limit, tokens, links, challenges, lockouts. */
-#include "support.h"
+#include "serving.h"
 
 #include "codec/json.h"
 #include "core/accesstoken.h"
-#include "core/hashing.h"
-#include "core/limits.h"
 #include "core/link.h"
 #include "core/mfa.h"
 #include "core/password.h"
 #include "core/session.h"
 #include "core/settings.h"
 #include "core/signin.h"
-#include "run/keys.h"
-
-#define RIGHT S("Quiet-Harbour-71!")
-#define WRONG S("Quiet-Harbour-72!")
 
 static struct user ann;
 
@@ -36,17 +30,11 @@ give_password(struct cx *cx, void *arg)
 static int
 begin_times(enum db_kind kind)
 {
-    static struct keys keys = {.token = {.p = "token-token-token-token-token-32", .n = 32},
-                               .blind = {.p = "blind-blind-blind-blind-blind-32", .n = 32},
-                               .device = {.p = "device-device-device-device-32--", .n = 32}};
     struct cx cx;
     struct str hash;
 
-    if (begin_core(kind) != 0)
+    if (begin_serving(kind) != 0)
         return -1;
-    t.app.keys = &keys;
-    t.app.limits = limits_create(t.a);
-    t.app.hashing = hashing_start(t.a, 1, 1);
     cx = as_process();
     assert_int_equal(password_hash(&cx, RIGHT, &hash), OK);
     ann = new_user("ann@example.org", "Ann", "ADMIN");
@@ -54,17 +42,7 @@ begin_times(enum db_kind kind)
     return 0;
 }
 
-static int
-begin_times_sqlite(void **state)
-{
-    return begin_times(DB_SQLITE);
-}
-
-static int
-begin_times_postgres(void **state)
-{
-    return begin_times(DB_POSTGRES);
-}
+BOTH_STORES(begin_times)
 
 static struct cx
 visitor(void)
