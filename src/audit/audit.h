@@ -258,6 +258,9 @@ typedef enum err (*audit_seen)(void *arg, const struct audit_event *e);
  * ERR_NOT_FOUND when one has expired since, ERR_DB when one can not be decoded. */
 MUST_CHECK enum err audit_walk_read(struct cx *cx, int64_t tenant_id, const int64_t *positions,
                                     size_t n, audit_seen fn, void *arg);
+/* Both of these: fn with each event of the walk in turn. */
+MUST_CHECK enum err audit_walk_each(struct cx *cx, const struct audit_walk *w, audit_seen fn,
+                                    void *arg);
 /* Inside cx->tx, a snapshot of the main store: how far the log reached in it (the position behind
  * its last moved event), and the events that were still in the tail behind that, in tail order and
  * without a position (index −1). Together they are exactly what the snapshot's rows came from. */

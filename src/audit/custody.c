@@ -468,12 +468,9 @@ read_moved(struct cx *cx, struct gathering *g)
                            .after = -1,
                            .before = g->position};
     struct gathering moved = {.a = g->a};
-    int64_t *positions = NULL;
-    size_t n = 0;
     if (g->position > 0) {
         TRY(audit_walk_await(cx, g->tenant_id, g->position));
-        TRY(audit_walk_list(cx, &w, &positions, &n));
-        TRY(audit_walk_read(cx, g->tenant_id, positions, n, gather, &moved));
+        TRY(audit_walk_each(cx, &w, gather, &moved));
     }
     for (size_t i = 0; i < g->n; i++) {
         arena_grow(g->a, moved.v, moved.n, &moved.cap, 16);

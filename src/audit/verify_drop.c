@@ -38,10 +38,7 @@ search(struct cx *cx, const struct vlog *l, struct searching *s)
     static const enum event types[] = {EV_AUDIT_SEGMENT_DROPPED};
     struct audit_walk w = {
         .tenant_id = l->log.tenant_id, .types = types, .n_types = 1, .after = -1, .before = -1};
-    int64_t *positions = NULL;
-    size_t n = 0;
-    TRY(audit_walk_list(cx, &w, &positions, &n));
-    return audit_walk_read(cx, l->log.tenant_id, positions, n, see, s);
+    return audit_walk_each(cx, &w, see, s);
 }
 
 void

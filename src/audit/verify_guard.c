@@ -24,12 +24,9 @@ is_recorded(struct verify *v, int64_t version)
         .tenant_id = AUDIT_INSTANCE, .after = -1, .before = -1, .types = types, .n_types = 1};
     struct cx cx = *v->cx;
     struct looking l = {0};
-    int64_t *at = NULL;
-    size_t n = 0;
     cx.arena = arena_create("audit.verify.guard", (size_t)64 << 20);
     l.ending = arena_fmt(cx.arena, " to version %lld", (long long)version);
-    bool read = audit_walk_list(&cx, &w, &at, &n) == OK &&
-                audit_walk_read(&cx, AUDIT_INSTANCE, at, n, see_migration, &l) == OK;
+    bool read = audit_walk_each(&cx, &w, see_migration, &l) == OK;
     arena_free(cx.arena);
     return read && l.found;
 }

@@ -176,11 +176,8 @@ hear_moved(struct cx *cx, struct rounds *r)
     static const enum event types[] = {EV_AUDIT_HEADS};
     struct audit_walk w = {
         .tenant_id = AUDIT_INSTANCE, .after = -1, .before = r->reach, .types = types, .n_types = 1};
-    int64_t *v = NULL;
-    size_t n = 0;
     TRY(audit_walk_await(cx, AUDIT_INSTANCE, r->reach));
-    TRY(audit_walk_list(cx, &w, &v, &n));
-    return audit_walk_read(cx, AUDIT_INSTANCE, v, n, hear, r);
+    return audit_walk_each(cx, &w, hear, r);
 }
 
 static int

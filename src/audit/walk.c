@@ -243,6 +243,15 @@ audit_walk_read(struct cx *cx, int64_t tenant_id, const int64_t *positions, size
     return e;
 }
 
+enum err
+audit_walk_each(struct cx *cx, const struct audit_walk *w, audit_seen fn, void *arg)
+{
+    int64_t *positions = NULL;
+    size_t n = 0;
+    TRY(audit_walk_list(cx, w, &positions, &n));
+    return audit_walk_read(cx, w->tenant_id, positions, n, fn, arg);
+}
+
 /* ---- a snapshot of the main store ---- */
 
 static const struct sql log_size =

@@ -565,8 +565,7 @@ replay(struct cx *cx, int64_t before, int64_t to, struct replay *r, int64_t *fir
     TRY(audit_walk_read(cx, cx->tenant.id, base.positions, base.n, apply_base, r));
     w.after = base.positions[base.n - 1];
     w.types = replay_types(&w.n_types);
-    TRY(audit_walk_list(cx, &w, &v, &n));
-    return audit_walk_read(cx, cx->tenant.id, v, n, apply_one, r);
+    return audit_walk_each(cx, &w, apply_one, r);
 }
 
 /* Time of the first complete baseline kept; 0: none. */

@@ -72,12 +72,9 @@ hear_moved(struct cx *cx, struct instance *x)
     static const enum event types[] = {EV_SETTING_CHANGED};
     struct audit_walk w = {
         .tenant_id = AUDIT_INSTANCE, .after = -1, .before = x->reach, .types = types, .n_types = 1};
-    int64_t *v = NULL;
-    size_t n = 0;
 
     TRY(audit_walk_await(cx, AUDIT_INSTANCE, x->reach));
-    TRY(audit_walk_list(cx, &w, &v, &n));
-    return audit_walk_read(cx, AUDIT_INSTANCE, v, n, see, x);
+    return audit_walk_each(cx, &w, see, x);
 }
 
 /* Whether the beginning of the installation's log is still kept. */
