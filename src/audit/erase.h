@@ -72,10 +72,17 @@ MUST_CHECK enum err erase_events(struct cx *cx, const struct erase_subject *s, i
  * ERR_CONFLICT: another process indexes, try again. */
 MUST_CHECK enum err erase_reindex(struct cx *cx, const struct erase_subject *s, int64_t budget_us,
                                   struct erase_place *at);
-/* Last: rewrites files or partitions so that freed space holds no old bytes; one unit a call, *unit
- * counts them from 0. ERR_CONFLICT: a reader was in the way, try again. */
-MUST_CHECK enum err erase_scrub(struct cx *cx, const struct erase_subject *s, int64_t *unit,
-                                bool *done);
+/* Where the rewriting stands. */
+struct erase_scrubbed {
+    int64_t unit; /* files or tables that are done */
+    int64_t
+        horizon; /* PostgreSQL: no transaction from before this one may be left; 0: not chosen */
+    bool done;
+};
+/* Last: rewrites files or partitions so that freed space holds no old bytes; one unit a call.
+ * ERR_CONFLICT: somebody still reads the rows of before, so that they would be kept; *at has changed, try again. */
+MUST_CHECK enum err erase_scrub(struct cx *cx, const struct erase_subject *s,
+                                struct erase_scrubbed *at);
 
 /* What a request has erased. */
 struct erase_run {

@@ -245,17 +245,16 @@ months_of(struct cx *cx, const struct erase_subject *s, int32_t *v, size_t *n)
 }
 
 static enum err
-scrub_files(struct cx *cx, const int32_t *months, size_t n, int64_t *unit, bool *done)
+scrub_files(struct cx *cx, const int32_t *months, size_t n, struct erase_scrubbed *at)
 {
     struct audit *au = cx->app->audit;
-    size_t u = (size_t)*unit;
-    *done = false;
+    size_t u = (size_t)at->unit;
     if (u < 2 * n)
         TRY(scrub_month(au, months[u / 2], u % 2 == 1));
     else
         TRY(rewrite_main(au));
-    (*unit)++;
-    *done = u >= 2 * n;
+    at->unit++;
+    at->done = u >= 2 * n;
     return OK;
 }
 
@@ -264,7 +263,7 @@ scrub_files(struct cx *cx, const int32_t *months, size_t n, int64_t *unit, bool 
 static const char *const month_tables[] = {"audit_personal", "audit_gram", "audit_chunk"};
 #define MONTH_TABLES (sizeof month_tables / sizeof month_tables[0])
 /* The tables of the main store: he may have stood in any, and rows that are gone lie in them until they
- * are rewritten. What the planner remembers of them is gathered anew. */
+ * are rewritten. The planner's statistics hold nothing of him (0012_samples.sql). */
 static const struct sql main_table =
     SQL_READ2("SELECT ''", "SELECT quote_ident(relname) FROM pg_class WHERE relkind = 'r'"
                            " AND NOT relispartition AND relnamespace = (SELECT m.relnamespace"
@@ -312,7 +311,7 @@ scrub_rest(struct cx *cx, int64_t n, bool *done)
     TRY(db_read(cx->app->db, cx->arena, read_table, &t));
     *done = str_is_null(t.name);
     if (!*done) {
-        struct str text = arena_fmt(cx->arena, "VACUUM (FULL, ANALYZE) %.*s", STR_ARG(t.name));
+        struct str text = arena_fmt(cx->arena, "VACUUM (FULL) %.*s", STR_ARG(t.name));
         TRY(audit_step(cx->app->audit));
         return db_utility(cx->app->db, text.p);
     }
@@ -322,25 +321,66 @@ scrub_rest(struct cx *cx, int64_t n, bool *done)
     return OK;
 }
 
+/* VACUUM keeps a dead row that some snapshot may still see, and says nothing of it. So before the first table
+ * is rewritten everything that began before the last row was erased must have ended: transactions
+ * of the whole cluster, as any snapshot counts them, and the snapshots of this database and of standbys. */
+static const struct sql newest_xid =
+    SQL_READ2("SELECT 0", "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint");
+#define OLDER(xid) "age(" xid ") > age(($1 & 4294967295)::text::xid)"
+static const struct sql older_left = SQL_READ2(
+    "SELECT 0",
+    "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint < $1)::int"
+    " + (SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    " AND (datname = current_database() OR datname IS NULL) AND " OLDER(
+        "backend_xmin") ")"
+                        " + (SELECT count(*) FROM pg_replication_slots WHERE " OLDER("xmin") ")");
+
+struct horizon {
+    int64_t xid;
+    int64_t older; /* that have not ended */
+};
+
 static enum err
-scrub_tables(struct cx *cx, const int32_t *months, size_t n, int64_t *unit, bool *done)
+look_at_horizon(struct db_tx *tx, void *arg)
 {
-    size_t u = (size_t)*unit, parts = n * MONTH_TABLES;
-    *done = false;
+    struct horizon *h = arg;
+    if (h->xid == 0)
+        TRY(db_query_int(tx, &newest_xid, NO_ARGS, &h->xid));
+    return db_query_int(tx, &older_left, ARGS(V_INT(h->xid)), &h->older);
+}
+
+static enum err
+wait_for_older(struct cx *cx, struct erase_scrubbed *at)
+{
+    struct horizon h = {.xid = at->horizon};
+    TRY(db_read(cx->app->db, cx->arena, look_at_horizon, &h));
+    at->horizon = h.xid;
+    if (h.older == 0)
+        return OK;
+    log_info("audit.scrub_waits", LOG_INT("for_older_transactions", h.older));
+    return fail(cx, ERR_CONFLICT, "Transactions from before the erasure have not ended");
+}
+
+static enum err
+scrub_tables(struct cx *cx, const int32_t *months, size_t n, struct erase_scrubbed *at)
+{
+    size_t u = (size_t)at->unit, parts = n * MONTH_TABLES;
+    if (u == 0)
+        TRY(wait_for_older(cx, at));
     if (u < parts)
         TRY(scrub_partition(cx, month_tables[u % MONTH_TABLES], months[u / MONTH_TABLES]));
     else
-        TRY(scrub_rest(cx, (int64_t)(u - parts), done));
-    (*unit)++;
+        TRY(scrub_rest(cx, (int64_t)(u - parts), &at->done));
+    at->unit++;
     return OK;
 }
 
 enum err
-erase_scrub(struct cx *cx, const struct erase_subject *s, int64_t *unit, bool *done)
+erase_scrub(struct cx *cx, const struct erase_subject *s, struct erase_scrubbed *at)
 {
     int32_t months[ERASE_MONTHS_MAX];
     size_t n = 0;
+    at->done = false;
     TRY(months_of(cx, s, months, &n));
-    return cx->app->audit->pg ? scrub_tables(cx, months, n, unit, done)
-                              : scrub_files(cx, months, n, unit, done);
+    return cx->app->audit->pg ? scrub_tables(cx, months, n, at) : scrub_files(cx, months, n, at);
 }

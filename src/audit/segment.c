@@ -539,9 +539,12 @@ segment_unpin(struct audit *au, struct segment *s)
 
 /* ---- partitions ---- */
 
-/* Samples of what people wrote would outlive its erasure in the planner's statistics. */
-static const char no_samples[] = "ALTER TABLE %.*s ALTER COLUMN personal SET STATISTICS 0,"
-                                 " ALTER COLUMN salt SET STATISTICS 0;";
+/* As 0012_samples.sql does for every table: samples in the planner's statistics would outlive an erasure. */
+static const char no_samples[] =
+    "DO $$ BEGIN EXECUTE (SELECT 'ALTER TABLE %.*s ' || string_agg("
+    "format('ALTER COLUMN %%I SET STATISTICS 0', attname), ', ') FROM pg_attribute"
+    " WHERE attrelid = '%.*s'::regclass AND attnum > 0 AND NOT attisdropped"
+    " AND atttypid IN ('text'::regtype, 'bytea'::regtype)); END $$;";
 
 /* Names of partitions can not be parameters; they are made of constants and numbers alone. */
 enum err
@@ -554,10 +557,8 @@ segment_make_partitions(struct db_tx *tx, int32_t month)
         struct str text = arena_fmt(a, "CREATE TABLE %.*s PARTITION OF %s FOR VALUES IN (%d);",
                                     STR_ARG(name), t, (int)month);
         TRY(db_script(tx, text.p));
-        if (str_eq(str_of(t), S("audit_personal"))) {
-            text = arena_fmt(a, no_samples, STR_ARG(name));
-            TRY(db_script(tx, text.p));
-        }
+        text = arena_fmt(a, no_samples, STR_ARG(name), STR_ARG(name));
+        TRY(db_script(tx, text.p));
         if (i >= AUDIT_KEPT) /* the text index is derived and may change */
             continue;
         text = arena_fmt(a,

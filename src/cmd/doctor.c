@@ -21,6 +21,7 @@ struct doctor {
     struct erasure_wal wal;
     struct str wal_todo;
     int64_t erased; /* people erased within the last 30 days */
+    int64_t late;   /* erasures that run for more than a day */
     int64_t now;
 };
 
@@ -37,6 +38,10 @@ static const struct sql COUNT_WITNESSES = SQL_READ(
 
 static const struct sql COUNT_ERASED =
     SQL_READ("SELECT COUNT(*) FROM audit_erasure_request WHERE state = 'done' AND ended_at >= $1");
+
+static const struct sql COUNT_LATE =
+    SQL_READ("SELECT COUNT(*) FROM audit_erasure_request WHERE state = 'running'"
+             " AND coalesce(approved_at, due_at, asked_at) < $1");
 
 static void
 say(struct doctor *d, int level, const char *fmt, const char *detail)
@@ -87,6 +92,7 @@ look_at_erasures(struct cx *cx, struct doctor *d)
 {
     d->now = cx->now;
     TRY(db_query_int(cx->tx, &COUNT_ERASED, ARGS(V_INT(cx->now - 30 * USEC_PER_DAY)), &d->erased));
+    TRY(db_query_int(cx->tx, &COUNT_LATE, ARGS(V_INT(cx->now - USEC_PER_DAY)), &d->late));
     TRY(erasure_wal_read(cx, &d->wal));
     d->wal_todo = erasure_wal_todo(cx, &d->wal);
     return OK;
@@ -161,6 +167,14 @@ report_erasures(struct doctor *d, struct arena *a)
                                     ": %lld within 30 days; delete the backups of before, and tell "
                                     "those who have exports (each request lists them)",
                                     (long long)d->erased)));
+    if (d->late > 0)
+        say(d, 2, "Erasures",
+            arena_cstr(
+                a,
+                arena_fmt(a,
+                          ": %lld run for more than a day; the server's log says why "
+                          "(erasure.failed, audit.scrub_waits: a transaction that was left open)",
+                          (long long)d->late)));
     if (d->wal.due_since == 0)
         return;
     say(d, d->now - d->wal.due_since > ERASURE_WAL_US ? 2 : 1, "The write-ahead log ",

@@ -29,7 +29,8 @@ struct run {
     struct erasure e;
     struct erase_subject who;
     struct erase_place at;
-    int64_t round, unit;
+    int64_t round;
+    struct erase_scrubbed rewriting;
     bool grew;
     /* for the record */
     struct erase_summary sum;
@@ -55,8 +56,10 @@ read_cursor(struct run *r)
     r->at = (struct erase_place){.looked_at = r->e.looked_at, .total = r->e.total};
     if (!next_number(&rest, &log) || !next_number(&rest, &r->at.position) ||
         !next_number(&rest, &r->round) || !next_number(&rest, &grew) ||
-        !next_number(&rest, &r->unit))
-        r->at.position = r->round = r->unit = log = grew = 0;
+        !next_number(&rest, &r->rewriting.unit) || !next_number(&rest, &r->rewriting.horizon)) {
+        r->rewriting = (struct erase_scrubbed){0};
+        r->at.position = r->round = log = grew = 0;
+    }
     r->at.log = (int)log;
     r->grew = grew != 0;
 }
@@ -82,9 +85,9 @@ write_row(struct cx *cx, struct run *r)
         "UPDATE audit_erasure_request SET step = $3, cursor = $4, looked_at = $5, total = $6,"
         " subject = $7, events = $8, result = $9 WHERE tenant_id = $1 AND cuid = $2"
         " AND state = 'running'");
-    struct str cursor =
-        arena_fmt(cx->arena, "%d %lld %lld %d %lld", r->at.log, (long long)r->at.position,
-                  (long long)r->round, r->grew, (long long)r->unit);
+    struct str cursor = arena_fmt(cx->arena, "%d %lld %lld %d %lld %lld", r->at.log,
+                                  (long long)r->at.position, (long long)r->round, r->grew,
+                                  (long long)r->rewriting.unit, (long long)r->rewriting.horizon);
 
     return db_exec(cx->tx, &q,
                    ARGS(V_INT(cx->tenant.id), V_STR(r->e.cuid), V_INT(r->e.step), V_STR(cursor),
@@ -105,7 +108,8 @@ next_step(struct run *r)
 {
     r->e.step++;
     r->at = (struct erase_place){0};
-    r->round = r->unit = 0;
+    r->round = 0;
+    r->rewriting = (struct erase_scrubbed){0};
     r->grew = false;
 }
 
@@ -437,7 +441,7 @@ record_erased(struct cx *cx, void *arg)
     TRY(audit_record(cx, &e, NULL));
     r->e.events = r->sum.events;
     r->e.step = ERASURE_SCRUB;
-    r->unit = 0;
+    r->rewriting = (struct erase_scrubbed){0};
     return write_row(cx, r);
 }
 
@@ -471,11 +475,12 @@ finish(struct cx *cx, void *arg)
 static enum err
 scrub(struct cx *cx, struct run *r)
 {
-    bool done = false;
+    enum err e = erase_scrub(cx, &r->who, &r->rewriting);
 
-    TRY(erase_scrub(cx, &r->who, &r->unit, &done));
-    if (!done)
-        return OK;
+    if (e == ERR_CONFLICT)
+        TRY(cx_write(cx, save, r));
+    if (e != OK || !r->rewriting.done)
+        return e;
     r->e.step = ERASURE_FINISHED;
     TRY(cx_write(cx, finish, r));
     if (erasure_wal_step(cx) != OK) { /* the periodic process goes on */

@@ -216,7 +216,7 @@ MUST_CHECK enum err db_open_file(struct arena *a, struct str path, const char *v
 /* Runs one utility statement outside any transaction, on the writer's connection when its turn comes:
  * VACUUM, DETACH … CONCURRENTLY, what no transaction may hold. Other writers of SQLite wait meanwhile.
  * The text is ours, never made from a value. ERR_CONFLICT: a reader kept PRAGMA wal_checkpoint from
- * finishing. */
+ * finishing, or a transaction a VACUUM of PostgreSQL from beginning: try again. */
 MUST_CHECK enum err db_utility(struct db *db, const char *text);
 /* Consistent copy of a SQLite store into a file (backup API). ERR_INVALID on PostgreSQL. */
 MUST_CHECK enum err db_copy_to(struct db *db, struct arena *a, struct str path);

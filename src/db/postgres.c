@@ -193,9 +193,15 @@ pg_utility(struct db *base, const char *text)
 {
     struct pg_db *db = (struct pg_db *)base;
     struct pg_conn *c = pool_take(&db->writers);
+    bool vacuum = str_has_prefix(str_of(text), S("VACUUM"));
     enum err e = conn_ready(db, c, setup_writer);
+    /* Whoever comes after a VACUUM (FULL) that waits for its lock waits as well, readers too. */
+    if (e == OK && vacuum)
+        e = pg_run(c, NULL, "SET lock_timeout = '500ms'");
     if (e == OK)
         e = pg_run(c, NULL, text);
+    if (vacuum && c->c != NULL && pg_run(c, NULL, "RESET lock_timeout") != OK)
+        c->stale = true;
     pool_give(&db->writers, c);
     return e;
 }

@@ -43,7 +43,8 @@ pg_error(struct pg_conn *c, struct db_tx *tx, const PGresult *res, const char *w
     }
     bool quotes = strncmp(state, "22", 2) == 0;
     db_note("postgres: %s: %s (%s)", what, quotes || !text ? "bad value" : text, state);
-    if (strcmp(state, "23505") == 0) /* unique_violation */
+    if (strcmp(state, "23505") == 0 ||
+        strcmp(state, "55P03") == 0) /* unique_violation, lock_not_available */
         return ERR_CONFLICT;
     bool replan = strcmp(state, "0A000") == 0 || strcmp(state, "26000") == 0;
     if (strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0 || replan) {

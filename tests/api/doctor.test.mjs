@@ -55,6 +55,14 @@ test("what is mended is said to be right", async () => {
   assert.equal(doctor("--public-url", "https://recount.example")(/^Encryption: TLS or an https public address$/), "ok");
   assert.equal(doctor("--public-url", "http://recount.example")(/^Encryption: neither/), "warn");
 });
+test("an erasure that runs for more than a day fails, one of today does not", () => {
+  const row = (cuid, days) => sqlOn(s.store, `INSERT INTO audit_erasure_request (tenant_id, cuid, state, person, subject, reason, legal_ground, asked_by, asked_at, approved_at) VALUES (1, '${cuid}', 'running', '0123456789', '', 'r', 'g', 1, 1, ${(Date.now() - days * 86400e3) * 1000})`);
+  row("ctoday0000000000000000000", 0.9);
+  assert.throws(() => doctor()(/^Erasures/), "nothing is said");
+  row("cyesterday000000000000000", 1.1);
+  assert.equal(doctor()(/^Erasures: 1 run for more than a day/), "FAIL");
+  sqlOn(s.store, "DELETE FROM audit_erasure_request");
+});
 test("folders that others can read fail, and the status says so", () => {
   for (const [dir, line] of /** @type {[string, RegExp][]} */ ([[s.store.data, /^The data folder can be read by others/], [path.join(s.store.data, "keys"), /^The key folder can be read by others/]])) {
     chmodSync(dir, 0o750);

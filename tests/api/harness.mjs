@@ -60,6 +60,16 @@ function psql(sql, url = process.env.RECOUNT_TEST_PG) {
 }
 export { psql };
 
+/** Begins a transaction with the statements given and leaves it open; returns what ends it. */
+export async function openTransaction(sql, url = process.env.RECOUNT_TEST_PG) {
+  const p = spawn("psql", ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", url], { stdio: ["pipe", "pipe", "inherit"] });
+  let out = "";
+  p.stdout.on("data", (x) => { out += x; });
+  p.stdin.write(`${sql}; SELECT 'it is open';\n`);
+  await until(() => out.includes("it is open"), "the open transaction");
+  return () => new Promise((ended) => { p.once("exit", ended); p.stdin.end("ROLLBACK;\n"); });
+}
+
 /**
  * A fresh store: its command-line flags, and how to remove it.
  * @typedef {{kind: string, dir: string, data: string, url?: string, flags: string[], drop: () => void}} Store

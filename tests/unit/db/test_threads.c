@@ -89,6 +89,36 @@ test_utility_between_groups(void **state)
         assert_int_equal(db_utility(t.db, "PRAGMA wal_checkpoint(TRUNCATE)"), OK);
 }
 
+static void *
+rewrite_thread(void *arg)
+{
+    *(enum err *)arg = db_utility(t.db, "VACUUM (FULL) item");
+    return NULL;
+}
+
+static enum err
+rewrite_while_reading(struct db_tx *tx, void *arg)
+{
+    pthread_t thread;
+    int64_t n = 0;
+    TRY(db_query_int(tx, &count_items, NO_ARGS, &n));
+    assert_int_equal(pthread_create(&thread, NULL, rewrite_thread, arg), 0);
+    return pthread_join(thread, NULL) == 0 ? OK : ERR_UNAVAILABLE;
+}
+
+/* A rewriting that waited for a reader would keep everybody who comes after it waiting as well. */
+static void
+test_rewriting_gives_way(void **state)
+{
+    (void)state;
+    enum err e = OK;
+    if (t.kind != DB_POSTGRES) /* nothing is locked by reading there */
+        return;
+    assert_int_equal(db_snapshot(t.db, t.a, rewrite_while_reading, &e), OK);
+    assert_int_equal(e, ERR_CONFLICT);
+    assert_int_equal(db_utility(t.db, "VACUUM (FULL) item"), OK);
+}
+
 /* A body may run on another thread: its message and its count of statements come back to its caller. */
 #define BAD(name)                                                                                  \
     {                                                                                              \
@@ -436,9 +466,10 @@ test_connection_loss(void **state)
 #define SUITE(store)                                                                               \
     {                                                                                              \
         CASE(test_group, store), CASE(test_utility_between_groups, store),                         \
-            CASE(test_group_messages, store), CASE(test_group_lost, store),                        \
-            CASE(test_race, store), CASE(test_retry, store), CASE(test_snapshot, store),           \
-            CASE(test_lock, store), CASE(test_notice, store), CASE(test_connection_loss, store)    \
+            CASE(test_rewriting_gives_way, store), CASE(test_group_messages, store),               \
+            CASE(test_group_lost, store), CASE(test_race, store), CASE(test_retry, store),         \
+            CASE(test_snapshot, store), CASE(test_lock, store), CASE(test_notice, store),          \
+            CASE(test_connection_loss, store)                                                      \
     }
 
 int
