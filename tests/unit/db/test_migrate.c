@@ -53,6 +53,32 @@ test_migrate_real(void **state)
     assert_int_equal(to, binary);
 }
 
+/* What an older version let ANALYZE remember of texts is forgotten, and nothing is remembered anew. */
+static void
+test_migrate_samples(void **state)
+{
+    static const struct sql sampled = SQL_READ2(
+        "SELECT 0",
+        "SELECT count(*) FROM pg_stats s JOIN pg_class c ON c.relname = s.tablename"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = s.attname"
+        " WHERE s.schemaname = current_schema() AND a.atttypid IN ('text'::regtype, 'bytea'::regtype)");
+    int from = -1, to = -1, n = 0;
+    struct str why = STR_NULL;
+    (void)state;
+    if (t.kind != DB_POSTGRES)
+        return;
+    while (n < schema_migration_count && schema_migrations[n].version < 12)
+        n++;
+    assert_int_equal(migrate_with(t.db, t.a, schema_migrations, n, &from, &to, &why), OK);
+    assert_int_equal(to, 11);
+    assert_int_equal(db_utility(t.db, "ANALYZE"), OK);
+    assert_true(count_now(t.db, &sampled) > 0);
+    assert_int_equal(db_migrate(t.db, t.a, &from, &to, &why), OK);
+    assert_int_equal(count_now(t.db, &sampled), 0);
+    assert_int_equal(db_utility(t.db, "ANALYZE"), OK);
+    assert_int_equal(count_now(t.db, &sampled), 0);
+}
+
 static void *
 migrate_thread(void *arg)
 {
@@ -95,7 +121,7 @@ test_migrate_together(void **state)
 #define SUITE(store)                                                                               \
     {                                                                                              \
         EMPTY(test_migrate, store), EMPTY(test_migrate_real, store),                               \
-            EMPTY(test_migrate_together, store)                                                    \
+            EMPTY(test_migrate_samples, store), EMPTY(test_migrate_together, store)                \
     }
 
 int

@@ -19,7 +19,7 @@ DECLARE
     c record;
 BEGIN
     FOR c IN SELECT DISTINCT coalesce(i.inhparent, t.oid)::regclass AS rel, a.attname,
-        format_type(a.atttypid, a.atttypmod) || coalesce(format(' COLLATE %I', l.collname), '') AS type
+        format_type(a.atttypid, a.atttypmod) || coalesce(' COLLATE ' || quote_ident(l.collname), '') AS type
         FROM pg_stats s JOIN pg_class t ON t.relname = s.tablename AND t.relnamespace = current_schema()::regnamespace
         JOIN pg_attribute a ON a.attrelid = t.oid AND a.attname = s.attname
         LEFT JOIN pg_inherits i ON i.inhrelid = t.oid LEFT JOIN pg_collation l ON l.oid = a.attcollation
