@@ -124,10 +124,19 @@ if wanted lint; then
     one 02-types-tests web/node_modules/.bin/tsc -p tests/tsconfig.json
 fi
 
+# The analysers take what suites that wait leave of the cores.
+analyse() {
+    one 04-cppcheck nice -n 19 tools/static.sh cppcheck
+    one 05-clang-tidy nice -n 19 tools/static.sh clang-tidy
+}
+analysers=
 if wanted static; then
-    say 'cppcheck, clang-tidy'
-    one 04-cppcheck tools/static.sh cppcheck
-    one 05-clang-tidy tools/static.sh clang-tidy
+    say 'cppcheck, clang-tidy: begun, beside what follows'
+    set -m # a process group of its own, to be ended whole
+    analyse >"$LOGS/static.out" 2>&1 &
+    analysers=$!
+    set +m
+    trap 'kill -- "-$analysers" 2>/dev/null' EXIT
 fi
 
 if wanted unit; then
@@ -172,6 +181,13 @@ if wanted browser && ls tests/browser/*.test.mjs >/dev/null 2>&1; then
     say 'pages in Chromium'
     node_tests 12-browser $(ls tests/browser/*.test.mjs)
     summary 12-browser
+fi
+
+if [ -n "$analysers" ]; then
+    say 'cppcheck, clang-tidy: their end'
+    wait "$analysers"
+    trap - EXIT
+    cat "$LOGS/static.out"
 fi
 
 if wanted asan; then
