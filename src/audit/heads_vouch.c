@@ -138,30 +138,30 @@ join(struct cx *cx, void *arg)
 }
 
 static enum err
-vouch_shared(struct cx *cx, bool accept, const struct published *p, struct str *why)
+look_for_server(struct cx *cx, struct joining *j)
 {
     struct audit *au = cx->app->audit;
-    struct joining j = {0};
     struct head_row *own = NULL;
     size_t n = 0;
-    j.name = heads_server(cx->arena, au, &j.value);
+    j->name = heads_server(cx->arena, au, &j->value);
     TRY(heads_read(au->heads->db, cx->arena, &own, &n));
-    TRY(db_read(au->app->db, cx->arena, read_server, &j));
-    if (j.known > 0 && n == 0 && p->n > 0 && !accept) {
-        *why = arena_fmt(au->arena,
-                         "heads.db is missing in a data folder whose server has signed before "
-                         "(%.*s). " WAY_OUT
-                         "; another data folder joins as a new server, which is recorded, too",
-                         STR_ARG(j.value));
-        return ERR_CONFLICT;
-    }
-    j.remembers = n > 0;
-    if (j.known > 0)
+    j->remembers = n > 0;
+    return db_read(au->app->db, cx->arena, read_server, j);
+}
+
+static enum err
+vouch_shared(struct cx *cx, const struct published *p, struct str *why)
+{
+    struct joining j = {0};
+    TRY(look_for_server(cx, &j));
+    if (j.known == 0 || j.remembers || p->n == 0)
         return OK;
-    enum err e = cx_write(cx, join, &j);
-    if (e != OK)
-        *why = arena_fmt(au->arena, "%.*s", STR_ARG(cx->failure.message));
-    return e;
+    *why = arena_fmt(cx->app->audit->arena,
+                     "heads.db is missing in a data folder whose server has signed before "
+                     "(%.*s). " WAY_OUT
+                     "; another data folder joins as a new server, which is recorded, too",
+                     STR_ARG(j.value));
+    return ERR_CONFLICT;
 }
 
 enum err
@@ -170,8 +170,25 @@ audit_heads_vouch(struct cx *cx, bool accept, struct str *why)
     struct audit *au = cx->app->audit;
     struct published p = {0};
     *why = S("what this server has signed can not be compared with the store");
+    if (accept)
+        return OK;
     TRY(db_read(au->app->db, cx->arena, read_published, &p));
-    if (au->pg)
-        return vouch_shared(cx, accept, &p, why);
-    return accept ? OK : all_remembered(au, cx->arena, &p, why);
+    return au->pg ? vouch_shared(cx, &p, why) : all_remembered(au, cx->arena, &p, why);
+}
+
+enum err
+audit_heads_join(struct cx *cx, struct str *why)
+{
+    struct audit *au = cx->app->audit;
+    struct joining j = {0};
+    if (!au->pg)
+        return OK;
+    *why = S("whether this server is known to the store can not be read");
+    TRY(look_for_server(cx, &j));
+    if (j.known > 0)
+        return OK;
+    enum err e = cx_write(cx, join, &j);
+    if (e != OK)
+        *why = arena_fmt(au->arena, "%.*s", STR_ARG(cx->failure.message));
+    return e;
 }

@@ -29,13 +29,15 @@ struct audit_head {
 
 /* Opens the head file DIR/heads.db of this server and compares the store with it: ERR_CONFLICT with
  * a sentence in *why when the store is older than, or not a continuation of, what this server has
- * signed (not with accept_older: for the command that begins new epochs). Called when app->instance
- * and app->keys are set, before anything is moved. Without it nothing is signed. */
+ * signed (not with accept_older: for the command that begins new epochs). Called when app->keys is
+ * set, before anything is written or moved. Without it nothing is signed. */
 MUST_CHECK enum err audit_heads_open(struct app *app, bool accept_older, struct str *why);
-/* After it, outside any transaction: whether this server still remembers what it has signed. ERR_CONFLICT with
- * a sentence in *why when heads.db is gone or older than what was published (not with `accept`). A server
- * that is new to a shared store is admitted, with an event. */
+/* After it, and before anything is written: whether this server still remembers what it has signed.
+ * ERR_CONFLICT with a sentence in *why when heads.db is gone or older than what was published (not with
+ * `accept`). */
 MUST_CHECK enum err audit_heads_vouch(struct cx *cx, bool accept, struct str *why);
+/* After both, outside any transaction: a server that is new to a shared store is admitted, with an event. */
+MUST_CHECK enum err audit_heads_join(struct cx *cx, struct str *why);
 /* Signs and publishes the heads of all logs that grew, now, on the calling thread: commit durable →
  * head file durable → published. The server does it within a second of an event by itself. */
 MUST_CHECK enum err audit_sign_now(struct app *app);

@@ -171,6 +171,34 @@ open_store(struct app *app, struct arena *a, struct open_want want, int version[
     return true;
 }
 
+/* All that a start writes, behind the comparison with what this server has signed: a store that is older, or
+ * another one, is left as it was found, but for a schema that is newer in this binary. */
+static bool
+begin_writing(struct cx *cx, struct arena *a, struct open_want want, const int version[2])
+{
+    struct app *app = cx->app;
+    struct identity who = {.app = app, .accept_older = want.accept_older};
+    struct str why = STR_NULL;
+    int migrated[2] = {version[0], version[1]};
+
+    if (audit_heads_open(app, want.accept_older, &why) != OK ||
+        audit_heads_vouch(cx, want.accept_older, &why) != OK)
+        return told(app, why);
+    if (cx_write(cx, identify, &who) != OK)
+        return told(app, cx->failure.message);
+    if (!str_is_null(app->keys->next) && keys_rotate_end(a, app->keys, who.next) != OK)
+        return told(app, S("an unfinished rotation of the signing key can not be ended"));
+    if (audit_heads_join(cx, &why) != OK)
+        return told(app, why);
+    if (migrated[0] < migrated[1] && cx_write(cx, record_migration, migrated) != OK)
+        return told(app, cx->failure.message);
+    if (audit_guards_mend(cx, &why) != OK)
+        return told(app, why);
+    if (want.migrate && role_catch_up(cx) != OK)
+        return told(app, cx->failure.message);
+    return true;
+}
+
 bool
 app_open(struct arena *a, const struct config *c, struct open_want want, struct app **out)
 {
@@ -198,22 +226,8 @@ app_open(struct arena *a, const struct config *c, struct open_want want, struct 
     cx = cx_system(app, a, "start", NULL);
     if (want.read_only && cx_read(&cx, recognize, app) != OK)
         return told(app, S("the store does not say which installation it is"));
-    if (!want.read_only) {
-        struct identity who = {.app = app, .accept_older = want.accept_older};
-        if (cx_write(&cx, identify, &who) != OK)
-            return told(app, cx.failure.message);
-        if (!str_is_null(app->keys->next) && keys_rotate_end(a, app->keys, who.next) != OK)
-            return told(app, S("an unfinished rotation of the signing key can not be ended"));
-        if (version[0] < version[1] && cx_write(&cx, record_migration, version) != OK)
-            return told(app, cx.failure.message);
-        if (audit_guards_mend(&cx, &why) != OK)
-            return told(app, why);
-        if (want.migrate && role_catch_up(&cx) != OK)
-            return told(app, cx.failure.message);
-        if (audit_heads_open(app, want.accept_older, &why) != OK ||
-            audit_heads_vouch(&cx, want.accept_older, &why) != OK)
-            return told(app, why);
-    }
+    if (!want.read_only && !begin_writing(&cx, a, want, version))
+        return false;
     *out = app;
     return true;
 }

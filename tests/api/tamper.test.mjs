@@ -235,6 +235,25 @@ test("yesterday's store is put back, with and without keys and heads", async () 
   assert.equal(verify(now, "--remember", kept, "--forget").status, 0);
 });
 
+test("nothing is written to a store that is older than what was signed", async () => {
+  const now = copy(), c = copy(), set = "SELECT name || ' ' || length(value) FROM setting WHERE tenant_id = -1 AND name NOT LIKE 'server.%' ORDER BY name";
+  await today(now);
+  rmSync(file(c, "heads"));
+  cpSync(file(now, "heads"), file(c, "heads"));
+  // what a start would make up for: a catalogue it has not noted, roles that lack what is new, a guard that is gone
+  sql(c, "main", "DELETE FROM setting WHERE name = 'permissions.known'; DELETE FROM role_permission WHERE permission = 'AUDIT_LOG.ERASE'");
+  const drop = LITE ? "DROP TRIGGER audit_tail_delete" : "DROP TRIGGER audit_tail_delete ON audit_tail";
+  if (LITE) sqlite(file(c, "main"), drop); else psql(drop, c.url);
+  const state = () => [set, "SELECT count(*) FROM audit_tail", "SELECT size FROM audit_log ORDER BY tenant_id", "SELECT count(*) FROM role_permission",
+    LITE ? "SELECT count(*) FROM sqlite_schema WHERE name = 'audit_tail_delete'" : "SELECT count(*) FROM pg_trigger WHERE tgname = 'audit_tail_delete'"].map((q) => (LITE ? sqlite(file(c, "main"), q) : psql(q, c.url))).join("\n");
+  const before = state(), flags = LITE ? c.flags : ["--data", c.data, "--database", c.url];
+  assert.doesNotMatch(before, /permissions\.known/);
+  const r = recount(["serve", "--listen", "127.0.0.1:0", ...flags]);
+  assert.equal(r.status, 1, r.err);
+  assert.match(r.err, /the store is older than what was signed/);
+  assert.equal(state(), before);
+});
+
 /* ---- beside a running server ---- */
 
 test("beside a server that records meanwhile nothing is found", async () => {
