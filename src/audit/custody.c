@@ -85,6 +85,19 @@ hold_placed(struct custody *c, const struct audit_event *e)
                               .kept_from = said(e, "kept from")};
 }
 
+/* A row may have said another date than the event that placed the hold. */
+static void
+ended_by_date(struct custody *c, const struct audit_event *e, const struct custody_hold *h)
+{
+    int64_t until = 0;
+    if (time_parse_iso(h->until, &until) == OK && e->at >= until)
+        return;
+    breach(c, e,
+           arena_fmt(c->a, "the legal hold %.*s ended by its date, and event %lld placed it %s%.*s",
+                     STR_ARG(h->cuid), (long long)custody_index(h->index),
+                     until != 0 ? "until " : "", STR_ARG(h->until)));
+}
+
 static void
 hold_ended(struct custody *c, const struct audit_event *e)
 {
@@ -98,6 +111,8 @@ hold_ended(struct custody *c, const struct audit_event *e)
     }
     if (h == NULL || h->ended_at != 0)
         return;
+    if (e->type == EV_HOLD_EXPIRED && h->told && h->placed_at != 0)
+        ended_by_date(c, e, h);
     h->ended_at = e->at;
     h->ended_by = actor_of(e);
     h->end_index = e->index;

@@ -1,6 +1,8 @@
 /* Legal holds. Owns the table audit_hold; the window itself is audit/month.c's. */
 #include "core/hold.h"
 
+#include "audit/custody.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "core/trail.h"
 #include "run/app.h"
@@ -195,6 +197,46 @@ read_due(struct cx *cx, void *arg)
     return e == ERR_END ? OK : e;
 }
 
+/* The date is the log's: a row that says an earlier one ends nothing. The event that placed a standing hold is there,
+ * as neither its month expires nor anybody is erased while it stands. */
+static bool
+log_says(struct cx *cx, const struct due *d, size_t i)
+{
+    const struct custody_hold *h;
+    struct custody c;
+
+    cx->tenant = (struct tenant_ref){true, d->tenant_id[i], d->tenant[i]};
+    if (custody_read(cx, d->tenant_id[i], &c) != OK) {
+        log_warn("audit.hold", LOG_STR("store", db_last_error()));
+        return false;
+    }
+    h = custody_hold_of(&c, d->cuid[i]);
+    if (h && h->ended_at == 0 && h->told && str_eq(h->until, date_of(cx, d->until[i])))
+        return true;
+    custody_refuse(cx, arena_fmt(cx->arena,
+                                 "The legal hold %.*s does not end by its date: the log does not "
+                                 "say that it ends on %.*s, which its table does",
+                                 STR_ARG(d->cuid[i]), STR_ARG(date_of(cx, d->until[i]))));
+    return false;
+}
+
+static void
+keep_lawful(struct cx *cx, struct due *d)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->n; i++) {
+        if (!log_says(cx, d, i))
+            continue;
+        d->tenant_id[n] = d->tenant_id[i];
+        d->tenant[n] = d->tenant[i];
+        d->cuid[n] = d->cuid[i];
+        d->reason[n] = d->reason[i];
+        d->until[n++] = d->until[i];
+    }
+    d->n = n;
+}
+
 static enum err
 end_due(struct cx *cx, void *arg)
 {
@@ -225,6 +267,7 @@ hold_expire(struct cx *cx)
     if (audit_drops_held(cx->app))
         return OK;
     TRY(cx_read(cx, read_due, d));
+    keep_lawful(cx, d);
     if (d->n > 0)
         e = cx_write(cx, end_due, d);
     cx->tenant = before;

@@ -177,6 +177,20 @@ test("a request that waits seven days begins no sooner than seven days after its
   c.drop();
 });
 
+test("a hold ends by the date of its event, not by the one of its row", { timeout: 120_000 }, async () => {
+  const c = copyOf(store);
+  main(c, `UPDATE audit_hold SET until = 1 WHERE cuid = '${made.hold}'`);
+  const run = await serve({ store: storeOf(c), tampers: true });
+  try {
+    const admin = await run.as();
+    await refused(admin, /The legal hold \w+ does not end by its date: the log does not say that it ends on 1970-01-01/);
+    assert.equal((await admin.events({ event_type: "LegalHoldExpired" })).length, 0);
+    assert.equal((await admin.ok("GET", H)).data.find((h) => h.id === made.hold).state, "standing");
+  } finally { await run.stop({ drop: false }); }
+  assert.equal(verify(c, "--deep").status, 1);
+  c.drop();
+});
+
 test("the server's check of itself names them as well", { timeout: 120_000 }, async () => {
   const c = copyOf(store);
   main(c, `DELETE FROM audit_hold WHERE cuid = '${made.hold}'`);

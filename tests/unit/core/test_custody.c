@@ -84,6 +84,51 @@ a_hold_without_its_row_stops_an_erasure(void **state)
     assert_told("is missing from its table");
 }
 
+static enum err
+hold_until(struct cx *cx, void *arg)
+{
+    return hold_place(cx, S("Case 2"), *(const int64_t *)arg, &hold);
+}
+
+/* A row that says an earlier date ends no hold; an event that says it came is told, whoever made it. */
+static void
+a_hold_ends_by_its_date_and_not_before(void **state)
+{
+    int64_t until = t.app.simulated_now + 365 * USEC_PER_DAY;
+    struct cx cx = as_user(&ada, "ADMIN"), process = as_process();
+    RUN(&cx, hold_until, &until, OK);
+    move();
+    plant(false, "UPDATE audit_hold SET until = 1");
+    assert_int_equal(hold_expire(&process), OK);
+    move();
+    assert_int_equal(events(EV_HOLD_EXPIRED), 0);
+    assert_int_equal(events(EV_AUDIT_DAMAGED), 1);
+    plant(false, arena_fmt(t.a, "UPDATE audit_hold SET until = %lld", (long long)until).p);
+    assert_sound();
+    struct audit_entry e = {
+        .event = EV_HOLD_EXPIRED, .target_kind = S("hold"), .text = S("made up")};
+    e.target_id = hold.cuid;
+    process = as_process();
+    RUN(&process, say_body, &e, OK);
+    plant(false, arena_fmt(t.a, "UPDATE audit_hold SET ended_at = %lld", (long long)process.now).p);
+    assert_told("ended by its date, and event");
+}
+
+static void
+a_hold_whose_date_has_come_ends(void **state)
+{
+    int64_t until = t.app.simulated_now + USEC_PER_HOUR;
+    struct cx cx = as_user(&ada, "ADMIN");
+    RUN(&cx, hold_until, &until, OK);
+    t.app.simulated_now = until;
+    struct cx process = as_process();
+    assert_int_equal(hold_expire(&process), OK);
+    move();
+    assert_int_equal(events(EV_HOLD_EXPIRED), 1);
+    assert_int_equal(events(EV_AUDIT_DAMAGED), 0);
+    assert_sound();
+}
+
 /* Another request's sealed person in this one's row. */
 static void
 a_person_is_not_swapped_for_another(void **state)
@@ -170,7 +215,8 @@ what_an_expired_month_said_is_said_again(void **state)
 #define ALL(kind)                                                                                  \
     ON(kind, what_was_not_chosen_is_told_while_it_runs), ON(kind, a_row_alone_erases_nobody),      \
         ON(kind, a_hold_without_its_row_stops_an_erasure),                                         \
-        ON(kind, a_person_is_not_swapped_for_another),                                             \
+        ON(kind, a_hold_ends_by_its_date_and_not_before),                                          \
+        ON(kind, a_hold_whose_date_has_come_ends), ON(kind, a_person_is_not_swapped_for_another),  \
         ON(kind, those_who_decided_are_erased_later),                                              \
         ON(kind, what_an_expired_month_said_is_said_again)
 
