@@ -122,8 +122,8 @@ export_entry(struct cx *cx, const struct export_sum *s, struct str query)
 static struct str
 filters(struct api_request *rq)
 {
-    static const char *const names[] = {"q",       "from",   "to",      "user",  "event_type",
-                                        "outcome", "client", "request", "cursor"};
+    static const char *const names[] = {"q",       "from",   "to",      "user",   "event_type",
+                                        "outcome", "client", "request", "cursor", "before"};
     struct buf *b = buf_in(rq->cx->arena, 65536);
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

@@ -92,6 +92,11 @@ test("the manifest says the same, signed; with what it says the same file comes 
   assert.equal("sha-256=" + sha(again.raw), m.digest);
   assert.deepEqual(["from", "to", "count", "first-index", "last-index", "digest"].map((k) => again.headers[`x-recount-${k}`]), [m.from, m.to, m.count, m.first_index, m.last_index, m.digest].map(String));
 });
+test("an export that ends before the newest events says so where it is signed", async () => {
+  const cut = await until(() => admin.ok("GET", "/api/v2/auditlog/export/manifest?format=csv&before=5"), "a signed head");
+  assert.deepEqual([cut.count, cut.last_index], [5, 0]);
+  assert.match(cut.data.manifest, /\nquery before=5\n/);
+});
 test("the right to see is not the right to export; an unknown format is refused", async () => {
   const c = await s.as("std@example.org");
   assert.equal((await c.get("/api/v2/auditlog/export")).status, 403);
