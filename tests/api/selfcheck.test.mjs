@@ -42,6 +42,11 @@ test("a sound log is checked whole, and that is an event once a day", async () =
   assert.equal(Number(checked), 1);
 });
 
+test("a row that says another server checks, for a thousand years, stops nobody", async () => {
+  behind("main", "INSERT INTO lease (name, owner, until) VALUES ('audit.check', 'nobody', 33000000000000000) ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until");
+  await nextPass();
+});
+
 const damaged = async () => admin.events({ event_type: "AuditLogDamaged" });
 const forge = (n) => `UPDATE audit_event SET outcome = ${n} WHERE tenant_id = 0 AND epoch = 0 AND idx = 7`;
 let was;
