@@ -35,7 +35,7 @@ if [ -n "${BENCH_FULL:-}" ]; then
     search="--events 1000000 --queries 1000 --compare 60"
     verify="--events 1000000 --rounds 5"
     proof="--proofs 20000 --appends 20000000"
-    month="--events 10000000 --seconds 10"
+    month="--events 10000000 --recorded 500000 --seconds 10"
     size="--events 600000"
     checkpoint="--events 200"
     http="--seconds 8 --rounds 5 --signins 1000 --idle 60 --tries 1000"
