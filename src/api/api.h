@@ -88,6 +88,13 @@ MUST_CHECK enum err body_bool(struct api_request *rq, const struct json *o, cons
 MUST_CHECK enum err body_rest(struct api_request *rq, const struct json *o,
                               const char *const *known, size_t max, struct str *out);
 void write_rest(struct api_request *rq, struct str rest);
+/* A word of order in any case: asc, ascend, desc, descend and "desend", as it is documented; empty: *descending
+ * stays. Others are refused by name. */
+MUST_CHECK enum err order_read(struct api_request *rq, struct str word, struct str pointer,
+                               bool *descending);
+/* A member that must be a list, or an object, when it is there; null and absent: NULL. */
+MUST_CHECK enum err body_part(struct api_request *rq, const struct json *o, const char *name,
+                              enum json_type type, const struct json **out);
 /* Query parameters. */
 MUST_CHECK enum err query_int(struct api_request *rq, const char *name, int64_t min, int64_t max,
                               int64_t fallback, int64_t *out);

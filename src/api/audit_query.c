@@ -3,6 +3,7 @@
 #include "api/audit_api.h"
 
 #define Q_MAX             1024 /* bytes of a search text */
+#define USER_MAX          254  /* bytes of an e-mail address */
 #define LIMIT_MAX         1000 /* events in one answer */
 #define RELATIVE_DAYS_MAX 36500
 
@@ -39,6 +40,8 @@ read_time(struct api_request *rq, const char *name, bool end, int64_t *out)
             "must be a date (2026-11-23), a time with zone (2026-11-23T10:00:00Z) or a span (30d)");
     if (end && s.n == 10)
         *out += USEC_PER_DAY; /* a day as an end includes the day */
+    if (*out == 0)
+        *out = end ? -1 : 1; /* 0 is no limit: 1970 begins a microsecond beside it */
     return OK;
 }
 
@@ -63,7 +66,8 @@ read_outcome(struct api_request *rq, int *out)
 static enum err
 read_filters(struct api_request *rq, struct audit_query *q)
 {
-    struct str type = query_str(rq, "event_type"), order = query_str(rq, "order");
+    struct str type = query_str(rq, "event_type");
+    bool descending = true;
     enum err e = OK;
 
     q->tenant_id = rq->cx->tenant.id;
@@ -75,6 +79,8 @@ read_filters(struct api_request *rq, struct audit_query *q)
     if (q->from && q->to && q->from > q->to)
         e = fail_field(rq->cx, S("from"), "is later than \"to\"");
     q->user = query_str(rq, "user");
+    if (q->user.n > USER_MAX || str_contains(q->user, S("\"")))
+        e = fail_field(rq->cx, S("user"), "is neither the id nor the address of a user");
     if (str_is_empty(q->user))
         q->user = STR_NULL;
     if (!str_is_empty(type)) {
@@ -89,10 +95,9 @@ read_filters(struct api_request *rq, struct audit_query *q)
     q->request = query_str(rq, "request");
     if (!str_is_empty(q->request) && !cuid_is(q->request))
         e = fail_field(rq->cx, S("request"), "is not the id of a request");
-    if (!str_is_empty(order) && !str_ieq(order, S("asc")) && !str_ieq(order, S("desc")) &&
-        !str_ieq(order, S("ascend")) && !str_ieq(order, S("descend")))
-        e = fail_field(rq->cx, S("order"), "must be asc or desc");
-    q->ascending = str_ieq(order, S("asc")) || str_ieq(order, S("ascend"));
+    if (order_read(rq, query_str(rq, "order"), S("order"), &descending) != OK)
+        e = ERR_INVALID;
+    q->ascending = !descending;
     return e;
 }
 

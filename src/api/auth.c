@@ -248,10 +248,11 @@ static enum err
 configure_user(struct api_request *rq)
 {
     struct user_update c = {.default_group = -1};
-    const struct json *mfa = json_get(rq->body, S("mfa"));
+    const struct json *mfa;
     struct user u;
     bool on = true;
 
+    TRY(body_part(rq, rq->body, "mfa", JSON_OBJECT, &mfa));
     TRY(body_str(rq, rq->body, "authentication_provider", false, 64, &c.provider));
     TRY(body_bool(rq, mfa, "enabled", false, &on));
     TRY(user_get_by_ref(rq->cx, rq->param[1], &u));

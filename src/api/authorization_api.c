@@ -8,16 +8,17 @@
 
 /* ---- the list ---- */
 
-#define USERS_WHERE                                                                                                     \
-    "FROM user_account u WHERE u.tenant_id = $1 AND (CAST($2 AS TEXT) IS NULL OR lower(u.first || ' ' || u.last) LIKE " \
-    "CAST($2 AS TEXT) ESCAPE '\\' OR lower(u.email) LIKE CAST($2 AS TEXT) ESCAPE '\\') AND (CAST($3 AS BIGINT) = 0 OR " \
-    "EXISTS (SELECT 1 FROM client_user cu WHERE cu.tenant_id = u.tenant_id AND cu.user_id = u.user_id AND "             \
-    "cu.client_id = CAST($3 AS BIGINT))) "
+#define USERS_WHERE(FOLD)                                                                                                          \
+    "FROM user_account u WHERE u.tenant_id = $1 AND (CAST($2 AS TEXT) IS NULL OR " FOLD("u.first || ' ' || u.last") " LIKE " FOLD( \
+        "CAST($2 AS TEXT)") " ESCAPE '\\' OR " FOLD("u.email") " LIKE " FOLD("CAST($2 AS TEXT)") " ESCAPE '\\') AND (CAST($3 AS BIGINT) = 0 OR EXISTS (SELECT 1 FROM client_user cu WHERE cu.tenant_id = u.tenant_id AND cu.user_id = u.user_id AND cu.client_id = CAST($3 AS BIGINT))) "
+#define USERS_COLUMNS "SELECT " TRAIL_USER ", u.default_group, u.tier_id, u.disabled "
 #define USERS_PAGE(order)                                                                          \
-    SQL_READ("SELECT " TRAIL_USER ", u.default_group, u.tier_id, u.disabled " USERS_WHERE          \
-             "ORDER BY " order ", u.user_id LIMIT $4 OFFSET $5")
+    SQL_READ2(                                                                                     \
+        USERS_COLUMNS USERS_WHERE(FOLDED_LITE) "ORDER BY " order ", u.user_id LIMIT $4 OFFSET $5", \
+        USERS_COLUMNS USERS_WHERE(FOLDED_PG) "ORDER BY " order ", u.user_id LIMIT $4 OFFSET $5")
 
-static const struct sql COUNT_USERS = SQL_READ("SELECT COUNT(*) " USERS_WHERE);
+static const struct sql COUNT_USERS = SQL_READ2("SELECT COUNT(*) " USERS_WHERE(FOLDED_LITE),
+                                                "SELECT COUNT(*) " USERS_WHERE(FOLDED_PG));
 static const struct {
     const char *name;
     struct sql up, down;
@@ -44,8 +45,9 @@ static enum err
 order_of(struct api_request *rq, const struct sql **out)
 {
     struct str by = query_str(rq, "sortBy"), order = query_str(rq, "order");
-    bool down = str_has_prefix(order, S("DES")) || str_has_prefix(order, S("des"));
+    bool down = false;
 
+    TRY(order_read(rq, order, S("order"), &down));
     if (str_is_empty(by))
         by = S("lastName");
     for (size_t i = 0; i < sizeof ORDERS / sizeof *ORDERS; i++) {

@@ -69,6 +69,18 @@ read_json(struct api_request *rq, struct str text)
     return OK;
 }
 
+/* Members are looked for in an object only: another body would be one without any. Routes of lists of
+ * users take the bare list, too. */
+static enum err
+check_shape(struct api_request *rq)
+{
+    bool list = str_has_prefix(str_of(rq->route->fields), S("users:array"));
+
+    if (rq->body->type == JSON_OBJECT || (list && rq->body->type == JSON_ARRAY))
+        return OK;
+    return fail_field(rq->cx, S(""), list ? "must be an object or a list" : "must be an object");
+}
+
 enum err
 api_read_body(struct api_request *rq)
 {
@@ -90,7 +102,7 @@ api_read_body(struct api_request *rq)
     }
     if (!rq->body && (want == BODY_JSON || want == BODY_JSON_OR_FORM))
         return fail(rq->cx, ERR_INVALID, "A body is required");
-    return OK;
+    return rq->body && rq->route->fields ? check_shape(rq) : OK;
 }
 
 /* ---- members ---- */
@@ -159,6 +171,19 @@ body_bool(struct api_request *rq, const struct json *o, const char *name, bool r
     else
         return fail_field(rq->cx, pointer(rq, name), "must be true or false");
     return OK;
+}
+
+enum err
+body_part(struct api_request *rq, const struct json *o, const char *name, enum json_type type,
+          const struct json **out)
+{
+    const struct json *v = json_get(o, str_of(name));
+
+    *out = v && v->type != JSON_NULL ? v : NULL;
+    if (!*out || v->type == type)
+        return OK;
+    return fail_field(rq->cx, pointer(rq, name),
+                      type == JSON_ARRAY ? "must be a list" : "must be an object");
 }
 
 static bool
@@ -235,7 +260,30 @@ query_int(struct api_request *rq, const char *name, int64_t min, int64_t max, in
     return OK;
 }
 
-/* ---- envelopes ---- */
+/* ---- lists and their envelopes ---- */
+
+enum err
+order_read(struct api_request *rq, struct str word, struct str pointer, bool *descending)
+{
+    static const char *const up[] = {"asc", "ascend"}, *const down[] = {"desc", "descend",
+                                                                        "desend"};
+
+    if (str_is_empty(word))
+        return OK;
+    for (size_t i = 0; i < sizeof up / sizeof *up; i++) {
+        if (str_ieq(word, str_of(up[i]))) {
+            *descending = false;
+            return OK;
+        }
+    }
+    for (size_t i = 0; i < sizeof down / sizeof *down; i++) {
+        if (str_ieq(word, str_of(down[i]))) {
+            *descending = true;
+            return OK;
+        }
+    }
+    return fail_field(rq->cx, pointer, "must be asc or desc");
+}
 
 enum err
 api_ok(struct api_request *rq, struct str message)
@@ -278,7 +326,7 @@ list_args_read(struct api_request *rq, int64_t max_limit, struct list_args *out)
         if (sort->first) {
             TRY(body_str(rq, sort->first, "by", true, 64, &l.sort_by));
             TRY(body_str(rq, sort->first, "order", false, 16, &order));
-            l.descending = str_ieq(order, S("DESC"));
+            TRY(order_read(rq, order, S("/sort/0/order"), &l.descending));
         }
     }
     filters = json_get(rq->body, S("filters"));

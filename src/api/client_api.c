@@ -50,6 +50,8 @@ filter_tags(struct api_request *rq, const struct json *v, struct client_query *q
         q->untagged = true;
         return OK;
     }
+    if (v->type != JSON_STRING && v->type != JSON_ARRAY)
+        return fail_field(rq->cx, S("/filters"), "tags must be a list of texts");
     json_writer_init(&w, b);
     json_begin_array(&w);
     if (v->type == JSON_STRING)

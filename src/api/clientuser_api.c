@@ -127,34 +127,41 @@ open_desk(struct api_request *rq, struct desk *d)
     return tier_load(rq->cx, &d->tiers);
 }
 
-/* Text or number as text; null when absent. */
-static struct str
-loose_text(const struct json *o, const char *name)
-{
-    const struct json *v = json_get(o, str_of(name));
-
-    if (!v || (v->type != JSON_STRING && v->type != JSON_NUMBER) || str_is_empty(str_trim(v->text)))
-        return STR_NULL;
-    return str_trim(v->text);
-}
-
 static struct str
 at(struct api_request *rq, size_t i, const char *name)
 {
     return arena_fmt(rq->cx->arena, "/users/%zu/%s", i, name);
 }
 
+/* Text or number as text; null when absent, null or empty. */
+static enum err
+loose_text(struct api_request *rq, const struct json *o, size_t i, const char *name,
+           struct str *out)
+{
+    const struct json *v = json_get(o, str_of(name));
+
+    *out = STR_NULL;
+    if (!v || v->type == JSON_NULL)
+        return OK;
+    if (v->type != JSON_STRING && v->type != JSON_NUMBER)
+        return fail_field(rq->cx, at(rq, i, name), "must be text");
+    if (!str_is_empty(str_trim(v->text)))
+        *out = str_trim(v->text);
+    return OK;
+}
+
 /* ERR_NOT_FOUND, without words, when the e-mail is nobody's. */
 static enum err
 entry_user(struct api_request *rq, const struct json *x, size_t i, struct user *u)
 {
-    struct str email = loose_text(x, "username");
+    struct str email;
     enum err e;
 
+    TRY(loose_text(rq, x, i, "username", &email));
     if (x->type == JSON_STRING)
         email = str_trim(x->text);
     if (str_is_null(email))
-        email = loose_text(x, "email");
+        TRY(loose_text(rq, x, i, "email", &email));
     if (str_is_null(email))
         return fail_field(rq->cx, at(rq, i, "username"), "is required");
     e = user_get_by_email(rq->cx, email, u);
@@ -168,8 +175,9 @@ static enum err
 entry_role(struct api_request *rq, const struct desk *d, const struct json *x, size_t i,
            const struct user *u, const struct role **out)
 {
-    struct str name = loose_text(x, "role");
+    struct str name;
 
+    TRY(loose_text(rq, x, i, "role", &name));
     if (str_is_null(name))
         return role_best(rq->cx, &d->roles, u->user_id, out);
     *out = role_pick(&d->roles, name);
@@ -187,8 +195,9 @@ entry_tier(struct api_request *rq, const struct desk *d, const struct json *x, s
 {
     const char *name =
         json_get(x, S("classificationId")) ? "classificationId" : "tenantClassificationLevel";
-    struct str ref = loose_text(x, name);
+    struct str ref;
 
+    TRY(loose_text(rq, x, i, name, &ref));
     g->has_tier = json_get(x, str_of(name)) != NULL;
     if (str_is_null(ref) || str_eq(ref, S("0")))
         return OK;

@@ -148,8 +148,7 @@ record_forgotten_apart(struct cx *cx, const struct forgotten *f)
 {
     struct apart a = {
         .e = {.event = EV_PASSWORD_RESET_REQUESTED, .outcome = OUTCOME_FAILURE, .instance = true}};
-    struct str key = signin_name_key(cx, email_fold(cx->arena, f->email)), fold = S("forgotten");
-    struct str shown = email_is_valid(f->email) ? f->email : str_sub(key, 0, 12);
+    struct str shown = signin_typed_name(cx, f->email), fold = S("forgotten");
 
     a.e.target_kind = S("unknown name");
     a.e.target_name = shown;

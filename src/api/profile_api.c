@@ -46,13 +46,13 @@ whoami(struct api_request *rq)
 static enum err
 update_self(struct api_request *rq)
 {
-    const struct json *name = json_get(rq->body, S("name"));
-    const struct json *from = json_is(name, JSON_OBJECT) ? name : rq->body;
     struct user_update c = {.default_group = -1};
+    const struct json *name;
     struct user u;
 
-    TRY(body_str(rq, from, "first", false, USER_NAME_MAX, &c.first));
-    TRY(body_str(rq, from, "last", false, USER_NAME_MAX, &c.last));
+    TRY(body_part(rq, rq->body, "name", JSON_OBJECT, &name));
+    TRY(body_str(rq, name ? name : rq->body, "first", false, USER_NAME_MAX, &c.first));
+    TRY(body_str(rq, name ? name : rq->body, "last", false, USER_NAME_MAX, &c.last));
     TRY(body_str(rq, rq->body, "authenticationProvider", false, 64, &c.provider));
     TRY(user_get(rq->cx, rq->cx->actor.user_id, &u));
     if (!str_is_empty(c.provider) && !str_eq(c.provider, u.provider) &&
@@ -317,7 +317,7 @@ const struct route profile_routes[] = {
      .after = auth_tell_sessions},
     {.method = HTTP_GET,
      .path = "/api/v1/user/notifications",
-     .who = WHO_SIGNED_IN,
+     .who = WHO_SESSION, /* no scope of an access token speaks of them */
      .tx = TX_READ,
      .summary = "Own notifications",
      .apply = list_notifications},

@@ -161,12 +161,19 @@ read_list(struct api_request *rq, const struct json *list, struct permission_set
     return bad;
 }
 
-static const struct json *
-members(const struct json *o, const char *name)
+/* The first entry of the list `name` of a group or a section; absent: NULL. */
+static enum err
+members(struct api_request *rq, const struct json *o, const char *name, const struct json **first)
 {
     const struct json *v = json_get(o, str_of(name));
 
-    return json_is(v, JSON_ARRAY) ? v->first : NULL;
+    *first = NULL;
+    if (!json_is(o, JSON_OBJECT) || (v && v->type != JSON_NULL && v->type != JSON_ARRAY))
+        return fail_field(rq->cx, S("/permissionConfiguration"),
+                          "must be a list of groups {key, sections: [{key, permissions: [{key, "
+                          "enabled}]}]}");
+    *first = json_is(v, JSON_ARRAY) ? v->first : NULL;
+    return OK;
 }
 
 static enum err
@@ -195,8 +202,12 @@ read_configuration(struct api_request *rq, const struct json *list, struct permi
     if (!json_is(list, JSON_ARRAY))
         return fail_field(rq->cx, S("/permissionConfiguration"), "must be a list of groups");
     for (const struct json *g = list->first; g; g = g->next) {
-        for (const struct json *s = members(g, "sections"); s; s = s->next) {
-            for (const struct json *x = members(s, "permissions"); x; x = x->next) {
+        const struct json *s, *x;
+
+        TRY(members(rq, g, "sections", &s));
+        for (; s; s = s->next) {
+            TRY(members(rq, s, "permissions", &x));
+            for (; x; x = x->next) {
                 enum err e = switch_one(rq, x, set);
 
                 if (e != OK)

@@ -54,8 +54,8 @@ decode(struct api_request *rq, struct setup *s)
 
     for (size_t i = 0; i < sizeof e / sizeof e[0]; i++)
         TRY(e[i]);
-    if (!email_is_valid(str_trim(s->email)))
-        return fail_field(rq->cx, S("/email"), "must be an e-mail address");
+    if (!email_is_unmistakable(str_trim(s->email)))
+        return fail_field(rq->cx, S("/email"), "must be " EMAIL_WANTED);
     return OK;
 }
 

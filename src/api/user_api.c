@@ -32,8 +32,7 @@ read_query(struct api_request *rq, struct user_query *q)
     TRY(query_int(rq, "limit", 1, INT32_MAX, 100, &q->limit));
     if (q->limit > LIST_MAX)
         q->limit = LIST_MAX;
-    q->descending =
-        str_ieq(order, S("DESEND")) || str_ieq(order, S("DESCEND")) || str_ieq(order, S("DESC"));
+    TRY(order_read(rq, order, S("order"), &q->descending));
     if (q->filter.n > 200)
         return fail_field(rq->cx, S("filter"), "is longer than 200 bytes");
     if (!str_is_empty(q->status) && !str_eq(q->status, S("enabled")) &&
@@ -97,14 +96,48 @@ element_str(struct api_request *rq, const struct json *o, struct str i, const ch
     return OK;
 }
 
+/* A list or an object; absent, null and, as forms and tables write it, empty text: NULL. */
+static enum err
+element_part(struct api_request *rq, const struct json *o, struct str i, const char *name,
+             enum json_type type, const struct json **out)
+{
+    const struct json *v = json_get(o, str_of(name));
+    bool none = !v || v->type == JSON_NULL || (v->type == JSON_STRING && str_is_empty(v->text));
+
+    *out = none ? NULL : v;
+    if (none || v->type == type)
+        return OK;
+    return fail_field(rq->cx, arena_fmt(rq->cx->arena, "%.*s/%s", STR_ARG(i), name),
+                      type == JSON_ARRAY ? "must be a list" : "must be an object");
+}
+
+static enum err
+element_bool(struct api_request *rq, const struct json *o, struct str i, const char *name,
+             bool *out)
+{
+    const struct json *v = json_get(o, str_of(name));
+    bool none = !v || v->type == JSON_NULL || (v->type == JSON_STRING && str_is_empty(v->text));
+
+    if (!none && v->type == JSON_BOOL)
+        *out = v->boolean;
+    else if (!none && v->type == JSON_STRING && str_ieq(v->text, S("true")))
+        *out = true;
+    else if (!none && (v->type != JSON_STRING || !str_ieq(v->text, S("false"))))
+        return fail_field(rq->cx, arena_fmt(rq->cx->arena, "%.*s/%s", STR_ARG(i), name),
+                          "must be true or false");
+    return OK;
+}
+
 static enum err
 read_element(struct api_request *rq, const struct json *o, struct str i, struct user_spec *s)
 {
     const struct json *name = json_get(o, S("name"));
     const struct json *from = json_is(name, JSON_OBJECT) ? name : o;
-    const struct json *group = json_get(o, S("default_group"));
     struct str provider2;
     enum err e[] = {
+        element_part(rq, o, i, "name", JSON_OBJECT, &name),
+        element_part(rq, o, i, "roles", JSON_ARRAY, &s->roles),
+        element_bool(rq, o, i, "default_group", &s->default_group),
         element_str(rq, o, i, "email", "email", USER_EMAIL_MAX, &s->email),
         element_str(rq, from, i, "name/first", "first", USER_NAME_MAX, &s->first),
         element_str(rq, from, i, "name/last", "last", USER_NAME_MAX, &s->last),
@@ -119,14 +152,22 @@ read_element(struct api_request *rq, const struct json *o, struct str i, struct 
         TRY(e[k]);
     if (str_is_empty(s->provider))
         s->provider = provider2;
-    s->roles = json_get(o, S("roles"));
-    s->default_group = json_is(group, JSON_BOOL)
-                           ? group->boolean
-                           : json_is(group, JSON_STRING) && str_ieq(group->text, S("true"));
     s->pointer = i.p ? i : S("");
     if (str_is_empty(s->email))
         return fail_field(rq->cx, arena_fmt(rq->cx->arena, "%.*s/email", STR_ARG(i)),
                           "is required");
+    return OK;
+}
+
+/* sendEmail=false: no mail with a link to set a password. */
+static enum err
+send_wanted(struct api_request *rq, bool *out)
+{
+    struct str s = query_str(rq, "sendEmail");
+
+    *out = !str_ieq(s, S("false"));
+    if (*out && !str_is_empty(s) && !str_ieq(s, S("true")))
+        return fail_field(rq->cx, S("sendEmail"), "must be true or false");
     return OK;
 }
 
@@ -135,7 +176,6 @@ prepare_bulk(struct api_request *rq)
 {
     struct bulk *b = arena_new(rq->cx->arena, struct bulk);
     const struct json *list = rq->body;
-    struct str send = query_str(rq, "sendEmail");
     enum err bad = OK;
 
     if (json_is(list, JSON_OBJECT))
@@ -144,7 +184,7 @@ prepare_bulk(struct api_request *rq)
         return fail_field(rq->cx, S(""), "send a list of users");
     if (list->count > BULK_MAX)
         return fail_field(rq->cx, S(""), "holds more than %d users", BULK_MAX);
-    b->send = !str_ieq(send, S("false"));
+    TRY(send_wanted(rq, &b->send));
     b->specs = arena_array(rq->cx->arena, struct user_spec, list->count);
     for (const struct json *o = list->first; o; o = o->next) {
         struct str at = arena_fmt(rq->cx->arena, "/%zu", b->n);
@@ -228,7 +268,8 @@ prepare_one(struct api_request *rq)
     if (str_is_null(s->last))
         TRY(element_str(rq, rq->body, STR_NULL, "name/last", "name[last]", USER_NAME_MAX,
                         &s->last));
-    *b = (struct bulk){s, 1, !str_ieq(query_str(rq, "sendEmail"), S("false"))};
+    *b = (struct bulk){.specs = s, .n = 1};
+    TRY(send_wanted(rq, &b->send));
     rq->state = b;
     return e;
 }
@@ -347,15 +388,17 @@ static enum err
 change_user(struct api_request *rq)
 {
     struct user_update c = {.default_group = -1};
-    const struct json *roles = json_get(rq->body, S("roles"));
     const struct json *tier = json_get(rq->body, S("tenantClassificationLevel"));
-    const struct json *name = json_get(rq->body, S("name"));
-    const struct json *from = json_is(name, JSON_OBJECT) ? name : rq->body;
+    const struct json *roles, *name;
     struct user u;
     bool group;
 
-    TRY(body_str(rq, from, "first", false, USER_NAME_MAX, &c.first));
-    TRY(body_str(rq, from, "last", false, USER_NAME_MAX, &c.last));
+    TRY(body_part(rq, rq->body, "roles", JSON_ARRAY, &roles));
+    TRY(body_part(rq, rq->body, "name", JSON_OBJECT, &name));
+    TRY(element_str(rq, rq->body, S(""), "tenantClassificationLevel", "tenantClassificationLevel",
+                    200, &c.tier));
+    TRY(body_str(rq, name ? name : rq->body, "first", false, USER_NAME_MAX, &c.first));
+    TRY(body_str(rq, name ? name : rq->body, "last", false, USER_NAME_MAX, &c.last));
     TRY(body_str(rq, rq->body, "authentication_provider", false, 64, &c.provider));
     TRY(target(rq, &u));
     group = u.default_group;
@@ -363,9 +406,8 @@ change_user(struct api_request *rq)
     c.default_group = group;
     c.first = c.first.p ? str_trim(c.first) : c.first;
     c.last = c.last.p ? str_trim(c.last) : c.last;
-    c.roles = roles && roles->type != JSON_NULL ? roles : NULL;
-    c.has_tier = tier != NULL;
-    c.tier = tier && (tier->type == JSON_STRING || tier->type == JSON_NUMBER) ? tier->text : S("");
+    c.roles = roles;
+    c.has_tier = tier != NULL; /* null takes it away */
     TRY(user_change(rq->cx, &u, &c));
     return api_ok(rq, S("Saved"));
 }
@@ -396,19 +438,20 @@ delete_by_email(struct api_request *rq)
 static enum err
 unlock(struct api_request *rq)
 {
+    struct signin_locks *l = arena_new(rq->cx->arena, struct signin_locks);
     struct user u;
 
     TRY(target(rq, &u));
-    TRY(user_unlock(rq->cx, &u));
-    rq->state = arena_new(rq->cx->arena, struct str);
-    *(struct str *)rq->state = u.email_folded;
+    rq->state = l;
+    TRY(signin_locks_of(rq->cx, &u, l));
+    TRY(user_unlock(rq->cx, &u, l->browser_locked));
     return api_ok(rq, S("The user was unlocked"));
 }
 
 static enum err
 forget_failures(struct api_request *rq)
 {
-    signin_forget(rq->cx, *(struct str *)rq->state);
+    signin_forget(rq->cx, rq->state);
     return OK;
 }
 

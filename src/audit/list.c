@@ -518,8 +518,11 @@ read_user(struct db_tx *tx, void *arg)
 static enum err
 resolve_user(struct scan *s)
 {
-    struct user_ask u = {s->q.user_id, S("-")};
-    if (s->q.user_id != 0) {
+    int64_t id = s->q.user_id;
+    if (id == 0 && (s->q.user.n == 0 || str_int64(s->q.user, &id) != OK))
+        id = 0;
+    struct user_ask u = {id, S("-")};
+    if (id != 0) {
         TRY(s->cx->tx != NULL ? read_user(s->cx->tx, &u)
                               : db_read(s->au->app->db, s->cx->arena, read_user, &u));
         s->user_id = u.cuid;

@@ -246,6 +246,36 @@ is_invisible(uint32_t cp)
     return false;
 }
 
+/* Spaces beside ASCII's, and marks that join the letter before them: what looks like a letter of its
+ * own can be written with them, too. */
+static bool
+is_space_or_mark(uint32_t cp)
+{
+    static const struct {
+        uint32_t first, last;
+    } ranges[] = {{0x0020, 0x0020}, {0x00A0, 0x00A0}, {0x0300, 0x036F}, {0x0483, 0x0489},
+                  {0x1680, 0x1680}, {0x1AB0, 0x1AFF}, {0x1DC0, 0x1DFF}, {0x2000, 0x200A},
+                  {0x202F, 0x202F}, {0x205F, 0x205F}, {0x20D0, 0x20FF}, {0x3000, 0x3000},
+                  {0x3099, 0x309A}, {0xFE0E, 0xFE0F}, {0xFE20, 0xFE2F}};
+
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
+        if (cp >= ranges[i].first && cp <= ranges[i].last)
+            return true;
+    return false;
+}
+
+bool
+text_is_plain(struct str s)
+{
+    for (size_t i = 0; i < s.n;) {
+        uint32_t cp = utf8_next(s, &i);
+
+        if (is_invisible(cp) || is_space_or_mark(cp))
+            return false;
+    }
+    return true;
+}
+
 void
 text_visible(struct buf *b, struct str s)
 {

@@ -25,6 +25,10 @@ void utf8_fold(struct buf *b, struct str s);
  * "\u{XXXX}"; used wherever text of others is shown in a terminal or a log line. */
 void text_visible(struct buf *b, struct str s);
 
+/* Nothing in s that a reader does not see, or sees as part of another letter: no control, invisible
+ * or bidirectional character, no space of any width, no combining mark. */
+bool text_is_plain(struct str s);
+
 void base64_put(struct buf *b, struct str bytes);                    /* standard alphabet, padded */
 void base64url_put(struct buf *b, struct str bytes);                 /* URL alphabet, unpadded */
 MUST_CHECK enum err base64_get(struct str text, struct buf *out);    /* strict, padded */

@@ -291,9 +291,11 @@ enum err
 do_unlock(struct cx *cx, void *arg)
 {
     struct act *x = arg;
+    struct signin_locks l;
     struct user u;
 
     TRY(user_get(cx, x->d->user[x->whom].user_id, &u));
-    signin_forget(cx, u.email_folded); /* as the interface does */
-    return user_unlock(cx, &u);
+    TRY(signin_locks_of(cx, &u, &l));
+    signin_forget(cx, &l); /* as the interface does */
+    return user_unlock(cx, &u, l.browser_locked);
 }

@@ -12,12 +12,16 @@
     "CAST($4 AS BIGINT) = 1 OR EXISTS (SELECT 1 FROM role r JOIN role_permission rp ON rp.tenant_id = r.tenant_id " \
     "AND rp.role_cuid = r.cuid WHERE r.tenant_id = cu.tenant_id AND r.cuid = cu.role_cuid AND r.enabled = 1 AND "   \
     "rp.permission = 'CLIENTS.VIEW')))) "                                                                           \
-    "AND (CAST($5 AS TEXT) IS NULL OR lower(c.name) LIKE CAST($5 AS TEXT) ESCAPE '\\') "                            \
     "AND (CAST($7 AS BIGINT) = 0 OR c.tags = '[]') AND CAST($8 AS BIGINT) = 0 "
+#define NAMED(FOLD)                                                                                \
+    "AND (CAST($5 AS TEXT) IS NULL OR " FOLD("c.name") " LIKE " FOLD(                              \
+        "CAST($5 AS TEXT)") " ESCAPE '\\') "
 #define TAGS_LITE                                                                                  \
+    NAMED(FOLDED_LITE)                                                                             \
     "AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM json_each(c.tags) h "                  \
     "JOIN json_each($6) w ON h.value = w.value)) "
 #define TAGS_PG                                                                                                       \
+    NAMED(FOLDED_PG)                                                                                                  \
     "AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM json_array_elements_text(CAST(c.tags AS json)) h(value) " \
     "JOIN json_array_elements_text(CAST(CAST($6 AS TEXT) AS json)) w(value) ON h.value = w.value)) "
 #define LONG(column) "CASE WHEN CAST($11 AS BIGINT) = 1 THEN '' ELSE c." column " END"

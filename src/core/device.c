@@ -31,6 +31,26 @@ device_is_known(struct cx *cx, struct str cookie, struct str email_folded, struc
 }
 
 enum err
+device_list(struct cx *cx, int64_t user_id, struct str **out, size_t *n)
+{
+    static const struct sql q =
+        SQL_READ("SELECT cuid FROM device WHERE tenant_id = $1 AND user_id = $2 ORDER BY cuid");
+    struct str *v = NULL;
+    size_t cap = 0, k = 0;
+    struct db_rows *r;
+    enum err e;
+
+    TRY(db_query(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_INT(user_id)), &r));
+    while ((e = db_next(r)) == OK) {
+        arena_grow(cx->arena, v, k, &cap, 16);
+        v[k++] = arena_str(cx->arena, db_text(r, 0));
+    }
+    *out = v;
+    *n = k;
+    return e == ERR_END ? OK : e;
+}
+
+enum err
 device_insert(struct cx *cx, int64_t tenant_id, int64_t user_id, struct str cuid)
 {
     static const struct sql q = SQL_WRITE(

@@ -15,6 +15,8 @@
 struct str device_cookie(struct cx *cx, struct str cuid, struct str email_folded);
 /* Signed by us for this name: *cuid gets the device. Needs no store. */
 bool device_is_known(struct cx *cx, struct str cookie, struct str email_folded, struct str *cuid);
+/* The cuids of a user's browsers, inside cx->tx. */
+MUST_CHECK enum err device_list(struct cx *cx, int64_t user_id, struct str **out, size_t *n);
 /* Adds the row inside cx->tx (covered by LOGIN_SUCCESS). */
 MUST_CHECK enum err device_insert(struct cx *cx, int64_t tenant_id, int64_t user_id,
                                   struct str cuid);

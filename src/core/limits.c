@@ -156,6 +156,20 @@ limits_lock(struct limits *l, enum limit_kind k, struct str key, int64_t until, 
 }
 
 int64_t
+limits_locked_at(struct limits *l, enum limit_kind k, struct str key, int64_t now)
+{
+    struct entry *e;
+    int64_t at = INT64_MAX;
+
+    pthread_mutex_lock(&l->lock);
+    e = entry_of(l, k, key, now, false);
+    if (e && e->locked_until > now)
+        at = e->last;
+    pthread_mutex_unlock(&l->lock);
+    return at;
+}
+
+int64_t
 limits_locked(struct limits *l, enum limit_kind k, struct str key, int64_t now)
 {
     struct entry *e;

@@ -36,5 +36,7 @@ void limits_clear(struct limits *l, enum limit_kind k, struct str key);
 /* Locks the key until a time, and asks for it (0: not locked). */
 void limits_lock(struct limits *l, enum limit_kind k, struct str key, int64_t until, int64_t now);
 int64_t limits_locked(struct limits *l, enum limit_kind k, struct str key, int64_t now);
+/* When a lock that holds was put on the key; INT64_MAX: none holds. */
+int64_t limits_locked_at(struct limits *l, enum limit_kind k, struct str key, int64_t now);
 
 #endif

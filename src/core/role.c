@@ -3,6 +3,7 @@
 #include "core/role.h"
 
 #include "base/text.h"
+#include "core/clientuser.h"
 #include "core/trail.h"
 
 /* ---- reading ---- */
@@ -186,18 +187,48 @@ role_key_of(struct cx *cx, struct str title)
     return buf_view(b);
 }
 
+static struct str
+folded(struct cx *cx, struct str s)
+{
+    struct buf *b = buf_in(cx->arena, s.n * 4 + 16);
+
+    utf8_fold(b, s);
+    return buf_view(b);
+}
+
 static bool
 title_taken(struct cx *cx, const struct roles *all, struct str title, const struct role *but)
 {
-    struct str key = role_key_of(cx, title);
+    struct str wanted = folded(cx, title);
 
     for (size_t i = 0; i < all->n; i++) {
         if (but && str_eq(all->v[i].cuid, but->cuid))
             continue;
-        if (str_ieq(all->v[i].title, title) || (!but && str_eq(all->v[i].key, key)))
+        if (str_eq(folded(cx, all->v[i].title), wanted))
             return true;
     }
     return false;
+}
+
+static bool
+key_taken(const struct roles *all, struct str key)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        if (str_ieq(all->v[i].key, key))
+            return true;
+    }
+    return false;
+}
+
+/* Titles in other scripts leave nothing but underscores of a key: the next ones are numbered. */
+static struct str
+free_key(struct cx *cx, const struct roles *all, struct str title)
+{
+    struct str first = role_key_of(cx, title), key = first;
+
+    for (int i = 2; key_taken(all, key); i++)
+        key = arena_fmt(cx->arena, "%.*s_%d", STR_ARG(first), i);
+    return key;
 }
 
 static struct str
@@ -265,7 +296,7 @@ role_create(struct cx *cx, struct str title, struct str description,
     if (title_taken(cx, &all, r.title, NULL))
         return fail(cx, ERR_CONFLICT, "There is a role of this name already");
     r.cuid = cuid_in(cx->arena, cx->now);
-    r.key = role_key_of(cx, r.title);
+    r.key = free_key(cx, &all, r.title);
     r.description = str_is_null(description) ? S("") : description;
     if (rights)
         r.rights = *rights;
@@ -353,9 +384,10 @@ static const struct sql MEMBERS = SQL_READ(
     "SELECT " TRAIL_USER " FROM user_role ur JOIN user_account u ON u.tenant_id = ur.tenant_id AND "
     "u.user_id = ur.user_id WHERE ur.tenant_id = $1 AND ur.role_cuid = $2 ORDER BY u.user_id");
 static const struct sql CLIENT_MEMBERS =
-    SQL_READ("SELECT " TRAIL_USER ", c.client_id, c.name FROM client_user cu "
+    SQL_READ("SELECT " TRAIL_USER ", c.client_id, c.name, cu.tier_id, t.name FROM client_user cu "
              "JOIN user_account u ON u.tenant_id = cu.tenant_id AND u.user_id = cu.user_id "
              "JOIN client c ON c.tenant_id = cu.tenant_id AND c.client_id = cu.client_id "
+             "LEFT JOIN tier t ON t.tenant_id = cu.tenant_id AND t.tier_id = cu.tier_id "
              "WHERE cu.tenant_id = $1 AND cu.role_cuid = $2 ORDER BY c.client_id, u.user_id");
 
 static enum err
@@ -375,31 +407,10 @@ record_member_lost(struct cx *cx, const struct role *r, const struct user *u)
     return audit_record(cx, &e, NULL);
 }
 
-static enum err
-record_client_lost(struct cx *cx, const struct role *r, const struct user *u, int64_t client_id,
-                   struct str client)
-{
-    struct str who = trail_actor(cx), whom = user_label(cx->arena, u);
-    struct trail t = {0};
-    struct audit_entry e;
-
-    e = user_entry(cx, u, EV_CLIENT_USER_REMOVED,
-                   arena_fmt(cx->arena,
-                             "%.*s removed %.*s from client %.*s by deleting the role %.*s",
-                             STR_ARG(who), STR_ARG(whom), STR_ARG(client), STR_ARG(r->title)));
-    trail_note(cx, &t, S("role"), r->title, STR_NULL);
-    e.client_id = client_id;
-    e.client_name = client;
-    e.changes = t.v;
-    e.n_changes = t.n;
-    return audit_record(cx, &e, NULL);
-}
-
 /* Rows are read to the end before the first event is written. */
 struct lost {
-    struct user user;
-    int64_t client_id;
-    struct str client;
+    struct member m;
+    struct client client; /* id and name; where it is lost on a client */
     struct lost *next;
 };
 
@@ -414,10 +425,13 @@ read_lost(struct cx *cx, const struct sql *q, const struct role *r, bool client,
     while ((e = db_next(rows)) == OK) {
         struct lost *l = arena_new(cx->arena, struct lost);
 
-        l->user = trail_user(cx, rows, 0);
+        l->m = (struct member){
+            .user = trail_user(cx, rows, 0), .role_cuid = r->cuid, .role_title = r->title};
         if (client) {
-            l->client_id = db_int(rows, 5);
-            l->client = arena_str(cx->arena, db_text(rows, 6));
+            l->client.id = l->m.client_id = db_int(rows, 5);
+            l->client.name = arena_str(cx->arena, db_text(rows, 6));
+            l->m.tier_id = db_int(rows, 7);
+            l->m.tier = db_is_null(rows, 8) ? STR_NULL : arena_str(cx->arena, db_text(rows, 8));
         }
         *end = l;
         end = &l->next;
@@ -440,6 +454,8 @@ role_delete(struct cx *cx, const struct role *r)
 {
     static const struct sql *const drops[] = {&DROP_MEMBERS, &DROP_CLIENT_MEMBERS, &DROP_RIGHTS,
                                               &DROP_ROLE};
+    const char *how = arena_cstr(
+        cx->arena, arena_fmt(cx->arena, " by deleting the role %.*s", STR_ARG(r->title)));
     struct lost *members, *there;
     struct trail t = {0};
 
@@ -449,9 +465,9 @@ role_delete(struct cx *cx, const struct role *r)
     for (size_t i = 0; i < sizeof drops / sizeof *drops; i++)
         TRY(db_exec(cx->tx, drops[i], ARGS(V_INT(cx->tenant.id), V_STR(r->cuid)), NULL));
     for (; members; members = members->next)
-        TRY(record_member_lost(cx, r, &members->user));
+        TRY(record_member_lost(cx, r, &members->m.user));
     for (; there; there = there->next)
-        TRY(record_client_lost(cx, r, &there->user, there->client_id, there->client));
+        TRY(member_record_removed(cx, &there->client, &there->m, how));
     trail_note(cx, &t, S("title"), r->title, STR_NULL);
     trail_note(cx, &t, S("key"), r->key, STR_NULL);
     if (!str_is_empty(r->description))

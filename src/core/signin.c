@@ -292,7 +292,7 @@ release_body(struct cx *cx, void *arg)
 
         cx->tenant = (struct tenant_ref){true, due[i].tenant_id, due[i].tenant_cuid};
         TRY(user_get(cx, due[i].user_id, &u));
-        TRY(user_unlock(cx, &u));
+        TRY(user_unlock(cx, &u, false));
     }
     return OK;
 }

@@ -48,10 +48,22 @@ MUST_CHECK enum err signin_logout(struct cx *cx);
 
 /* Periodic: accounts whose lockout is over become unlocked, one event each. Own transaction. */
 MUST_CHECK enum err signin_release_locks(struct cx *cx);
-/* Forgets counters of a name in memory (administrator's unlock). */
-void signin_forget(struct cx *cx, struct str email_folded);
+/* What is locked or counted of a name in memory, by itself and on each browser that has signed in as it. */
+struct signin_locks {
+    struct str name;    /* the key */
+    struct str *device; /* their cuids */
+    size_t n;
+    bool browser_locked; /* one of them */
+};
+/* Inside cx->tx. */
+MUST_CHECK enum err signin_locks_of(struct cx *cx, const struct user *u, struct signin_locks *out);
+/* Forgets them (administrator's unlock), once that is committed. */
+void signin_forget(struct cx *cx, const struct signin_locks *l);
 /* The counter key of a name; hex, keyed. */
 struct str signin_name_key(struct cx *cx, struct str email_folded);
+/* What the log may keep of a name as it was typed, for people type passwords there: an e-mail address as it
+ * is, anything else as keyed hash and length. */
+struct str signin_typed_name(struct cx *cx, struct str typed);
 /* 429 when the caller's address failed too often, noted as `what` in the log. */
 MUST_CHECK enum err signin_address_allowed(struct cx *cx);
 /* Counts a failure of the caller's address. */

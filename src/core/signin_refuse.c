@@ -39,11 +39,27 @@ counted_address(struct cx *cx)
     return ip_network_text(cx->arena, cx->address);
 }
 
-void
-signin_forget(struct cx *cx, struct str email_folded)
+enum err
+signin_locks_of(struct cx *cx, const struct user *u, struct signin_locks *out)
 {
-    if (cx->app->limits)
-        limits_clear(cx->app->limits, LIMIT_NAME, signin_name_key(cx, email_folded));
+    struct signin_locks l = {.name = signin_name_key(cx, u->email_folded)};
+
+    TRY(device_list(cx, u->user_id, &l.device, &l.n));
+    for (size_t i = 0; cx->app->limits && i < l.n; i++)
+        l.browser_locked = l.browser_locked ||
+                           limits_locked(cx->app->limits, LIMIT_DEVICE, l.device[i], cx->now) != 0;
+    *out = l;
+    return OK;
+}
+
+void
+signin_forget(struct cx *cx, const struct signin_locks *l)
+{
+    if (!cx->app->limits)
+        return;
+    limits_clear(cx->app->limits, LIMIT_NAME, l->name);
+    for (size_t i = 0; i < l->n; i++)
+        limits_clear(cx->app->limits, LIMIT_DEVICE, l->device[i]);
 }
 
 void
@@ -60,14 +76,16 @@ signin_attempt(struct cx *cx, struct attempt *t, struct str username, struct str
 
 /* ---- the events of a failure ---- */
 
-/* What may be kept of a typed name: people type passwords there. */
-static struct str
-typed_name(struct cx *cx, const struct attempt *t)
+struct str
+signin_typed_name(struct cx *cx, struct str typed)
 {
-    if (email_is_valid(t->typed) && t->typed.n <= TYPED_MAX)
-        return t->typed;
-    return arena_fmt(cx->arena, "%.*s… (%zu characters)", STR_ARG(str_sub(t->key, 0, 12)),
-                     utf8_count(t->typed));
+    struct str key;
+
+    if (email_is_valid(typed) && typed.n <= TYPED_MAX)
+        return typed;
+    key = signin_name_key(cx, email_fold(cx->arena, utf8_cut(typed, 1024)));
+    return arena_fmt(cx->arena, "%.*s… (%zu characters)", STR_ARG(str_sub(key, 0, 12)),
+                     utf8_count(typed));
 }
 
 /* One event: who acts where, what, and as what it is folded. */
@@ -99,7 +117,7 @@ new_part(struct parts *p, const struct cx *cx)
 static void
 add_unknown(struct parts *p, struct cx *cx, const struct attempt *t, enum event ev, const char *why)
 {
-    struct str name = typed_name(cx, t);
+    struct str name = signin_typed_name(cx, t->typed);
     struct audit_entry e = {
         .event = ev, .outcome = OUTCOME_FAILURE, .target_kind = S("unknown name")};
     struct str fold =
@@ -177,6 +195,15 @@ too_fast(struct cx *cx)
                 "Too many failed sign-ins from this address. Try again in a minute.");
 }
 
+/* By a command on the machine or by another server, whose memory is not this one: the account is
+ * unlocked in the store, and was changed there after it was locked here. */
+static bool
+is_released(struct cx *cx, const struct attempt *t)
+{
+    return t->kind == LIMIT_NAME && t->found && t->user.locked_until == 0 &&
+           t->user.updated_at > limits_locked_at(cx->app->limits, t->kind, t->locked_key, cx->now);
+}
+
 enum err
 signin_check_limits(struct cx *cx, struct attempt *t)
 {
@@ -189,6 +216,8 @@ signin_check_limits(struct cx *cx, struct attempt *t)
         record_soon(cx, t, "too many failures from one address");
         return too_fast(cx);
     }
+    if (is_released(cx, t))
+        limits_clear(m, t->kind, t->locked_key);
     if (limits_locked(m, t->kind, t->locked_key, cx->now)) {
         limits_note(m, LIMIT_ADDRESS, t->network, ADDRESS_WINDOW, cx->now);
         record_soon(cx, t, "invalid credentials (locked)");
@@ -345,15 +374,29 @@ signin_failed(struct cx *cx, struct attempt *t, struct signin_failure why)
 
 /* ---- the caller's address, for other routes that may be guessed at ---- */
 
+static enum err
+read_per_minute(struct cx *cx, void *arg)
+{
+    struct settings *first = arena_new(cx->arena, struct settings);
+    struct attempt *t = arg;
+
+    TRY(signin_read_tenants(cx, t));
+    TRY(settings_load(cx, t->only.id, first));
+    t->per_minute = settings_int(first, SET_AUTH_PER_MINUTE);
+    return OK;
+}
+
 enum err
 signin_address_allowed(struct cx *cx)
 {
+    struct attempt *t = arena_new(cx->arena, struct attempt);
     struct limits *m = cx->app->limits;
-    const struct setting_info *i = setting_info(SET_AUTH_PER_MINUTE);
-    int64_t max;
 
-    if (!m || str_int64(str_of(i->fallback), &max) != OK ||
-        limits_count(m, LIMIT_ADDRESS, counted_address(cx), ADDRESS_WINDOW, cx->now) < max)
+    if (!m)
+        return OK;
+    TRY(cx_read(cx, read_per_minute, t));
+    if (limits_count(m, LIMIT_ADDRESS, counted_address(cx), ADDRESS_WINDOW, cx->now) <
+        t->per_minute)
         return OK;
     return too_fast(cx);
 }

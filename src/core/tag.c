@@ -17,17 +17,20 @@ like_part(struct cx *cx, struct str part)
 
         if (c == '%' || c == '_' || c == '\\')
             buf_char(b, '\\');
-        buf_char(b, c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c);
+        buf_char(b, c);
     }
     buf_char(b, '%');
     return buf_view(b);
 }
 
-#define TAG_WHERE                                                                                  \
-    "FROM tag WHERE tenant_id = $1 AND (CAST($2 AS TEXT) IS NULL OR lower(name) LIKE CAST($2 AS TEXT) ESCAPE '\\') "
-static const struct sql COUNT_TAGS = SQL_READ("SELECT COUNT(*) " TAG_WHERE);
-static const struct sql TAGS =
-    SQL_READ("SELECT id, name " TAG_WHERE "ORDER BY name, id LIMIT $3 OFFSET $4");
+#define TAG_WHERE(FOLD)                                                                            \
+    "FROM tag WHERE tenant_id = $1 AND (CAST($2 AS TEXT) IS NULL OR " FOLD("name") " LIKE " FOLD(  \
+        "CAST($2 AS TEXT)") " ESCAPE '\\') "
+#define TAG_PAGE "ORDER BY name, id LIMIT $3 OFFSET $4"
+static const struct sql COUNT_TAGS =
+    SQL_READ2("SELECT COUNT(*) " TAG_WHERE(FOLDED_LITE), "SELECT COUNT(*) " TAG_WHERE(FOLDED_PG));
+static const struct sql TAGS = SQL_READ2("SELECT id, name " TAG_WHERE(FOLDED_LITE) TAG_PAGE,
+                                         "SELECT id, name " TAG_WHERE(FOLDED_PG) TAG_PAGE);
 
 enum err
 tag_list(struct cx *cx, struct str text, int64_t limit, int64_t offset, struct tags *out)

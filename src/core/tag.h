@@ -24,7 +24,10 @@ MUST_CHECK enum err tag_find(struct cx *cx, struct str name, struct tag *out);
 /* Id "tag_tenant_<t>_<name>"; ERR_CONFLICT when it exists. */
 MUST_CHECK enum err tag_create(struct cx *cx, struct str name, struct tag *out);
 MUST_CHECK enum err tag_delete(struct cx *cx, struct str id);
-/* '%part%' for LIKE … ESCAPE '\', ASCII lower case; null for an empty part. */
+/* '%part%' for LIKE … ESCAPE '\'; null for an empty part. Both sides are folded by the store that compares
+ * them, letters of any script: columns of PostgreSQL collate "C", which folds ASCII alone. */
+#define FOLDED_LITE(text) "lower(" text ")"
+#define FOLDED_PG(text)   "lower((" text ") COLLATE \"default\")"
 struct str like_part(struct cx *cx, struct str part);
 
 #endif

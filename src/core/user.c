@@ -155,6 +155,12 @@ email_is_valid(struct str email)
     return true;
 }
 
+bool
+email_is_unmistakable(struct str email)
+{
+    return email_is_valid(email) && text_is_plain(email);
+}
+
 struct str
 user_full_name(struct arena *a, struct str first, struct str last)
 {
@@ -223,14 +229,22 @@ yes_no(bool v)
 /* ---- creating ---- */
 
 static enum err
+check_email(struct cx *cx, const struct user_spec *s)
+{
+    struct str p = s->pointer.p ? s->pointer : S("");
+
+    return email_is_unmistakable(str_trim(s->email))
+               ? OK
+               : fail_field(cx, arena_fmt(cx->arena, "%.*s/email", STR_ARG(p)),
+                            "must be " EMAIL_WANTED);
+}
+
+static enum err
 check_names(struct cx *cx, const struct user_spec *s)
 {
     struct str p = s->pointer.p ? s->pointer : S("");
     enum err e = OK;
 
-    if (!email_is_valid(s->email))
-        e = fail_field(cx, arena_fmt(cx->arena, "%.*s/email", STR_ARG(p)),
-                       "must be an e-mail address");
     if (str_is_empty(s->first) || s->first.n > USER_NAME_MAX)
         e = fail_field(cx, arena_fmt(cx->arena, "%.*s/name/first", STR_ARG(p)),
                        "is required, at most %d bytes", USER_NAME_MAX);
@@ -329,8 +343,10 @@ user_create(struct cx *cx, const struct user_spec *s, struct user *out)
     struct role roles[USER_ROLES_MAX];
     struct audit_change c[6];
     size_t n, n_changes = 4;
+    enum err named = check_names(cx, s);
 
-    TRY(check_names(cx, s));
+    TRY(check_email(cx, s));
+    TRY(named);
     u.email = str_trim(s->email);
     u.email_folded = email_fold(cx->arena, s->email);
     u.first = s->first;
@@ -388,8 +404,7 @@ change_details(struct cx *cx, struct user *u, const struct user_update *c)
         TRY(check_provider(cx, c->provider, S("/authentication_provider")));
         after.provider = c->provider;
     }
-    TRY(check_names(
-        cx, &(struct user_spec){.email = u->email, .first = after.first, .last = after.last}));
+    TRY(check_names(cx, &(struct user_spec){.first = after.first, .last = after.last}));
     if (!str_eq(u->first, after.first))
         v[n++] = (struct audit_change){S("first"), u->first, after.first};
     if (!str_eq(u->last, after.last))
@@ -481,7 +496,7 @@ user_set_disabled(struct cx *cx, struct user *u, bool disabled)
 }
 
 enum err
-user_unlock(struct cx *cx, struct user *u)
+user_unlock(struct cx *cx, struct user *u, bool browser_locked)
 {
     static const struct sql q =
         SQL_WRITE("user_account",
@@ -489,6 +504,10 @@ user_unlock(struct cx *cx, struct user *u)
                   "WHERE tenant_id = $1 AND user_id = $2");
     struct audit_change c = {S("locked"), S("true"), S("false")};
 
+    if (u->locked_until == 0 && browser_locked) {
+        c.field = S("locked on a known browser");
+        return record(cx, u, EV_USER_UNLOCKED, "unlocked", " on their known browsers", &c, 1);
+    }
     if (u->locked_until == 0)
         return OK;
     TRY(db_exec(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT(cx->now)), NULL));

@@ -40,6 +40,10 @@ struct str user_label(struct arena *a, const struct user *u);
 struct str user_full_name(struct arena *a, struct str first, struct str last);
 struct str email_fold(struct arena *a, struct str email);
 bool email_is_valid(struct str email);
+/* An address that an account may have: valid, and without characters that are not seen or join others,
+ * by which two accounts could look alike. */
+bool email_is_unmistakable(struct str email);
+#define EMAIL_WANTED "an e-mail address, without invisible or combining characters"
 /* Ways of signing in, by the interface's names; this version has the first (passwords) only. */
 #define PROVIDERS            "plextrac okta google azure openid_connect"
 #define PROVIDER_UNAVAILABLE "This provider is not available in this version"
@@ -75,7 +79,8 @@ struct user_update {
 };
 MUST_CHECK enum err user_change(struct cx *cx, struct user *u, const struct user_update *c);
 MUST_CHECK enum err user_set_disabled(struct cx *cx, struct user *u, bool disabled);
-MUST_CHECK enum err user_unlock(struct cx *cx, struct user *u);
+/* browser_locked: he is, on a browser known for him (signin.h); that is in memory alone, the event says it. */
+MUST_CHECK enum err user_unlock(struct cx *cx, struct user *u, bool browser_locked);
 MUST_CHECK enum err user_delete(struct cx *cx, struct user *u);
 /* Sets the password and ends sessions but `keep`; `by_other` chooses the event, `how` its sentence. */
 MUST_CHECK enum err user_set_password(struct cx *cx, struct user *u, struct str hash, bool by_other,

@@ -1,7 +1,7 @@
 /* Lists of users: the v2 list with filters, orders and pages, and the v1 view rows. Owns no table. */
 #include "core/user.h"
 
-#include "base/text.h"
+#include "core/tag.h"
 
 #define LIST_COLUMNS                                                                                 \
     "SELECT u.user_id, u.cuid, u.email, u.first, u.last, u.disabled, u.locked_until, u.mfa_enabled," \
@@ -15,19 +15,22 @@
 #define LIST_SQLITE   LIST_COLUMNS "(SELECT group_concat(r.key, ',')" LIST_ROLES
 #define LIST_POSTGRES LIST_COLUMNS "(SELECT string_agg(r.key, ',' ORDER BY r.key)" LIST_ROLES
 /* $2 part of a name as a pattern, $3 status, $4 role, $5 now. */
-#define LIST_WHERE                                                                                  \
-    "WHERE u.tenant_id = $1 AND ($2 = '' OR lower(u.first || ' ' || u.last) LIKE $2 ESCAPE '\\'"    \
-    " OR u.email_folded LIKE $2 ESCAPE '\\')"                                                       \
-    " AND ($3 = '' OR ($3 = 'disabled' AND u.disabled = 1)"                                         \
-    " OR ($3 = 'locked' AND u.disabled = 0 AND u.locked_until > $5)"                                \
-    " OR ($3 = 'enabled' AND u.disabled = 0 AND u.locked_until <= $5))"                             \
-    " AND ($4 = '' OR EXISTS (SELECT 1 FROM user_role xr JOIN role x ON x.tenant_id = xr.tenant_id" \
-    " AND x.cuid = xr.role_cuid WHERE xr.tenant_id = u.tenant_id AND xr.user_id = u.user_id"        \
-    " AND (x.key = $4 OR x.cuid = $4 OR x.title = $4)))"
+#define LIST_WHERE(FOLD)                                                                                                                            \
+    "WHERE u.tenant_id = $1 AND (CAST($2 AS TEXT) IS NULL"                                                                                          \
+    " OR " FOLD("u.first || ' ' || u.last") " LIKE " FOLD(                                                                                          \
+        "CAST($2 AS TEXT)") " ESCAPE '\\'"                                                                                                          \
+                            " OR " FOLD("u.email") " LIKE " FOLD(                                                                                   \
+                                "CAST($2 AS TEXT)") " ESCAPE '\\')"                                                                                 \
+                                                    " AND ($3 = '' OR ($3 = 'disabled' AND u.disabled = 1)"                                         \
+                                                    " OR ($3 = 'locked' AND u.disabled = 0 AND u.locked_until > $5)"                                \
+                                                    " OR ($3 = 'enabled' AND u.disabled = 0 AND u.locked_until <= $5))"                             \
+                                                    " AND ($4 = '' OR EXISTS (SELECT 1 FROM user_role xr JOIN role x ON x.tenant_id = xr.tenant_id" \
+                                                    " AND x.cuid = xr.role_cuid WHERE xr.tenant_id = u.tenant_id AND xr.user_id = u.user_id"        \
+                                                    " AND (x.key = $4 OR x.cuid = $4 OR x.title = $4)))"
 #define LIST_PAGE " LIMIT $6 OFFSET $7"
 #define LIST_ORDER(by)                                                                             \
-    SQL_READ2(LIST_SQLITE LIST_WHERE " ORDER BY " by LIST_PAGE,                                    \
-              LIST_POSTGRES LIST_WHERE " ORDER BY " by LIST_PAGE)
+    SQL_READ2(LIST_SQLITE LIST_WHERE(FOLDED_LITE) " ORDER BY " by LIST_PAGE,                       \
+              LIST_POSTGRES LIST_WHERE(FOLDED_PG) " ORDER BY " by LIST_PAGE)
 
 /* Enabled, locked, disabled: as the page shows it. A lock that has run out is none. */
 #define LIST_FLAG "CASE WHEN u.disabled = 1 THEN 2 WHEN u.locked_until > $5 THEN 1 ELSE 0 END"
@@ -60,27 +63,6 @@ order_of(struct str name)
             return &orders[i];
     }
     return NULL;
-}
-
-/* "%part%", folded, with the pattern's own signs escaped; empty for no filter. */
-static struct str
-pattern(struct arena *a, struct str filter)
-{
-    struct buf *folded = buf_in(a, filter.n * 4 + 16), *b = buf_in(a, filter.n * 8 + 32);
-    struct str s;
-
-    if (str_is_empty(str_trim(filter)))
-        return S("");
-    utf8_fold(folded, str_trim(filter));
-    s = buf_view(folded);
-    buf_char(b, '%');
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '%' || s.p[i] == '_' || s.p[i] == '\\')
-            buf_char(b, '\\');
-        buf_char(b, s.p[i]);
-    }
-    buf_char(b, '%');
-    return buf_view(b);
 }
 
 static void
@@ -144,10 +126,12 @@ write_common(struct cx *cx, struct json_writer *w, const struct db_rows *r)
 enum err
 user_list(struct cx *cx, const struct user_query *q, struct json_writer *w, int64_t *total)
 {
-    static const struct sql count = SQL_READ("SELECT count(*) FROM user_account u " LIST_WHERE);
+    static const struct sql count =
+        SQL_READ2("SELECT count(*) FROM user_account u " LIST_WHERE(FOLDED_LITE),
+                  "SELECT count(*) FROM user_account u " LIST_WHERE(FOLDED_PG));
     const struct order *o = order_of(q->sort_by);
     struct db_val v[] = {V_INT(cx->tenant.id),
-                         V_STR(pattern(cx->arena, q->filter)),
+                         V_STR(like_part(cx, str_trim(q->filter))),
                          V_STR(q->status.p ? q->status : S("")),
                          V_STR(q->role.p ? q->role : S("")),
                          V_INT(cx->now),
@@ -190,7 +174,7 @@ write_v1_rest(struct json_writer *w, const struct db_rows *r)
 enum err
 user_list_v1(struct cx *cx, struct json_writer *w)
 {
-    struct db_val v[] = {V_INT(cx->tenant.id), V_STR(S("")),           V_STR(S("")), V_STR(S("")),
+    struct db_val v[] = {V_INT(cx->tenant.id), V_STR(STR_NULL),        V_STR(S("")), V_STR(S("")),
                          V_INT(cx->now),       V_INT(INT64_C(100000)), V_INT(0)};
     struct db_rows *r;
     enum err e;

@@ -56,43 +56,50 @@ among(const struct role *roles, size_t n, struct str cuid)
     return false;
 }
 
-/* The user's roles as they are now. */
+/* The user's roles as they are now, all of them: who may act on him depends on each. */
+struct held {
+    const struct role **v;
+    size_t n;
+};
+
 static enum err
-held(struct cx *cx, const struct user *u, const struct roles *all, const struct role **out,
-     size_t *n)
+held(struct cx *cx, const struct user *u, const struct roles *all, struct held *out)
 {
     static const struct sql q = SQL_READ("SELECT role_cuid FROM user_role WHERE tenant_id = $1 AND "
                                          "user_id = $2 ORDER BY role_cuid");
+    struct held h = {NULL, 0};
     struct db_rows *r;
+    size_t cap = 0;
     enum err e;
 
-    *n = 0;
     TRY(db_query(cx->tx, &q, ARGS(V_INT(u->tenant_id), V_INT(u->user_id)), &r));
     while ((e = db_next(r)) == OK) {
         const struct role *found = role_pick(all, db_text(r, 0));
 
-        if (found && *n < USER_ROLES_MAX * 4)
-            out[(*n)++] = found;
+        if (!found)
+            continue;
+        arena_grow(cx->arena, h.v, h.n, &cap, 16);
+        h.v[h.n++] = found;
     }
+    *out = h;
     return e == ERR_END ? OK : e;
 }
 
 enum err
 user_roles_set(struct cx *cx, struct user *u, const struct role *roles, size_t n)
 {
-    const struct role *now[USER_ROLES_MAX * 4];
+    struct held now;
     struct roles all;
-    size_t n_now;
     bool lost = false;
 
     TRY(role_load(cx, &all));
-    TRY(held(cx, u, &all, now, &n_now));
+    TRY(held(cx, u, &all, &now));
     for (size_t i = 0; i < n; i++)
         TRY(role_assign(cx, u->user_id, &roles[i]));
-    for (size_t i = 0; i < n_now; i++) {
-        if (among(roles, n, now[i]->cuid))
+    for (size_t i = 0; i < now.n; i++) {
+        if (among(roles, n, now.v[i]->cuid))
             continue;
-        TRY(role_remove(cx, u->user_id, now[i]));
+        TRY(role_remove(cx, u->user_id, now.v[i]));
         lost = true;
     }
     if (lost && (u->user_id != cx->actor.user_id || cx_is_process(cx)))
@@ -103,16 +110,15 @@ user_roles_set(struct cx *cx, struct user *u, const struct role *roles, size_t n
 enum err
 user_role_keys(struct cx *cx, const struct user *u, struct str *out)
 {
-    const struct role *now[USER_ROLES_MAX * 4];
-    struct buf *b = buf_in(cx->arena, 8192);
+    struct held now;
+    struct buf *b = buf_in(cx->arena, (size_t)1 << 20);
     struct roles all;
-    size_t n;
 
     TRY(role_load(cx, &all));
-    TRY(held(cx, u, &all, now, &n));
-    for (size_t i = 0; i < n; i++) {
+    TRY(held(cx, u, &all, &now));
+    for (size_t i = 0; i < now.n; i++) {
         buf_cstr(b, i ? "," : "");
-        buf_str(b, now[i]->key);
+        buf_str(b, now.v[i]->key);
     }
     *out = buf_view(b);
     return OK;
@@ -144,17 +150,16 @@ user_tier_find(struct cx *cx, struct str name, struct str pointer, int64_t prese
 enum err
 user_actable(struct cx *cx, const struct user *u)
 {
-    const struct role *now[USER_ROLES_MAX * 4];
+    struct held now;
     struct roles all;
-    size_t n;
 
     if (cx_is_process(cx) || (cx->grants && cx->grants->is_admin))
         return OK;
     TRY(role_load(cx, &all));
-    TRY(held(cx, u, &all, now, &n));
-    for (size_t i = 0; i < n; i++) {
-        if (!cx->grants || str_eq(now[i]->key, S("ADMIN")) ||
-            !permission_contains(&cx->grants->tenant, &now[i]->rights))
+    TRY(held(cx, u, &all, &now));
+    for (size_t i = 0; i < now.n; i++) {
+        if (!cx->grants || str_eq(now.v[i]->key, S("ADMIN")) ||
+            !permission_contains(&cx->grants->tenant, &now.v[i]->rights))
             return fail(cx, ERR_FORBIDDEN, "This user holds rights you do not hold");
     }
     return OK;

@@ -92,8 +92,9 @@ read_row(struct cx *cx, const struct str *cells, const int at[COLUMNS], struct u
         row->reason = S("first and last name are required");
     else if (s->first.n > USER_NAME_MAX || s->last.n > USER_NAME_MAX)
         row->reason = S("a name is too long");
-    else if (!email_is_valid(s->email))
-        row->reason = S("the e-mail address is not valid");
+    else if (!email_is_unmistakable(s->email))
+        row->reason =
+            S("the e-mail address is not valid, or holds invisible or combining characters");
     else if (str_is_null(s->provider))
         row->reason = S(
             "the authentication provider is required: plextrac, okta, google, azure or openid_connect");

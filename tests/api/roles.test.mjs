@@ -89,6 +89,48 @@ test("who manages roles can not make one that holds more than he does", async ()
   const adminRole = (await roles()).find((x) => x.key === "ADMIN");
   assert.equal((await stan.put(`${R}/${adminRole.id}/users`, { userId: uid["stan@example.org"] })).status, 403);
 });
+test("titles in any script: each role has a key of its own, and a title stands once in any case", async () => {
+  const make = (title) => admin.post(R, { title });
+  const made = [];
+  for (const title of ["Тест", "Роль", "角色", "测试", "Тест Два"]) { const r = await make(title); assert.equal(r.status, 200, r.text); made.push(r.body); }
+  assert.equal(new Set(made.map((r) => r.key)).size, made.length);
+  for (const r of made) {
+    assert.match(r.key, /^TENANT_0_ROLE_[A-Z0-9_]+$/);
+    assert.equal(role(await admin.ok("POST", `${R}/availability`, { key: r.key })).available, false);
+    assert.deepEqual(role(await admin.ok("GET", `${R}/${r.key}/users`)), []);
+  }
+  for (const title of ["тест", "ТЕСТ", " Роль "]) assert.equal((await make(title)).status, 409, title);
+  assert.equal((await admin.put(`${R}/${made[0].id}/info`, { title: "РОЛЬ" })).status, 409);
+  for (const r of made) await admin.ok("DELETE", `${R}/${r.id}`);
+});
+test("deleting a role: an event for each who had it on a client, of all that he had there", async () => {
+  const r = role(await admin.ok("POST", R, { title: "On clients", permissions: ["CLIENTS.VIEW"] }));
+  await admin.ok("PUT", "/api/v2/tenants/0/settings/tiers", { enabled: true });
+  const tier = (await admin.ok("GET", "/api/v2/tenants/0/tiers")).data[0], clients = [];
+  for (const name of ["First of two", "Second of two"]) clients.push((await admin.ok("POST", "/api/v1/client/create", { name })).client_id);
+  for (const [i, c] of clients.entries()) await admin.ok("POST", `/api/v2/tenant/0/client/${c}/user/assign`, { users: [{ username: "stan@example.org", role: r.key, ...(i ? {} : { classificationId: tier.id }) }] });
+  await admin.ok("DELETE", `${R}/${r.id}`);
+  const gone = await admin.event("TenantRoleDeleted", (e) => e.target.id === r.id);
+  const lost = (await admin.events({ event_type: "UserClientRoleRemoved" })).filter((e) => e.request_id === gone.request_id).sort((a, b) => a.client.id - b.client.id);
+  assert.deepEqual(lost.map((e) => [e.client.id, e.target.email, Object.fromEntries(e.changes.map((c) => [c.field, [c.before, c.after ?? null]]))]), clients.map((c, i) => [c, "stan@example.org",
+    { role: ["On clients", null], role_id: [r.id, null], ...(i ? {} : { classification: [tier.name, null], classification_id: [String(tier.id), null] }) }]));
+  assert.match(lost[0].message, /removed .*stan@example\.org.* from client First of two by deleting the role On clients/);
+});
+test("of whoever holds many roles each one counts", { timeout: 120_000 }, async () => {
+  const many = 70, manager = role(await admin.ok("POST", R, { title: "User manager", permissions: ["SECURITY.VIEW_USERS", "SECURITY.MANAGE_USERS"] }));
+  await admin.ok("POST", "/api/v1/tenant/0/user/create/bulk?sendEmail=false", [{ email: "many@example.org", name: { first: "Many", last: "Roles" }, role: "ANALYST" }]);
+  const whom = (await admin.ok("GET", "/api/v2/tenants/0/users?filter=many@")).data[0].user_id, ids = [];
+  for (let i = 0; i < many; i++) ids.push(role(await admin.ok("POST", R, { title: `Role ${i}`, permissions: i === many - 1 ? ["AUDIT_LOG.ERASE"] : [] })).id);
+  for (const id of ids) await admin.ok("PUT", `${R}/${id}/users`, { userId: whom });
+  const holder = (await admin.ok("GET", `/api/v2/tenants/0/users/${whom}`)).data;
+  assert.equal(holder.roles.length, many + 1);
+  await admin.ok("PUT", `/api/v2/tenants/0/users/${uid["stan@example.org"]}`, { roles: [manager.key, "ANALYST"] });
+  const stan = await s.as("stan@example.org");
+  for (const act of ["disable", "password-link", "end-sessions"]) assert.equal((await stan.post(`/api/v2/tenants/0/users/${whom}/${act}`)).status, 403, `${act}: he holds what stan does not`);
+  await admin.ok("PUT", `/api/v2/tenants/0/users/${whom}`, { roles: ["ANALYST"] });
+  assert.deepEqual((await admin.ok("GET", `/api/v2/tenants/0/users/${whom}`)).data.roles, ["ANALYST"], "all of the others are gone");
+  assert.equal((await stan.post(`/api/v2/tenants/0/users/${whom}/disable`)).status, 200);
+});
 test("the administrator's role can not be taken from the last one", async () => {
   const adminRole = (await roles()).find((x) => x.key === "ADMIN");
   assert.equal((await admin.del(`${R}/${adminRole.id}/users/${uid[ADMIN.email]}`)).status, 409);

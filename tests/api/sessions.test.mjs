@@ -81,6 +81,27 @@ test("a token gives no more than its owner holds", async () => {
   for (const bad of [{ name: "", scopes: [] }, { name: "x", scopes: ["NO.SUCH"] }, { name: "x", scopes: "all" }, { name: "x", scopes: ["CLIENTS.VIEW"], expires_days: 100000 }])
     assert.equal((await una.post("/api/v2/user/tokens", bad)).status, 400, JSON.stringify(bad));
 });
+test("an access token reads what its scopes name, by every route and method, and nothing beside them", async () => {
+  const una = await s.as("una@example.org"), client = (await admin.ok("POST", "/api/v1/client/create", { name: "Scoped" })).client_id;
+  await admin.ok("POST", `/api/v2/tenant/0/client/${client}/user/assign`, { users: [{ username: "una@example.org", role: "STD_USER" }] });
+  const make = async (...scopes) => s.client({ token: (await una.ok("POST", "/api/v2/user/tokens", { name: scopes.join(), expires_days: 1, scopes })).token });
+  const clients = await make("CLIENTS.VIEW"), tags = await make("ADMINISTRATION.TAGS_VIEW"), page = { pagination: { offset: 0, limit: 10 } };
+  assert.deepEqual((await clients.ok("POST", "/api/v2/clients", page)).data.map((c) => c.name), ["Scoped"], "a list that is asked for by POST is read");
+  assert.deepEqual((await clients.ok("POST", `/api/v2/client/${client}/findings`, page)).data, []);
+  assert.deepEqual(await tags.ok("POST", "/api/v1/tenant/0/tag/find", { name: "none" }), []);
+  assert.equal((await clients.post("/api/v1/tenant/0/tag/find", { name: "none" })).status, 403);
+  assert.deepEqual((await tags.ok("POST", "/api/v2/clients", page)).data, []);
+  const other = await tags.ok("GET", "/api/v2/dashboard");
+  assert.deepEqual([other.clients, other.activity], [[], []], "neither clients nor what its owner did");
+  for (const c of [clients, tags]) {
+    assert.equal((await c.get("/api/v1/user/notifications")).status, 403, "no scope names notices");
+    const own = await c.ok("GET", `/api/v2/tenants/0/user/${(await c.ok("GET", "/api/v2/whoami")).user_id}/permissions`);
+    assert.deepEqual([own.permissions, own.clients, own.isAdmin], [[c === tags ? "ADMINISTRATION.TAGS_VIEW" : "CLIENTS.VIEW"], {}, false]);
+    for (const [method, target, body] of [["POST", "/api/v1/client/create", { name: "x" }], ["PUT", `/api/v1/client/${client}`, { name: "x" }], ["DELETE", `/api/v1/client/${client}`], ["POST", "/api/v1/tenant/0/tag", { name: "x" }],
+      ["PUT", "/api/v1/user/update", { name: { first: "X", last: "Y" } }], ["PUT", "/api/v1/token/refresh"], ["PUT", "/api/v1/authenticate", {}], ["POST", "/api/v2/user/tokens", { name: "x", scopes: ["CLIENTS.VIEW"] }], ["GET", "/api/v2/user/tokens"], ["GET", "/api/v2/user/sessions"], ["DELETE", "/api/v2/session"]])
+      assert.equal((await c.request(method, target, body)).status, 403, `${method} ${target}`);
+  }
+});
 test("failures from elsewhere do not lock out a browser that signed in before", async () => {
   const first = await browserSignIn("una@example.org", { from: "10.7.0.1" });
   const device = cookies(first);
