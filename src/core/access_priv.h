@@ -12,6 +12,8 @@ struct access_state {
     size_t n_slots, used;
     bool settings_unsure; /* an erased event changed some setting: nobody knows which */
     bool tiers_unsure;
+    bool
+        early; /* its baseline is of a version that told neither of the workspace nor of recovery codes */
 };
 
 /* Where a field came from. */

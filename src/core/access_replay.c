@@ -544,6 +544,16 @@ apply_one(void *arg, const struct audit_event *e)
     return OK;
 }
 
+static bool
+tells_of_workspace(const struct access_state *s)
+{
+    for (size_t i = 0; i < s->n_slots; i++) {
+        if (s->slots[i] && s->slots[i]->kind == ACCESS_WORKSPACE)
+            return true;
+    }
+    return false;
+}
+
 /* From the newest baseline among events before `before` (position, −1: all) and `to` (0: all). */
 static enum err
 replay(struct cx *cx, int64_t before, int64_t to, struct replay *r, int64_t *first)
@@ -563,6 +573,7 @@ replay(struct cx *cx, int64_t before, int64_t to, struct replay *r, int64_t *fir
     TRY(find_base(cx, v, n, &base));
     *first = base.at;
     TRY(audit_walk_read(cx, cx->tenant.id, base.positions, base.n, apply_base, r));
+    r->s->early = !tells_of_workspace(r->s);
     w.after = base.positions[base.n - 1];
     w.types = replay_types(&w.n_types);
     return audit_walk_each(cx, &w, apply_one, r);

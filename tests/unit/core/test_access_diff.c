@@ -274,6 +274,60 @@ an_erased_baseline_leaves_the_one_before_it(void **state)
     assert_true(source.events > 0);
 }
 
+/* ---- baselines of an early version ---- */
+
+/* The newest baseline once more, without the workspace, as the first versions took them. */
+static enum err
+early_baseline(struct cx *cx, void *arg)
+{
+    const struct audit_event *e = arg;
+    struct audit_change *c = arena_array(cx->arena, struct audit_change, e->n_changes);
+    struct audit_entry x = {.event = EV_ACCESS_BASELINE,
+                            .target_kind = S("access"),
+                            .target_id = cuid_in(cx->arena, cx->now),
+                            .text = S("Access as it stands"),
+                            .changes = c};
+
+    for (size_t i = 0; i < e->n_changes; i++) {
+        if (!str_has_prefix(e->changes[i].field, S("workspace ")))
+            c[x.n_changes++] = e->changes[i];
+    }
+    assert_int_equal(x.n_changes, e->n_changes - 1);
+    return audit_record(cx, &x, NULL);
+}
+
+static void
+what_an_early_baseline_left_out_is_no_difference(void **state)
+{
+    struct cx cx = as_process();
+    struct audit_event e;
+
+    furnish();
+    edit("DELETE FROM setting WHERE name = 'access.baseline'");
+    keep_baselines();
+    move();
+    e = newest(EV_ACCESS_BASELINE);
+    RUN(&cx, early_baseline, &e, OK);
+    move();
+    same("an early baseline");
+    edit(
+        "INSERT INTO recovery_code (tenant_id, user_id, hash) SELECT tenant_id, user_id, 'f00d' FROM "
+        "user_account WHERE email = 'bob@example.org'");
+    same("recovery codes that no event told of then");
+    edit(tampers[0].edit);
+    assert_true(str_eq(one("the rest is compared")->field, S("disabled")));
+    edit(tampers[0].undo);
+    keep_baselines(); /* of this month and schema there is one by its note */
+    edit("DELETE FROM setting WHERE name = 'access.baseline'");
+    keep_baselines();
+    assert_int_equal(events(EV_ACCESS_DIFFERS), 0);
+    edit("UPDATE tenant SET name = 'Theirs'");
+    assert_int_equal(one("the next baseline tells all")->kind, ACCESS_WORKSPACE);
+    edit("UPDATE tenant SET name = 'Acme Testing'");
+    edit("DELETE FROM recovery_code");
+    assert_true(str_eq(one("the next baseline tells all")->field, S("recovery_mark")));
+}
+
 /* ---- large ones ---- */
 
 static void
@@ -319,6 +373,7 @@ many_rows_take_several_parts(void **state)
     ON(kind, an_unrecorded_change_is_named_by_row_and_field),                                      \
         ON(kind, a_baseline_does_not_launder_what_differs),                                        \
         ON(kind, what_was_erased_is_not_held_against_anyone),                                      \
+        ON(kind, what_an_early_baseline_left_out_is_no_difference),                                \
         ON(kind, an_erased_baseline_leaves_the_one_before_it),                                     \
         ON(kind, an_earlier_state_comes_back), ON(kind, many_rows_take_several_parts)
 
