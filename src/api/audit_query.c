@@ -101,6 +101,21 @@ read_filters(struct api_request *rq, struct audit_query *q)
     return e;
 }
 
+/* The event of a view or an export holds the query as it was sent: each name must mean one thing. */
+static enum err
+check_doubles(struct api_request *rq)
+{
+    enum err e = OK;
+
+    for (size_t i = 0; i < rq->http->n_query; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (str_eq(rq->http->query[k].name, rq->http->query[i].name))
+                e = fail_field(rq->cx, rq->http->query[i].name, "is given twice");
+        }
+    }
+    return e;
+}
+
 enum err
 audit_query_read(struct api_request *rq, struct audit_query *q)
 {
@@ -108,6 +123,7 @@ audit_query_read(struct api_request *rq, struct audit_query *q)
     enum err e;
 
     *q = (struct audit_query){.after = -1, .before = -1, .outcome = -1};
+    TRY(check_doubles(rq));
     e = read_filters(rq, q);
     if (query_int(rq, "limit", 1, INT32_MAX, 50, &limit) != OK)
         e = ERR_INVALID;

@@ -160,10 +160,12 @@ enum err
 access_token_revoke(struct cx *cx, int64_t user_id, struct str cuid)
 {
     static const struct sql get = SQL_READ(
-        "SELECT name FROM access_token WHERE tenant_id = $1 AND user_id = $2 AND cuid = $3");
+        "SELECT name, scopes, expires_at FROM access_token WHERE tenant_id = $1 AND user_id = $2 AND "
+        "cuid = $3");
     static const struct sql del =
         SQL_WRITE("access_token",
                   "DELETE FROM access_token WHERE tenant_id = $1 AND user_id = $2 AND cuid = $3");
+    struct audit_change c[2] = {{.field = S("scopes")}, {.field = S("expires")}};
     struct db_rows *r;
     struct str name;
     struct audit_entry ev;
@@ -174,8 +176,12 @@ access_token_revoke(struct cx *cx, int64_t user_id, struct str cuid)
         return fail(cx, ERR_NOT_FOUND, "Access token not found");
     TRY(e);
     name = db_text_keep(r, 0);
+    c[0].before = db_text_keep(r, 1);
+    c[1].before = time_iso(cx->arena, db_int(r, 2));
     db_rows_end(r);
     TRY(db_exec(cx->tx, &del, ARGS(V_INT(cx->tenant.id), V_INT(user_id), V_STR(cuid)), NULL));
     ev = entry(cx, EV_ACCESS_TOKEN_REVOKED, cuid, name, "revoked");
+    ev.changes = c;
+    ev.n_changes = 2;
     return audit_record(cx, &ev, NULL);
 }

@@ -65,43 +65,6 @@ note_texts(struct cx *cx, struct trail *t, const struct client *old, const struc
     trail_note(cx, t, S("custom_field"), old->custom_field, c->custom_field);
 }
 
-enum err
-client_insert(struct cx *cx, struct client *c)
-{
-    static const struct client empty = {.description = S(""),
-                                        .poc = S(""),
-                                        .poc_email = S(""),
-                                        .tags = S("[]"),
-                                        .custom_field = S("[]")};
-    struct trail t = {0};
-
-    audit_cover(cx, REASON_SEQUENCE);
-    TRY(db_sequence(cx->tx, "client", &c->id));
-    c->cuid = cuid_in(cx->arena, cx->now);
-    c->description = or_else(c->description, S(""));
-    c->poc = or_else(c->poc, S(""));
-    c->poc_email = or_else(c->poc_email, S(""));
-    c->tags = or_else(c->tags, S("[]"));
-    c->custom_field = or_else(c->custom_field, S("[]"));
-    c->extra = or_else(c->extra, S("{}"));
-    c->logo = S("");
-    c->created_at = c->updated_at = cx->now;
-    TRY(db_exec(cx->tx, &INSERT,
-                ARGS(V_INT(cx->tenant.id), V_INT(c->id), V_STR(c->cuid), V_STR(c->name),
-                     V_STR(c->description), V_STR(c->poc), V_STR(c->poc_email), V_STR(c->tags),
-                     V_STR(c->custom_field), V_STR(c->extra), V_INT(cx->now)),
-                NULL));
-    note_texts(cx, &t, &empty, c);
-    return record(cx, EV_CLIENT_CREATED, c, "created", &t);
-}
-
-/* ---- changing ---- */
-
-static const struct sql UPDATE = SQL_WRITE(
-    "client",
-    "UPDATE client SET name = $3, description = $4, poc = $5, poc_email = $6, tags = $7, custom_field = $8, "
-    "extra = $9, updated_at = $10 WHERE tenant_id = $1 AND client_id = $2");
-
 static struct str
 json_text(struct cx *cx, const struct json *v)
 {
@@ -136,6 +99,44 @@ note_extra(struct cx *cx, struct trail *t, struct str before, struct str after)
             trail_note(cx, t, m->key, STR_NULL, json_text(cx, m));
     }
 }
+
+enum err
+client_insert(struct cx *cx, struct client *c)
+{
+    static const struct client empty = {.description = S(""),
+                                        .poc = S(""),
+                                        .poc_email = S(""),
+                                        .tags = S("[]"),
+                                        .custom_field = S("[]")};
+    struct trail t = {0};
+
+    audit_cover(cx, REASON_SEQUENCE);
+    TRY(db_sequence(cx->tx, "client", &c->id));
+    c->cuid = cuid_in(cx->arena, cx->now);
+    c->description = or_else(c->description, S(""));
+    c->poc = or_else(c->poc, S(""));
+    c->poc_email = or_else(c->poc_email, S(""));
+    c->tags = or_else(c->tags, S("[]"));
+    c->custom_field = or_else(c->custom_field, S("[]"));
+    c->extra = or_else(c->extra, S("{}"));
+    c->logo = S("");
+    c->created_at = c->updated_at = cx->now;
+    TRY(db_exec(cx->tx, &INSERT,
+                ARGS(V_INT(cx->tenant.id), V_INT(c->id), V_STR(c->cuid), V_STR(c->name),
+                     V_STR(c->description), V_STR(c->poc), V_STR(c->poc_email), V_STR(c->tags),
+                     V_STR(c->custom_field), V_STR(c->extra), V_INT(cx->now)),
+                NULL));
+    note_texts(cx, &t, &empty, c);
+    note_extra(cx, &t, S("{}"), c->extra);
+    return record(cx, EV_CLIENT_CREATED, c, "created", &t);
+}
+
+/* ---- changing ---- */
+
+static const struct sql UPDATE = SQL_WRITE(
+    "client",
+    "UPDATE client SET name = $3, description = $4, poc = $5, poc_email = $6, tags = $7, custom_field = $8, "
+    "extra = $9, updated_at = $10 WHERE tenant_id = $1 AND client_id = $2");
 
 enum err
 client_update(struct cx *cx, const struct client *old, const struct client *c)

@@ -341,7 +341,8 @@ user_create(struct cx *cx, const struct user_spec *s, struct user *out)
     struct user u = {
         .tenant_id = cx->tenant.id, .tenant_cuid = cx->tenant.cuid, .created_at = cx->now};
     struct role roles[USER_ROLES_MAX];
-    struct audit_change c[6];
+    struct audit_change c[7];
+    struct user_tier tier;
     size_t n, n_changes = 4;
     enum err named = check_names(cx, s);
 
@@ -358,9 +359,9 @@ user_create(struct cx *cx, const struct user_spec *s, struct user *out)
                        arena_fmt(cx->arena, "%.*s/authentication_provider", STR_ARG(p))));
     TRY(check_unused(cx, u.email_folded, u.email));
     TRY(spec_roles(cx, s, roles, &n));
-    TRY(user_tier_find(cx, s->tier,
-                       arena_fmt(cx->arena, "%.*s/tenantClassificationLevel", STR_ARG(p)), 0,
-                       &u.tier_id));
+    TRY(user_tier_find(
+        cx, s->tier, arena_fmt(cx->arena, "%.*s/tenantClassificationLevel", STR_ARG(p)), 0, &tier));
+    u.tier_id = tier.id;
     TRY(db_sequence(cx->tx, "user", &u.user_id));
     u.cuid = cuid_in(cx->arena, cx->now);
     TRY(insert_user(cx, &u));
@@ -368,6 +369,8 @@ user_create(struct cx *cx, const struct user_spec *s, struct user *out)
     c[1] = (struct audit_change){S("first"), STR_NULL, u.first};
     c[2] = (struct audit_change){S("last"), STR_NULL, u.last};
     c[3] = (struct audit_change){S("authentication_provider"), STR_NULL, u.provider};
+    if (u.tier_id)
+        c[n_changes++] = (struct audit_change){S("classification"), STR_NULL, tier.name};
     if (u.tier_id)
         c[n_changes++] = (struct audit_change){S("tenantClassificationLevel"), STR_NULL,
                                                arena_fmt(cx->arena, "%lld", (long long)u.tier_id)};
@@ -430,20 +433,25 @@ change_tier(struct cx *cx, struct user *u, struct str tier)
     static const struct sql q =
         SQL_WRITE("user_account", "UPDATE user_account SET tier_id = $3, updated_at = $4 "
                                   "WHERE tenant_id = $1 AND user_id = $2");
-    struct audit_change c = {.field = S("tenantClassificationLevel")};
+    struct audit_change c[2] = {{.field = S("classification")},
+                                {.field = S("tenantClassificationLevel")}};
+    struct user_tier to;
     int64_t id;
 
-    TRY(user_tier_find(cx, tier, S("/tenantClassificationLevel"), u->tier_id, &id));
+    TRY(user_tier_find(cx, tier, S("/tenantClassificationLevel"), u->tier_id, &to));
+    id = to.id;
     if (id == u->tier_id)
         return OK;
     TRY(db_exec(
         cx->tx, &q,
         ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_INT_OR_NULL(id != 0, id), V_INT(cx->now)),
         NULL));
-    c.before = u->tier_id ? arena_fmt(cx->arena, "%lld", (long long)u->tier_id) : STR_NULL;
-    c.after = id ? arena_fmt(cx->arena, "%lld", (long long)id) : STR_NULL;
+    c[0].before = to.present;
+    c[0].after = to.name;
+    c[1].before = u->tier_id ? arena_fmt(cx->arena, "%lld", (long long)u->tier_id) : STR_NULL;
+    c[1].after = id ? arena_fmt(cx->arena, "%lld", (long long)id) : STR_NULL;
     u->tier_id = id;
-    return record(cx, u, EV_USER_TIER_CHANGED, "changed the classification tier of", "", &c, 1);
+    return record(cx, u, EV_USER_TIER_CHANGED, "changed the classification tier of", "", c, 2);
 }
 
 enum err

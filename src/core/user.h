@@ -103,10 +103,14 @@ MUST_CHECK enum err user_roles_set(struct cx *cx, struct user *u, const struct r
                                    size_t n);
 /* Keys of the user's roles joined by ','. */
 MUST_CHECK enum err user_role_keys(struct cx *cx, const struct user *u, struct str *out);
-/* A tier by id, cuid or name that the caller may give, or that the user has at present (0: none); 0
- * for an empty text. */
+/* A tier by id, cuid or name that the caller may give, or that the user has at present (0: none); id 0
+ * for an empty text. The names of both, as events keep them: null where there is none. */
+struct user_tier {
+    int64_t id;
+    struct str name, present;
+};
 MUST_CHECK enum err user_tier_find(struct cx *cx, struct str name, struct str pointer,
-                                   int64_t present, int64_t *tier_id);
+                                   int64_t present, struct user_tier *out);
 /* Whether the caller may act on this user: no one acts on a user whose rights exceed his own. */
 MUST_CHECK enum err user_actable(struct cx *cx, const struct user *u);
 

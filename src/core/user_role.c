@@ -126,22 +126,28 @@ user_role_keys(struct cx *cx, const struct user *u, struct str *out)
 
 enum err
 user_tier_find(struct cx *cx, struct str name, struct str pointer, int64_t present,
-               int64_t *tier_id)
+               struct user_tier *out)
 {
     static const struct client_rights nowhere;
     struct tiers all;
-    const struct tier *t;
+    const struct tier *t, *old;
 
-    *tier_id = 0;
-    if (str_is_empty(str_trim(name)))
+    *out = (struct user_tier){0};
+    name = str_trim(name);
+    if (str_is_empty(name) && present == 0)
         return OK;
     TRY(tier_load(cx, &all));
-    t = tier_pick(&all, str_trim(name));
+    old = tier_by_id(&all, present);
+    out->present = old ? old->name : STR_NULL;
+    if (str_is_empty(name))
+        return OK;
+    t = tier_pick(&all, name);
     if (!t)
         return fail_field(cx, pointer, "is no classification tier");
     if (t->id != present)
         TRY(tier_grantable(cx, &all, t, &nowhere));
-    *tier_id = t->id;
+    out->id = t->id;
+    out->name = t->name;
     return OK;
 }
 

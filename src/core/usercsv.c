@@ -158,7 +158,7 @@ precheck(struct cx *cx, struct usercsv_row *row)
 {
     struct user other;
     struct role role;
-    int64_t tier;
+    struct user_tier tier;
     enum err e = user_find_anywhere(cx, email_fold(cx->arena, row->spec.email), &other);
 
     if (e == OK) {

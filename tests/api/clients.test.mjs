@@ -61,6 +61,11 @@ test("a change merges; members nobody knows survive the round trip", async () =>
   const e = await admin.event("ClientUpdated", (x) => x.changes?.some((k) => k.field === "tags"));
   assert.ok(e.changes.find((k) => k.field === "tags").after.includes("beta"));
 });
+test("what a client is created with is in its event whole, members nobody knows too", async () => {
+  await admin.ok("POST", "/api/v1/client/create", { name: "Whole", poc: "Pat", house_rules: { colour: "blue" }, region: "north" });
+  const e = await admin.event("ClientCreated", (x) => x.target.name === "Whole");
+  assert.deepEqual(Object.fromEntries(e.changes.map((c) => [c.field, c.after])), { name: "Whole", poc: "Pat", house_rules: '{"colour":"blue"}', region: "north" });
+});
 test("custom fields", async () => {
   await admin.ok("PUT", `/api/v1/client/${id}`, { custom_field: [{ label: "Sector", value: "Energy" }] });
   assert.deepEqual((await admin.ok("GET", `/api/v1/client/${id}`)).custom_field.map(({ label, value }) => ({ label, value })), [{ label: "Sector", value: "Energy" }]);

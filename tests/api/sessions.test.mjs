@@ -72,7 +72,10 @@ test("an access token: named, read-only, narrowed, revocable, recorded", async (
   assert.equal(JSON.stringify(listed).includes(made.token), false, "shown once");
   await admin.ok("DELETE", `/api/v2/user/tokens/${made.cuid}`);
   assert.equal((await script.get("/api/v2/auditlog")).status, 401);
-  await admin.event("AccessTokenRevoked", about("nightly export"));
+  const gone = await admin.event("AccessTokenRevoked", about("nightly export"));
+  assert.deepEqual(gone.changes.map((c) => [c.field, c.after]), [["scopes", null], ["expires", null]]);
+  assert.equal(gone.changes[0].before, "AUDIT_LOG.VIEW");
+  assert.ok(Math.abs(Date.parse(gone.changes[1].before) - Date.now() - 30 * 86_400_000) < 600_000, gone.changes[1].before);
 });
 test("a token gives no more than its owner holds", async () => {
   const una = await s.as("una@example.org");

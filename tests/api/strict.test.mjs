@@ -97,6 +97,12 @@ test("the log: an end at the beginning of time is no open end; the filter by use
     assert.deepEqual(pointers(r), ["user"]);
   }
   assert.deepEqual(await found(999999), []);
+  for (const q of ["limit=2&limit=1000", "from=2026-01-01?from=2020-01-01", "q=a&q=b"])
+    for (const at of ["", "/export", "/export/manifest", "/stream"]) {
+      const r = await admin.get(`/api/v2/auditlog${at}?${q}`);
+      assert.equal(r.status, 400, `${at}?${q}`);
+      assert.deepEqual([pointers(r), r.body.fields[0].reason], [[q.slice(0, q.indexOf("="))], "is given twice"]);
+    }
 });
 
 /* ---- names in any script ---- */

@@ -45,7 +45,15 @@ test("deleting one: an event for each user and client that had it, of before", a
   const stan = (await admin.ok("GET", "/api/v1/tenant/0/user/list")).find((u) => u.data.email === "stan@example.org").data.user_id;
   await admin.ok("PUT", `/api/v2/tenants/0/users/${stan}`, { tenantClassificationLevel: tier.name });
   const given = await admin.event("UserClassificationChanged", (x) => x.target.email === "stan@example.org");
-  assert.deepEqual(given.changes, [{ field: "tenantClassificationLevel", before: null, after: String(tier.id) }]);
+  assert.deepEqual(given.changes, [{ field: "classification", before: null, after: tier.name }, { field: "tenantClassificationLevel", before: null, after: String(tier.id) }]);
+  await admin.ok("PUT", `/api/v2/tenants/0/users/${stan}`, { tenantClassificationLevel: null });
+  const taken = await admin.event("UserClassificationChanged", (x) => x.target.email === "stan@example.org" && x.index > given.index);
+  assert.deepEqual(taken.changes, given.changes.map((c) => ({ field: c.field, before: c.after, after: null })));
+  await admin.ok("POST", "/api/v1/tenant/0/user/create/bulk?sendEmail=false", [{ email: "tiered@example.org", name: { first: "T", last: "R" }, tenantClassificationLevel: tier.id }]);
+  const made2 = await admin.event("UserCreated", (x) => x.target.email === "tiered@example.org");
+  assert.deepEqual(made2.changes.filter((c) => /lassification/.test(c.field)), given.changes);
+  await admin.ok("DELETE", "/api/v2/user/delete", { email: "tiered@example.org" });
+  await admin.ok("PUT", `/api/v2/tenants/0/users/${stan}`, { tenantClassificationLevel: tier.name });
   for (const c of made) await admin.ok("POST", `/api/v2/tenant/0/client/${c}/user/assign`, { users: [{ username: "stan@example.org", role: "STD_USER", classificationId: tier.id }] });
   await admin.ok("DELETE", `${T}/${tier.id}`, null);
   const e = await admin.event("ClassificationTierDeleted", (x) => x.target.name === tier.name);
