@@ -28,7 +28,7 @@ export const TLS = !!process.env.RECOUNT_TEST_TLS;
 export const SLOW = !!process.env.RECOUNT_SLOW;
 export const LONG = !!process.env.RECOUNT_LONG;
 export const PASSWORD = "Quiet-Harbour-71!";
-const WAIT_MS = SLOW ? 60_000 : 20_000;
+const WAIT_MS = SLOW ? 90_000 : 45_000;
 
 /**
  * Polls until `what` gives something true; the last value or error is in the complaint.
@@ -186,7 +186,7 @@ export class Server {
     const up = await until(() => {
       if (this.exit) throw Object.assign(new Error(`the server ended: ${JSON.stringify(this.exit)} ${this.err}`), { fatal: true });
       return this.log.find((l) => l.event === "http.listening");
-    }, "the server's start", SLOW ? 90_000 : 30_000).catch((e) => { this.child.kill("SIGKILL"); throw e; });
+    }, "the server's start", 120_000).catch((e) => { this.child.kill("SIGKILL"); throw e; });
     this.port = up.port;
     this.base = `${this.tls ? "https" : "http"}://127.0.0.1:${this.port}`;
     const pool = { keepAlive: true, maxSockets: 256 };
@@ -207,7 +207,7 @@ export class Server {
   async stop({ drop = true, signal = /** @type {NodeJS.Signals} */ ("SIGTERM") } = {}) {
     if (!this.exit) {
       this.child.kill(signal);
-      const timer = setTimeout(() => this.child.kill("SIGKILL"), SLOW ? 60_000 : 20_000);
+      const timer = setTimeout(() => this.child.kill("SIGKILL"), 60_000);
       await this.ended;
       clearTimeout(timer);
     }

@@ -37,7 +37,7 @@ export class Witness {
     const line = await until(() => {
       if (this.exit) throw Object.assign(new Error(`the witness ended: ${this.err}`), { fatal: true });
       return /^ {2}witness (\S+) (\S+) (http:\S+)$/m.exec(this.out);
-    }, "the witness's start", SLOW ? 90_000 : 30_000);
+    }, "the witness's start", 120_000);
     [this.policy, this.name, this.vkey, this.base] = [line[0].trim(), ...line.slice(1)];
     this.port = Number(new URL(this.base).port);
     return this;
