@@ -29,7 +29,9 @@ struct stream {
     int64_t hinted; /* cursor said last */
     /* export only */
     struct export_form form;
-    struct str manifest; /* the last line; null: none */
+    struct str manifest;     /* the last line; null: none */
+    struct str digest;       /* what was said of the events before the first byte, … */
+    struct sha256_run *sent; /* … and what was sent */
     bool head_done, events_done;
 };
 

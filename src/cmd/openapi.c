@@ -148,9 +148,13 @@ int
 cmd_openapi(struct arena *a, int argc, char **argv)
 {
     struct buf *b = buf_in(a, OUT_MAX);
+    struct config unused = {0};
+    const struct option_def defs[] = {CONFIG_OPTIONS(&unused),
+                                      {0}}; /* as every command takes them */
     struct json_writer w;
 
-    (void)argv;
+    if (!options_read(a, defs, &argc, argv))
+        return 2;
     if (argc != 0)
         return usage("openapi");
     json_writer_init(&w, b);

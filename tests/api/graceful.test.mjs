@@ -74,6 +74,9 @@ test("a store that was stopped in order starts again", async () => {
 test("wrong usage is 2, refusal 1, each with a sentence", () => {
   assert.equal(recount(["serve", "extra", "words"]).status, 2);
   assert.equal(recount(["nonsense"]).status, 2);
+  const openapi = recount(["openapi", "--data", "/nonexistent/x", "--database", "sqlite"]);
+  assert.equal(JSON.parse(openapi.out).openapi, "3.1.0", "every command takes --data and --database");
+  assert.equal(recount(["openapi", "extra"]).status, 2);
   const r = recount(["serve", "--demo", "--listen", "0.0.0.0:0", "--data", "/nonexistent/x"]);
   assert.equal(r.status, 1);
   assert.match(r.err, /loopback|this machine/);
