@@ -71,15 +71,32 @@ session_user_of(const struct user *u)
 }
 
 enum err
-signin_still_the_same(struct cx *cx, const struct attempt *t)
+signin_still_the_same(struct cx *cx, struct grant *g)
 {
+    const struct attempt *t = g->t;
     struct user now;
 
+    g->stale = false;
     TRY(user_get(cx, t->user.user_id, &now));
     if (now.disabled || !str_eq(now.password_hash, t->user.password_hash) ||
-        (now.locked_until > cx->now && !t->device_known))
+        (now.locked_until > cx->now && !t->device_known)) {
+        g->stale = true;
         return signin_refused(cx);
+    }
     return OK;
+}
+
+enum err
+signin_write(struct cx *cx, cx_body body, struct grant *g)
+{
+    enum err e = cx_write(cx, body, g);
+
+    if (e == OK || !g->stale)
+        return e;
+    signin_failed(cx, g->t,
+                  (struct signin_failure){EV_LOGIN_FAIL, "Sign-in failed",
+                                          "invalid credentials (locked or changed meanwhile)"});
+    return signin_refused(cx);
 }
 
 static enum err
@@ -123,7 +140,7 @@ success_body(struct cx *cx, void *arg)
 {
     struct grant *g = arg;
 
-    TRY(signin_still_the_same(cx, g->t));
+    TRY(signin_still_the_same(cx, g));
     return signin_grant(cx, g);
 }
 
@@ -133,7 +150,7 @@ challenge_body(struct cx *cx, void *arg)
     struct grant *g = arg;
     const struct user *u = &g->t->user;
 
-    TRY(signin_still_the_same(cx, g->t));
+    TRY(signin_still_the_same(cx, g));
     return mfa_challenge_new(cx, u->tenant_id, u->user_id, g->browser ? S("browser") : S("api"),
                              &g->out->challenge);
 }
@@ -194,9 +211,9 @@ enter(struct cx *cx, struct grant *g, struct str code)
     g->out->tenant_id = u->tenant_id;
     if (u->mfa_enabled) {
         g->out->mfa_required = true;
-        return cx_write(cx, challenge_body, g);
+        return signin_write(cx, challenge_body, g);
     }
-    TRY(cx_write(cx, success_body, g));
+    TRY(signin_write(cx, success_body, g));
     signin_mint(cx, g);
     return OK;
 }

@@ -60,7 +60,7 @@ code_body(struct cx *cx, void *arg)
         return fail_word(cx, ERR_UNAUTHORIZED, S("challenge_over"),
                          "The sign-in has to be started again");
     }
-    TRY(signin_still_the_same(cx, g->t));
+    TRY(signin_still_the_same(cx, g));
     TRY(user_get(cx, u->user_id, u));
     if (mfa_is_digits(g->code))
         TRY(take_totp(cx, u, g->code, &ok));
@@ -79,7 +79,7 @@ enum err
 signin_second_step(struct cx *cx, struct grant *g)
 {
     user_act_as(cx, &g->t->user);
-    TRY(cx_write(cx, code_body, g));
+    TRY(signin_write(cx, code_body, g));
     if (!g->code_wrong) {
         signin_mint(cx, g);
         return OK;

@@ -26,6 +26,7 @@ struct grant {
     struct str challenge; /* null: no second factor took part */
     struct str code;
     bool browser, second_factor, code_wrong;
+    bool stale; /* disabled, locked or given another password since the password was found right */
     struct str cuid;
     int64_t expires_at;
 };
@@ -52,8 +53,10 @@ enum err signin_refused(struct cx *cx);
 /* signin.c */
 /* How many tenants there are, and the first. Inside cx->tx. */
 MUST_CHECK enum err signin_read_tenants(struct cx *cx, struct attempt *t);
-/* What was true when the password was hashed must still be true now. Inside cx->tx. */
-MUST_CHECK enum err signin_still_the_same(struct cx *cx, const struct attempt *t);
+/* What was true when the password was hashed must still be true now, else g->stale. Inside cx->tx. */
+MUST_CHECK enum err signin_still_the_same(struct cx *cx, struct grant *g);
+/* Runs a body that asks it; a stale attempt is a failed sign-in like another. */
+MUST_CHECK enum err signin_write(struct cx *cx, cx_body body, struct grant *g);
 /* The session and its event. Inside cx->tx. */
 MUST_CHECK enum err signin_grant(struct cx *cx, struct grant *g);
 /* The tokens, once that is committed. */

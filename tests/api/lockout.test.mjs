@@ -1,10 +1,10 @@
 /** Lockouts where several things meet: a known browser, a second factor, a one-time link, a command beside the server. */
 import { test, before, after } from "node:test";
-import { serve, assert, recount, PASSWORD, totp, until } from "./harness.mjs";
+import { serve, assert, recount, sqlOn, PASSWORD, totp, until } from "./harness.mjs";
 
 let s, admin;
 const T = "/api/v2/tenants/0", id = {};
-const people = ["bea", "cleo", "dirk", "eve", "finn"].map((n) => `${n}@example.org`);
+const people = ["bea", "cleo", "dirk", "eve", "finn", "gwen"].map((n) => `${n}@example.org`);
 before(async () => {
   s = await serve({ proxy: true, users: people.map((email) => ({ email, role: "STD_USER" })) });
   admin = await s.as();
@@ -69,6 +69,20 @@ test("a right password and a right code open no locked account, and are told not
   assert.deepEqual([known.status, known.body.mfa_required], [200, true]);
   const in2 = await s.client({ from: from(), cookie: device }).post("/api/v2/session/mfa", { code: known.body.code, token: totp(secret, 1) });
   assert.equal(in2.status, 200, in2.text);
+});
+test("what another server locked after the password was found right: the right code is refused in the same words, and that is an event", async () => {
+  const who = people[5], c = await s.as(who), secret = (await c.ok("GET", "/api/v2/user/mfa/qr")).secret;
+  await until(() => Date.now() % 30000 < 22000, "room in this half minute", 31_000);
+  await c.ok("POST", "/api/v2/user/mfa/qr/activate", { token: totp(secret) });
+  const begun = (await api(who)).body;
+  sqlOn(s.store, `UPDATE user_account SET locked_until = ${(Date.now() + 600_000) * 1000} WHERE user_id = ${id[who]}`); // as the other server does
+  const second = await s.client({ from: from() }).post("/api/v1/authenticate/mfa", { code: begun.code, token: totp(secret, 1) });
+  assert.deepEqual(plain(second), plain(await api("nobody@example.org", "wrong")));
+  const e = await admin.event("LoginFail", (x) => x.target.email === who);
+  assert.match(e.message, /invalid credentials \(locked or changed meanwhile\)/);
+  await admin.ok("POST", `${T}/users/${id[who]}/unlock`);
+  const again = (await api(who)).body;
+  assert.equal((await s.client({ from: from() }).post("/api/v1/authenticate/mfa", { code: again.code, token: totp(secret, 1) })).status, 200, "the code was not used up");
 });
 test("what is guessed at by one-time links counts by the same setting as sign-ins", async () => {
   await admin.ok("PUT", `${T}/settings/authentication`, { auth_per_minute: 3 });
