@@ -89,6 +89,7 @@ erasure_json(struct cx *cx, struct json_writer *w, const struct erasure *e)
     json_begin_object(w);
     json_kv_str(w, "id", e->cuid);
     json_kv_str(w, "state", e->state);
+    json_kv_bool(w, "unrecorded", e->row != ERASURE_ROW_LOGGED);
     json_kv_str(w, "person", e->person);
     json_kv_str(w, "label", erased_label(a, e->person));
     put_subject(cx, w, e);
@@ -127,12 +128,24 @@ answer(struct api_request *rq, const struct erasure *e)
     return OK;
 }
 
+/* The log is read before the transaction that reads the rows. */
+static enum err
+doubt_prepare(struct api_request *rq)
+{
+    struct erasure_doubt *d = arena_new(rq->cx->arena, struct erasure_doubt);
+
+    rq->state = d;
+    return erasure_doubt_begin(rq->cx, d);
+}
+
 static enum err
 list_apply(struct api_request *rq)
 {
     struct erasures all;
 
     TRY(erasure_list(rq->cx, &all));
+    for (size_t i = 0; i < all.n; i++)
+        all.v[i].row = erasure_doubt(rq->cx, rq->state, &all.v[i]);
     json_begin_object(&rq->out);
     json_kv_str(&rq->out, "status", S("success"));
     json_key(&rq->out, S("data"));
@@ -150,6 +163,7 @@ get_apply(struct api_request *rq)
     struct erasure e = {0};
 
     TRY(erasure_get(rq->cx, rq->param[0], &e));
+    e.row = erasure_doubt(rq->cx, rq->state, &e);
     return answer(rq, &e);
 }
 
@@ -191,6 +205,7 @@ ask_prepare(struct api_request *rq)
     struct ask *a = arena_new(rq->cx->arena, struct ask);
     struct str subject = STR_NULL, texts[ERASURE_TEXTS_MAX];
     size_t n = 0;
+    bool unseen = false;
     enum err bad = body_str(rq, rq->body, "subject", true, 254, &subject);
 
     if (body_str(rq, rq->body, "reason", true, ERASURE_REASON_MAX, &a->reason) != OK)
@@ -199,9 +214,13 @@ ask_prepare(struct api_request *rq)
         bad = ERR_INVALID;
     if (read_texts(rq, texts, &n) != OK)
         bad = ERR_INVALID;
+    if (body_bool(rq, rq->body, "unseen", false, &unseen) != OK)
+        bad = ERR_INVALID;
     TRY(bad);
     audit_settle(rq->cx->app, 200);
     TRY(erasure_find(rq->cx, subject, texts, n, &a->who));
+    if (!unseen)
+        TRY(erasure_known(rq->cx, &a->who));
     rq->state = a;
     return OK;
 }
@@ -272,6 +291,23 @@ cancel_apply(struct api_request *rq)
     return answer(rq, &e);
 }
 
+static enum err
+dismiss_apply(struct api_request *rq)
+{
+    struct erasure e = {0};
+
+    TRY(erasure_get(rq->cx, rq->param[0], &e));
+    TRY(erasure_dismiss(rq->cx, rq->param[0], rq->state));
+    TRY(mailer_tell_administrators(
+        rq->cx, false, S("Recount: a request to erase was dismissed"),
+        arena_fmt(rq->cx->arena,
+                  "%.*s dismissed the request to erase %.*s, which stood in the table and not in "
+                  "the log: somebody has written there. Look at it with \"recount audit verify "
+                  "--deep\".\n",
+                  STR_ARG(trail_actor(rq->cx)), STR_ARG(e.cuid))));
+    return api_ok(rq, S("Dismissed"));
+}
+
 #define BASE "/api/v2/auditlog/erasures"
 #define MAY  .who = WHO_PERMISSION, .permission = PERM_AUDIT_ERASE
 
@@ -281,6 +317,7 @@ const struct route erasure_routes[] = {
      MAY,
      .tx = TX_READ,
      .summary = "Requests to erase a person from the log",
+     .prepare = doubt_prepare,
      .apply = list_apply},
     {.method = HTTP_POST,
      .path = BASE,
@@ -288,7 +325,7 @@ const struct route erasure_routes[] = {
      .tx = TX_WRITE,
      .body = BODY_JSON,
      .rate = RATE_HEAVY,
-     .fields = "subject:string* texts:array reason:string* legal_ground:string*",
+     .fields = "subject:string* texts:array reason:string* legal_ground:string* unseen:boolean",
      .events = "ErasureRequested",
      .summary = "Ask that a person be erased from the log",
      .prepare = ask_prepare,
@@ -298,6 +335,7 @@ const struct route erasure_routes[] = {
      MAY,
      .tx = TX_READ,
      .summary = "One request with its result",
+     .prepare = doubt_prepare,
      .apply = get_apply},
     {.method = HTTP_POST,
      .path = BASE "/{erasureId}/approve",
@@ -315,5 +353,14 @@ const struct route erasure_routes[] = {
      .events = "ErasureCancelled",
      .summary = "Cancel a request that is not approved",
      .apply = cancel_apply},
+    {.method = HTTP_POST,
+     .path = BASE "/{erasureId}/dismiss",
+     MAY,
+     .tx = TX_WRITE,
+     .body = BODY_OPTIONAL,
+     .events = "ErasureDismissed",
+     .summary = "Take away a request that stands in the table and not in the log",
+     .prepare = doubt_prepare,
+     .apply = dismiss_apply},
     {0},
 };

@@ -12,7 +12,7 @@
     "audit erasures list [--json] | cancel ID\n"                                                   \
     "                     | request --subject EMAIL|ID --reason TEXT --legal-ground TEXT [--text " \
     "T…]\n"                                                                                      \
-    "                     [--tenant N] [--data DIR] [--database URL]"
+    "                     [--unseen] [--tenant N] [--data DIR] [--database URL]"
 #define SUBJECT_MAX 254 /* bytes of an e-mail address */
 #define LISTED_MAX  ((size_t)64 << 20)
 
@@ -20,6 +20,7 @@ struct asking {
     struct str subject, legal_ground, texts[ERASURE_TEXTS_MAX];
     size_t n_texts;
     struct str reason, id;
+    bool unseen;
     struct erase_subject who;
     struct erasure e;
 };
@@ -49,6 +50,8 @@ print_erasure(struct arena *a, const struct erasure *e)
         put_name(b, "cancelled", e->ended_by_name, time_iso(a, e->ended_at));
     if (str_eq(e->state, S("delayed")))
         buf_fmt(b, "; runs by itself on %.*s", STR_ARG(time_iso(a, e->due_at)));
+    if (e->row != ERASURE_ROW_LOGGED)
+        buf_cstr(b, "; not in the log: an administrator dismisses it");
     if (!str_is_empty(e->result))
         buf_fmt(b, "; %lld events", (long long)e->events);
     buf_cstr(b, ": ");
@@ -58,16 +61,23 @@ print_erasure(struct arena *a, const struct erasure *e)
     printf("%.*s\n", STR_ARG(buf_view(b)));
 }
 
+struct listing {
+    bool json;
+    struct erasure_doubt doubt;
+};
+
 static enum err
 list_body(struct cx *cx, void *arg)
 {
-    const bool *json = arg;
+    const struct listing *l = arg;
     struct buf *b = buf_in(cx->arena, LISTED_MAX);
     struct json_writer w;
     struct erasures all;
 
     TRY(erasure_list(cx, &all));
-    if (!*json) {
+    for (size_t i = 0; i < all.n; i++)
+        all.v[i].row = erasure_doubt(cx, &l->doubt, &all.v[i]);
+    if (!l->json) {
         for (size_t i = 0; i < all.n; i++)
             print_erasure(cx->arena, &all.v[i]);
         return OK;
@@ -118,7 +128,8 @@ request(struct audit_act *x, struct asking *q)
     if (audit_move_now(x->app) != OK)
         return refuse("the newest events can not be moved into the log: %.*s",
                       STR_ARG(db_last_error()));
-    if (erasure_find(&x->cx, q->subject, q->texts, q->n_texts, &q->who) != OK)
+    if (erasure_find(&x->cx, q->subject, q->texts, q->n_texts, &q->who) != OK ||
+        (!q->unseen && erasure_known(&x->cx, &q->who) != OK))
         return refuse("%.*s", STR_ARG(x->cx.failure.message));
     status = audit_act_write(x, request_body, q);
     if (status == 0)
@@ -129,14 +140,23 @@ request(struct audit_act *x, struct asking *q)
 }
 
 static int
+list(struct audit_act *x)
+{
+    struct listing *l = arena_new(x->cx.arena, struct listing);
+
+    l->json = x->json;
+    if (erasure_doubt_begin(&x->cx, &l->doubt) == OK && cx_read(&x->cx, list_body, l) == OK)
+        return 0;
+    return refuse("%.*s", STR_ARG(x->cx.failure.message));
+}
+
+static int
 act(struct audit_act *x, struct asking *q)
 {
     int status;
 
     if (strcmp(x->word, "list") == 0)
-        return cx_read(&x->cx, list_body, &x->json) == OK
-                   ? 0
-                   : refuse("%.*s", STR_ARG(x->cx.failure.message));
+        return list(x);
     if (strcmp(x->word, "request") == 0)
         return request(x, q);
     if (strcmp(x->word, "approve") == 0)
@@ -186,6 +206,7 @@ audit_erasures_command(struct arena *a, int argc, char **argv)
                                       {"subject", &q.subject, NULL},
                                       {"legal-ground", &q.legal_ground, NULL},
                                       {"text", &text, NULL},
+                                      {"unseen", NULL, &q.unseen},
                                       {0}};
     bool lists, asks, one, right;
     int status;
@@ -200,7 +221,8 @@ audit_erasures_command(struct arena *a, int argc, char **argv)
         right = !x.json && !str_is_empty(q.subject) && (argc == 1 || !str_is_null(text));
     else
         right = (lists || one) && argc == 1 + one && (lists || !x.json) && str_is_null(x.reason) &&
-                str_is_null(q.subject) && str_is_null(q.legal_ground) && str_is_null(text);
+                str_is_null(q.subject) && str_is_null(q.legal_ground) && str_is_null(text) &&
+                !q.unseen;
     if (!right)
         return usage(USAGE);
     if (asks && !take_request(&x, &q, text, argc - 1, argv + 1))

@@ -212,8 +212,8 @@ no_hold(struct cx *cx)
 }
 
 /* Who could approve beside the caller: enabled, with the permission. */
-static enum err
-approvers(struct cx *cx, int64_t but, int64_t *n)
+enum err
+erasure_approvers(struct cx *cx, int64_t but, int64_t *n)
 {
     static const struct sql q = SQL_READ(
         "SELECT count(DISTINCT u.user_id) FROM user_account u"
@@ -402,7 +402,7 @@ erasure_ask(struct cx *cx, struct erase_subject *who, struct str reason, struct 
     TRY(account_is_gone(cx, who));
     TRY(no_hold(cx));
     TRY(none_open(cx, e.person));
-    TRY(approvers(cx, e.asked_by, &others));
+    TRY(erasure_approvers(cx, e.asked_by, &others));
     if (operated && others == 0)
         return fail(cx, ERR_CONFLICT,
                     "Nobody in this workspace may decide on an erasure: give somebody the "
@@ -435,7 +435,7 @@ take_on(struct cx *cx, struct erasure *e, struct erasure *out)
         " WHERE tenant_id = $1 AND cuid = $2 AND state = 'asked' AND asked_by = $7");
     int64_t others;
 
-    TRY(approvers(cx, cx->actor.user_id, &others));
+    TRY(erasure_approvers(cx, cx->actor.user_id, &others));
     e->state = others > 0 ? S("asked") : S("delayed");
     e->due_at = others > 0 ? 0 : cx->now + ERASURE_DELAY_US;
     TRY(db_exec(cx->tx, &q,
@@ -568,7 +568,7 @@ begin_due(struct cx *cx, void *arg)
     struct erasure e = {0};
     int64_t others;
 
-    TRY(approvers(cx, d->asked_by, &others));
+    TRY(erasure_approvers(cx, d->asked_by, &others));
     if (others == 0)
         return erasure_approve(cx, d->cuid, &e);
     audit_cover(cx, REASON_ERASURE_STEP);

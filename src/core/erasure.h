@@ -36,6 +36,13 @@ enum erasure_step {
     ERASURE_FINISHED
 };
 
+/* What the log says of a request's row. */
+enum erasure_row {
+    ERASURE_ROW_LOGGED,
+    ERASURE_ROW_STRANGE,   /* nothing: nobody asked */
+    ERASURE_ROW_UNAPPROVED /* it was asked for; that it may run is the row's word alone */
+};
+
 struct erasure {
     struct str cuid, state; /* asked, delayed, running, done, cancelled */
     struct str person;
@@ -47,6 +54,11 @@ struct erasure {
     int64_t step, looked_at, total, events;
     struct str cursor, result; /* result: JSON, empty before ERASURE_RECORD is done */
     struct erasure_wal wal;    /* as it stands for all of them */
+    enum erasure_row row;      /* set by who asked the log (erasure_doubt) */
+};
+struct erasure_doubt {
+    struct custody c;
+    int64_t read_at;
 };
 struct erasures {
     struct erasure *v;
@@ -58,12 +70,23 @@ struct erasures {
 MUST_CHECK enum err erasure_find(struct cx *cx, struct str subject, const struct str *texts,
                                  size_t n_texts, struct erase_subject *out);
 
+/* Outside a transaction: ERR_INVALID (field subject) when neither users nor any search of the workspace's log and the
+ * installation's finds an address or a text of his. What no search finds is the caller's word (erasure_check.c). */
+MUST_CHECK enum err erasure_known(struct cx *cx, const struct erase_subject *who);
+
 /* Inside cx->tx. *out is the request as it stands then: state asked or delayed. */
 MUST_CHECK enum err erasure_ask(struct cx *cx, struct erase_subject *who, struct str reason,
                                 struct str legal_ground, struct erasure *out);
 /* *out is open still when the caller took on what the operator had asked for. */
 MUST_CHECK enum err erasure_approve(struct cx *cx, struct str cuid, struct erasure *out);
 MUST_CHECK enum err erasure_cancel(struct cx *cx, struct str cuid, struct erasure *out);
+/* Outside a transaction: reads the log for the two that follow. */
+MUST_CHECK enum err erasure_doubt_begin(struct cx *cx, struct erasure_doubt *out);
+enum erasure_row erasure_doubt(const struct cx *cx, const struct erasure_doubt *d,
+                               const struct erasure *e);
+/* Inside cx->tx: takes away a row that nobody asked for; one that nobody approved waits again. ERR_CONFLICT: the log
+ * stands behind it. */
+MUST_CHECK enum err erasure_dismiss(struct cx *cx, struct str cuid, const struct erasure_doubt *d);
 bool erasure_is_open(const struct erasure *e);
 MUST_CHECK enum err erasure_list(struct cx *cx, struct erasures *out);
 MUST_CHECK enum err erasure_get(struct cx *cx, struct str cuid, struct erasure *out);
@@ -81,7 +104,9 @@ MUST_CHECK enum err erasure_tick(struct cx *cx);
 /* Registers the kind "erasure" before threads start. */
 void erasure_register(struct jobs *j);
 
-/* Shared by erasure.c and erasure_run.c. */
+/* Shared by the files erasure*.c. */
 struct str erasure_seal(struct cx *cx, const struct erase_subject *who);
+/* How many could approve beside the user `but`: enabled, with the permission. */
+MUST_CHECK enum err erasure_approvers(struct cx *cx, int64_t but, int64_t *n);
 
 #endif

@@ -209,6 +209,7 @@ export const ALLOWED = {
   [`GET ${LOG}/erasures/{erasureId}`]: ADMIN_ONLY,
   [`POST ${LOG}/erasures/{erasureId}/approve`]: ADMIN_ONLY,
   [`POST ${LOG}/erasures/{erasureId}/cancel`]: ADMIN_ONLY,
+  [`POST ${LOG}/erasures/{erasureId}/dismiss`]: ADMIN_ONLY,
   [`POST ${LOG}/holds`]: ADMIN_ONLY,
   [`POST ${LOG}/holds/{holdId}/release`]: ADMIN_ONLY,
   [`GET ${LOG}/{cuid}`]: ["auditor"],

@@ -150,6 +150,33 @@ test("a row in the state running erases nobody", { timeout: 120_000 }, async () 
   c.drop();
 });
 
+test("a request that nobody made, or nobody approved, is shown as such and dismissed, with an event; then all is sound", { timeout: 120_000 }, async () => {
+  const c = copyOf(store);
+  main(c, `UPDATE audit_erasure_request SET state = 'running', approved_by = 2, approved_at = 1, step = 1 WHERE cuid = '${made.carl}'`);
+  main(c, "INSERT INTO audit_erasure_request (tenant_id, cuid, state, person, subject, reason, legal_ground, asked_by, asked_at) VALUES (0, 'c000000000000000000planted', 'running', '7F3A9C21B0', 'x', 'made up', 'none', 1, 1)");
+  const run = await serve({ store: storeOf(c), tampers: true });
+  try {
+    const admin = await run.as(ADMIN.email), list = async () => (await admin.ok("GET", E)).data, one = async (id) => (await list()).find((e) => e.id === id), planted = "c000000000000000000planted";
+    assert.deepEqual((await list()).filter((e) => e.unrecorded).map((e) => e.id).sort(), [planted, made.carl].sort());
+    assert.equal((await admin.ok("GET", `${E}/${made.carl}`)).data.unrecorded, true);
+    assert.equal((await admin.post(`${E}/${planted}/cancel`)).status, 409, "it runs, says its row");
+    const no = await admin.post(`${E}/${made.dora}/dismiss`);
+    assert.equal(no.status, 409, "the log stands behind that one");
+    assert.match(no.body.message, /The log tells of this request/);
+    for (const id of [planted, made.carl]) await admin.ok("POST", `${E}/${id}/dismiss`);
+    assert.equal(await one(planted), undefined);
+    assert.deepEqual([(await one(made.carl)).state, (await one(made.carl)).unrecorded, (await one(made.carl)).approved_at], ["asked", false, null]);
+    assert.equal((await admin.post(`${E}/${planted}/dismiss`)).status, 404);
+    const events = await admin.events({ event_type: "ErasureDismissed" });
+    assert.deepEqual(events.map((e) => e.target.id).sort(), [planted, made.carl].sort());
+    assert.ok(events.every((e) => e.user_info.includes(ADMIN.email)));
+    assert.ok(events.find((e) => e.target.id === planted).changes.some((x) => x.field === "reason" && x.before === "made up"));
+  } finally { await run.stop({ drop: false }); }
+  const r = verify(c, "--deep");
+  assert.equal(r.status, 0, r.out + r.err);
+  c.drop();
+});
+
 test("a row that is due lowers no retention", { timeout: 120_000 }, async () => {
   const c = copyOf(store);
   main(c, "UPDATE audit_retention SET effective_at = 1, months = 4");

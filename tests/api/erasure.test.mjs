@@ -180,6 +180,20 @@ test("a request that is cancelled erases nothing and forgets whom", async () => 
   assert.ok((await admin.events({ q: "otto@example.org" })).length > 0);
 });
 
+test("who is nowhere in the log is refused, unless asked for all the same; a failed sign-in or a text is enough", async () => {
+  const r = await admin.post(E, ask({ subject: "nobody.known@example.org" }));
+  assert.equal(r.status, 400, r.text);
+  assert.ok(r.body.fields.some((f) => f.pointer === "/subject" && /found nowhere in the log.*unseen/.test(f.reason)), r.text);
+  assert.equal((await admin.post(E, ask({ subject: "nobody.known@example.org", texts: ["a text that stands nowhere"] }))).status, 400);
+  assert.equal((await admin.post(E, ask({ subject: "nobody.known@example.org", unseen: "perhaps" }))).status, 400);
+  await s.client().post("/api/v1/authenticate", { username: "Ghost@Example.org", password: "wrong" });
+  await admin.ok("POST", "/api/v1/client/create", { name: "Call of +49 170 5556677" });
+  for (const o of [{ subject: "nobody.known@example.org", unseen: true }, { subject: "ghost@example.org" }, { subject: "paula@example.org", texts: ["+49 170 5556677"] }]) {
+    const { data } = await until(() => admin.ok("POST", E, ask(o)), JSON.stringify(o));
+    await admin.ok("POST", `${E}/${data.id}/cancel`);
+  }
+});
+
 test("one administrator alone: seven days, told by mail, cancellable", async () => {
   await admin.ok("POST", `/api/v2/tenants/0/users/${await userId("bert@example.org")}/disable`);
   const { data: r } = await admin.ok("POST", E, ask({ subject: "otto@example.org" }));

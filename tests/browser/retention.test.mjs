@@ -1,6 +1,7 @@
 /** Retention, holds and erasure by hand: what is announced and cancelled, held and released, asked for and approved. */
 import { test, after, before } from "node:test";
-import { serve, assert, PASSWORD, ADMIN, until } from "../api/harness.mjs";
+import { serve, assert, PASSWORD, ADMIN, STORE, until } from "../api/harness.mjs";
+import { sqlIn } from "../api/tampered.mjs";
 import { browser, signIn, open, toast, axe, shot, tooWide, settled } from "./harness.mjs";
 
 let s, b, admin, page, other;
@@ -121,4 +122,31 @@ for (const [name, o] of [["dark", { scheme: "dark" }], ["narrow", { width: 400, 
     await axe(p, name);
     await shot(p, `retention-${name}`);
   });
+test("an address that stands nowhere is asked for all the same, or not", async () => {
+  await page.getByRole("button", { name: "Ask for an erasure" }).click();
+  const ask = dialog("Ask for the erasure of a person");
+  await ask.getByLabel("Email address").fill("nobody.known@example.org");
+  await ask.getByLabel("Legal ground").fill("GDPR Art. 17");
+  await ask.getByLabel("Reason").fill("Letter 5");
+  await ask.getByRole("button", { name: "Ask", exact: true }).click();
+  await ask.getByText(/is found nowhere in the log/).first().waitFor();
+  await ask.getByLabel("Ask all the same").check();
+  await ask.getByRole("button", { name: "Ask", exact: true }).click();
+  await toast(page, "Asked: the other administrators are told");
+  await page.getByRole("button", { name: "Cancel the erasure of nobody.known@example.org" }).click();
+  await dialog("Cancel this request?").getByRole("button", { name: "Cancel the request" }).click();
+  await toast(page, "Cancelled");
+});
+test("a request that somebody wrote into the database is named and dismissed", async () => {
+  sqlIn(STORE === "postgres" ? { url: s.store.url } : s.store, "main", "INSERT INTO audit_erasure_request (tenant_id, cuid, state, person, subject, reason, legal_ground, asked_by, asked_at) VALUES (0, 'c000000000000000000planted', 'running', '7F3A9C21B0', 'x', 'made up', 'none', 1, 1)");
+  await page.reload();
+  await settled(page);
+  await page.getByText(/stands in the database and not in the log/).waitFor();
+  await axe(page, "retention, a planted request");
+  await shot(page, "retention-planted");
+  await page.getByRole("button", { name: "Dismiss the request Erased person 7F3A9C21B0" }).click();
+  await dialog("Dismiss this request?").getByRole("button", { name: "Dismiss it" }).click();
+  await toast(page, "Dismissed");
+  await page.getByText(/stands in the database and not in the log/).waitFor({ state: "detached" });
+});
 test("nothing was complained about", () => assert.deepEqual(b.complaints, []));
