@@ -259,14 +259,14 @@ def pinned(o, origin, size, root, root_then=None):
         with open(o["pin"] + ".new", "w", encoding="utf-8") as f:
             json.dump({**memory(o), origin: {"size": size, "root": root.hex()}}, f, indent=1)
         os.replace(o["pin"] + ".new", o["pin"])
-def memory(o):
-    return load(o["pin"]) if os.path.exists(o.get("pin", "")) else {}
+memory = lambda o: load(o["pin"]) if os.path.exists(o.get("pin", "")) else {}
 def load(path):
     return parse(open(path, "rb").read(), path)
+epoch_of = lambda origin: int(origin.rsplit("/", 1)[1].split("-")[0])
 def prove(p, keys, where):
     origin, size, root = open_checkpoint(p["checkpoint"], keys)
     leaf, pub, per = leaf_of(p, where)
-    need(pub["index"] == p["index"] and origin.rsplit("/", 1)[1] == str(pub["epoch"]), f"{where}: the record was placed elsewhere")
+    need(pub["index"] == p["index"] and epoch_of(origin) == pub["epoch"], f"{where}: the record was placed elsewhere")
     need(origin.split("/")[1] == pub.get("tenant", "instance"), f"{where}: the record belongs to another log")
     leads(p["index"], size, root, leaf, [unhex(h, f"{where}: the inclusion proof") for h in p["inclusion"]], where)
     return origin, size, root, pub, per
@@ -342,7 +342,7 @@ def export_lines(body, facts, origin, size, root):
         seen.append((pub["epoch"], pub["index"]))
         erased += [] if per else [pub["index"]]
         told += [r.split("-") for c in per["changes"] if c[0] == "indices" for r in c[2].split(", ")] if per and pub["type"] == "PersonErased" else []
-        if str(pub["epoch"]) == origin.rsplit("/", 1)[1]:
+        if pub["epoch"] == epoch_of(origin):
             leads(pub["index"], size, root, leaf, [unhex(h, f"{where}: the inclusion proof") for h in p["inclusion"]], where)
     need(len(seen) == int(facts["count"]), f"the manifest counts {facts['count']} events, the file has {len(seen)}")
     ends = [f"{a}:{b}" for a, b in (seen[0], seen[-1])] if seen else ["-", "-"]

@@ -16,6 +16,9 @@ struct beginning {
     struct str reason;
     struct old_log *v;
     size_t n, cap;
+    struct head_row
+        *lost; /* logs this server has signed for, which the store does not have at all */
+    size_t n_lost;
     int64_t last; /* tail rows up to here are put behind the records of the new epochs */
 };
 
@@ -94,7 +97,30 @@ ask_heads(struct audit *au, struct beginning *b, struct arena *a)
     return OK;
 }
 
+/* Workspaces that were made since the copy. */
+static enum err
+find_lost(struct audit *au, struct beginning *b, struct arena *a)
+{
+    struct head_row *rows = NULL;
+    size_t n = 0;
+    if (au->heads == NULL)
+        return OK;
+    TRY(heads_read(au->heads->db, a, &rows, &n));
+    b->lost = arena_array(a, struct head_row, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        bool here = rows[i].closed;
+        for (size_t k = 0; k < b->n && !here; k++)
+            here = b->v[k].log.tenant_id == rows[i].log.tenant_id;
+        if (!here)
+            b->lost[b->n_lost++] = rows[i];
+    }
+    return OK;
+}
+
 /* ---- the write ---- */
+
+#define OWN_CHANGES 6
+#define LOST_MAX    500 /* named in the record; a record holds 1,024 changes */
 
 static const struct sql put_log =
     SQL_WRITE("audit_log", "INSERT INTO audit_log (tenant_id, epoch, size, last_logged, edge)"
@@ -120,7 +146,7 @@ record_begin(struct cx *cx, const struct beginning *b, const struct old_log *l)
     int64_t last = l->known_size - 1, next = l->log.epoch + 1;
     struct str range =
         lost > 0 ? arena_fmt(a, "%lld to %lld", (long long)l->size, (long long)last) : S("none");
-    struct audit_change change[] = {
+    const struct audit_change own[OWN_CHANGES] = {
         {S("epoch"), arena_fmt(a, "%lld", (long long)l->log.epoch),
          arena_fmt(a, "%lld", (long long)next)},
         {S("events kept"), STR_NULL, arena_fmt(a, "%lld", (long long)l->size)},
@@ -128,6 +154,7 @@ record_begin(struct cx *cx, const struct beginning *b, const struct old_log *l)
         {S("indices lost"), range, STR_NULL},
         {S("last checkpoint"), l->note, STR_NULL},
         {S("reason"), STR_NULL, b->reason}};
+    struct audit_change *change = arena_array(a, struct audit_change, OWN_CHANGES + LOST_MAX);
     struct audit_entry e = {
         .event = EV_EPOCH_BEGUN,
         .instance = l->log.tenant_id == AUDIT_INSTANCE,
@@ -137,7 +164,10 @@ record_begin(struct cx *cx, const struct beginning *b, const struct old_log *l)
             a, "%.*s began epoch %lld of the log: %lld events are kept, %lld are lost.",
             STR_ARG(cx->actor.name), (long long)next, (long long)l->size, (long long)lost),
         .changes = change,
-        .n_changes = sizeof change / sizeof change[0]};
+        .n_changes = OWN_CHANGES};
+    memcpy(change, own, sizeof own);
+    for (size_t i = 0; e.instance && i < b->n_lost && i < LOST_MAX; i++)
+        change[e.n_changes++] = (struct audit_change){S("log lost"), b->lost[i].note, STR_NULL};
     TRY(take_tenant(cx, l->log.tenant_id));
     return audit_record(cx, &e, NULL);
 }
@@ -156,10 +186,24 @@ begin_one(struct cx *cx, const struct beginning *b, const struct old_log *l)
     return record_begin(cx, b, l);
 }
 
+/* The number of a workspace that is lost is not given again: this server remembers what it signed by numbers. */
+static enum err
+skip_numbers(struct cx *cx, const struct beginning *b)
+{
+    int64_t last = -1, next = 0;
+    for (size_t i = 0; i < b->n_lost; i++)
+        last = b->lost[i].log.tenant_id > last ? b->lost[i].log.tenant_id : last;
+    audit_cover(cx, REASON_SEQUENCE);
+    while (last >= 0 && next <= last) /* a workspace's number is the sequence's, less one */
+        TRY(db_sequence(cx->tx, "tenant", &next));
+    return OK;
+}
+
 static enum err
 begin_body(struct cx *cx, void *arg)
 {
     struct beginning *b = arg;
+    TRY(skip_numbers(cx, b));
     TRY(db_query_int(cx->tx, &last_seq, NO_ARGS, &b->last));
     for (size_t i = 0; i < b->n; i++)
         TRY(begin_one(cx, b, &b->v[i]));
@@ -182,6 +226,8 @@ go_on(struct audit *au, struct arena *a, const struct beginning *b)
     pthread_mutex_unlock(&au->lock);
     for (size_t i = 0; i < b->n; i++)
         TRY(heads_closed(au, a, b->v[i].log));
+    for (size_t i = 0; i < b->n_lost; i++)
+        TRY(heads_closed(au, a, b->lost[i].log));
     return OK;
 }
 
@@ -197,6 +243,7 @@ audit_begin_epochs(struct cx *cx, struct str reason)
     if (!au->pg)
         stand_in_memory(au, &b, cx->arena);
     TRY(ask_heads(au, &b, cx->arena));
+    TRY(find_lost(au, &b, cx->arena));
     enum err e = cx_write(cx, begin_body, &b);
     cx->tenant = kept;
     TRY(e);

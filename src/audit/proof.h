@@ -38,6 +38,11 @@ MUST_CHECK enum err audit_heads_open(struct app *app, bool accept_older, struct 
 MUST_CHECK enum err audit_heads_vouch(struct cx *cx, bool accept, struct str *why);
 /* After both, outside any transaction: a server that is new to a shared store is admitted, with an event. */
 MUST_CHECK enum err audit_heads_join(struct cx *cx, struct str *why);
+/* INSTALLATION/WORKSPACE/EPOCH, the name of a log and of its key. Behind the number of an epoch that was begun after a
+ * restore stands when that was (µs, hexadecimal; 0: epoch 0): two stores put back from one copy have the same number, and
+ * must not sign under the same name. */
+struct str audit_origin(struct arena *a, struct str instance, struct str name, int64_t epoch,
+                        int64_t began);
 /* Signs and publishes the heads of all logs that grew, now, on the calling thread: commit durable →
  * head file durable → published. The server does it within a second of an event by itself. */
 MUST_CHECK enum err audit_sign_now(struct app *app);

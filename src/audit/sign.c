@@ -15,15 +15,29 @@
 
 /* ---- names and keys ---- */
 
+static const struct sql epoch_began =
+    SQL_READ("SELECT at FROM audit_epoch WHERE tenant_id = $1 AND epoch = $2");
+
+struct str
+audit_origin(struct arena *a, struct str instance, struct str name, int64_t epoch, int64_t began)
+{
+    if (began == 0)
+        return arena_fmt(a, "%.*s/%.*s/%lld", STR_ARG(instance), STR_ARG(name), (long long)epoch);
+    return arena_fmt(a, "%.*s/%.*s/%lld-%llx", STR_ARG(instance), STR_ARG(name), (long long)epoch,
+                     (unsigned long long)began);
+}
+
 enum err
 log_origin(struct audit *au, struct db_tx *tx, struct log_id log, struct str *out)
 {
     struct arena *a = db_tx_arena(tx);
     struct str name = S("instance");
+    int64_t began = 0;
     if (log.tenant_id != AUDIT_INSTANCE)
         TRY(audit_tenant_cuid(tx, log.tenant_id, &name));
-    *out = arena_fmt(a, "%.*s/%.*s/%lld", STR_ARG(au->app->instance), STR_ARG(name),
-                     (long long)log.epoch);
+    if (log.epoch > 0)
+        TRY(db_query_int(tx, &epoch_began, ARGS(V_INT(log.tenant_id), V_INT(log.epoch)), &began));
+    *out = audit_origin(a, au->app->instance, name, log.epoch, began);
     return OK;
 }
 

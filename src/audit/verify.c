@@ -98,8 +98,10 @@ name_log(struct verify *v, struct vlog *l)
     for (size_t i = 0; i < v->n_tenants; i++)
         if (v->tenants[i].id == l->log.tenant_id)
             l->tenant = name = v->tenants[i].cuid;
-    l->origin = arena_fmt(v->a, "%.*s/%.*s/%lld", STR_ARG(v->instance), STR_ARG(name),
-                          (long long)l->log.epoch);
+    for (size_t i = 0; i < v->n_began; i++)
+        if (log_cmp(v->began[i].log, l->log) == 0)
+            l->began = v->began[i].at;
+    l->origin = audit_origin(v->a, v->instance, name, l->log.epoch, l->began);
 }
 
 struct vlog *

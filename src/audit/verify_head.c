@@ -37,7 +37,8 @@ verify_origin_fits(const struct verify *v, const struct vlog *l, struct str orig
 {
     if (l->log.tenant_id == AUDIT_INSTANCE || !str_is_null(l->tenant))
         return str_eq(origin, l->origin);
-    struct str end = arena_fmt(v->say, "/%lld", (long long)l->log.epoch);
+    struct str end = audit_origin(v->say, S(""), S(""), l->log.epoch, l->began); /* "//EPOCH" */
+    end = str_sub(end, 1, SIZE_MAX);
     return str_has_prefix(origin, v->instance) && str_has_suffix(origin, end);
 }
 
@@ -273,7 +274,7 @@ verify_heads(struct verify *v)
 
 struct epoch_row {
     struct log_id log; /* the one begun */
-    int64_t known_size, store_size;
+    int64_t known_size, store_size, at;
     struct str note, reason;
 };
 
@@ -284,7 +285,7 @@ struct epochs {
 };
 
 static const struct sql get_epochs =
-    SQL_READ("SELECT tenant_id, epoch, known_size, store_size, note, reason FROM audit_epoch"
+    SQL_READ("SELECT tenant_id, epoch, known_size, store_size, note, reason, at FROM audit_epoch"
              " ORDER BY tenant_id, epoch");
 
 static enum err
@@ -302,7 +303,8 @@ read_epochs(struct db_tx *tx, void *arg)
                                              .known_size = db_int(q, 2),
                                              .store_size = db_int(q, 3),
                                              .note = arena_str(a, db_text(q, 4)),
-                                             .reason = arena_str(a, db_text(q, 5))};
+                                             .reason = arena_str(a, db_text(q, 5)),
+                                             .at = db_int(q, 6)};
     }
     return e == ERR_END ? OK : e;
 }
@@ -336,7 +338,8 @@ see_first(void *arg, const struct audit_event *e)
     struct verify *v = f->v;
     struct str kept = arena_fmt(v->a, "%lld", (long long)f->row->store_size);
     struct buf *root = buf_in(v->a, 64);
-    if (e->type != EV_EPOCH_BEGUN || !str_eq(change(e, "events kept", true), kept) ||
+    if (e->type != EV_EPOCH_BEGUN || e->at != f->row->at ||
+        !str_eq(change(e, "events kept", true), kept) ||
         !str_eq(change(e, "last checkpoint", false), f->row->note) ||
         !str_eq(change(e, "reason", true), f->row->reason)) {
         verify_tell(v, f->l, 0, STR_NULL, e->type_name,

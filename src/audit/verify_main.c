@@ -11,6 +11,7 @@
 static const struct sql get_tenants = SQL_READ("SELECT tenant_id, cuid FROM tenant");
 static const struct sql get_logs = SQL_READ(
     "SELECT tenant_id, epoch, size, last_logged, edge FROM audit_log ORDER BY tenant_id, epoch");
+static const struct sql get_began = SQL_READ("SELECT tenant_id, epoch, at FROM audit_epoch");
 static const struct sql get_drops = SQL_READ("SELECT month FROM audit_drop ORDER BY month");
 
 static enum err
@@ -23,6 +24,21 @@ read_tenants(struct verify *v, struct db_tx *tx)
     while ((e = db_next(q)) == OK) {
         arena_grow(v->a, v->tenants, v->n_tenants, &cap, 64);
         v->tenants[v->n_tenants++] = (struct vtenant){db_int(q, 0), arena_str(v->a, db_text(q, 1))};
+    }
+    return e == ERR_END ? OK : e;
+}
+
+/* Before any log is named. */
+static enum err
+read_began(struct verify *v, struct db_tx *tx)
+{
+    struct db_rows *q = NULL;
+    enum err e;
+    size_t cap = 0;
+    TRY(db_query(tx, &get_began, NO_ARGS, &q));
+    while ((e = db_next(q)) == OK) {
+        arena_grow(v->a, v->began, v->n_began, &cap, 64);
+        v->began[v->n_began++] = (struct vbegan){{db_int(q, 0), db_int(q, 1)}, db_int(q, 2)};
     }
     return e == ERR_END ? OK : e;
 }
@@ -71,6 +87,7 @@ look(struct db_tx *tx, void *arg)
 {
     struct verify *v = arg;
     TRY(read_tenants(v, tx));
+    TRY(read_began(v, tx));
     TRY(read_logs(v, tx));
     return read_drops(v, tx);
 }

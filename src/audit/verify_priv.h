@@ -41,11 +41,17 @@ struct vlog {
     struct vmark *marks; /* ascending by size when the walk begins */
     size_t n_marks, cap_marks;
     bool has_epoch; /* has a row in audit_epoch */
+    int64_t began;  /* by that row, µs; part of the origin */
 };
 
 struct vtenant {
     int64_t id;
     struct str cuid;
+};
+
+struct vbegan {
+    struct log_id log;
+    int64_t at; /* µs */
 };
 
 struct verify {
@@ -59,6 +65,8 @@ struct verify {
     size_t n, cap;
     struct vtenant *tenants; /* by id */
     size_t n_tenants;
+    struct vbegan *began; /* of all epochs but the first */
+    size_t n_began;
     int64_t *drops; /* months whose expiry was recorded */
     size_t n_drops;
     struct str instance;

@@ -1,4 +1,5 @@
 /* Who has access, by the tables and by the log, for each workspace: differences as findings. */
+#include "audit/proof.h"
 #include "core/access.h"
 #include "core/selfcheck.h"
 #include "core/selfcheck_priv.h"
@@ -6,14 +7,15 @@
 
 #define COMPARE_ARENA ((size_t)512 << 20)
 
-static const struct sql get_tenants =
-    SQL_READ("SELECT t.tenant_id, t.cuid, coalesce((SELECT max(l.epoch) FROM audit_log l"
-             " WHERE l.tenant_id = t.tenant_id), 0) FROM tenant t WHERE CAST($1 AS BIGINT) < 0"
-             " OR t.tenant_id = $1 ORDER BY t.tenant_id");
+static const struct sql get_tenants = SQL_READ(
+    "SELECT t.tenant_id, t.cuid, coalesce((SELECT max(l.epoch) FROM audit_log l"
+    " WHERE l.tenant_id = t.tenant_id), 0), coalesce((SELECT x.at FROM audit_epoch x"
+    " WHERE x.tenant_id = t.tenant_id ORDER BY x.epoch DESC LIMIT 1), 0) FROM tenant t WHERE CAST($1 AS BIGINT) < 0"
+    " OR t.tenant_id = $1 ORDER BY t.tenant_id");
 
 struct workspace {
     struct tenant_ref tenant;
-    int64_t epoch;
+    int64_t epoch, began;
 };
 
 struct workspaces {
@@ -32,8 +34,8 @@ read_workspaces(struct cx *cx, void *arg)
     TRY(db_query(cx->tx, &get_tenants, ARGS(V_INT(l->one)), &r));
     while ((e = db_next(r)) == OK) {
         arena_grow(cx->arena, l->v, l->n, &l->cap, 16);
-        l->v[l->n++] = (struct workspace){{true, db_int(r, 0), arena_str(cx->arena, db_text(r, 1))},
-                                          db_int(r, 2)};
+        l->v[l->n++] = (struct workspace){
+            {true, db_int(r, 0), arena_str(cx->arena, db_text(r, 1))}, db_int(r, 2), db_int(r, 3)};
     }
     return e == ERR_END ? OK : e;
 }
@@ -56,8 +58,7 @@ compare_one(struct cx *base, const struct workspace *w, const struct selfcheck_t
     cx.arena = arena_create("self-check access", COMPARE_ARENA);
     cx.tenant = w->tenant;
     struct verify_finding f = {.log = {w->tenant.id, w->epoch}, .index = -1};
-    f.origin = arena_fmt(cx.arena, "%.*s/%.*s/%lld", STR_ARG(cx.app->instance),
-                         STR_ARG(w->tenant.cuid), (long long)w->epoch);
+    f.origin = audit_origin(cx.arena, cx.app->instance, w->tenant.cuid, w->epoch, w->began);
     enum err e = access_compare(&cx, &d, &n);
     if (e == ERR_NOT_FOUND && !is_told(&cx)) {
         f.what = S("the workspace stands in the tables, and no event tells of its creation");

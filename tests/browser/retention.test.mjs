@@ -123,6 +123,7 @@ for (const [name, o] of [["dark", { scheme: "dark" }], ["narrow", { width: 400, 
     await shot(p, `retention-${name}`);
   });
 test("an address that stands nowhere is asked for all the same, or not", async () => {
+  await open(page, s, "/admin/retention");
   await page.getByRole("button", { name: "Ask for an erasure" }).click();
   const ask = dialog("Ask for the erasure of a person");
   await ask.getByLabel("Email address").fill("nobody.known@example.org");
@@ -139,8 +140,7 @@ test("an address that stands nowhere is asked for all the same, or not", async (
 });
 test("a request that somebody wrote into the database is named and dismissed", async () => {
   sqlIn(STORE === "postgres" ? { url: s.store.url } : s.store, "main", "INSERT INTO audit_erasure_request (tenant_id, cuid, state, person, subject, reason, legal_ground, asked_by, asked_at) VALUES (0, 'c000000000000000000planted', 'running', '7F3A9C21B0', 'x', 'made up', 'none', 1, 1)");
-  await page.reload();
-  await settled(page);
+  await open(page, s, "/admin/retention");
   await page.getByText(/stands in the database and not in the log/).waitFor();
   await axe(page, "retention, a planted request");
   await shot(page, "retention-planted");

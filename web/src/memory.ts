@@ -18,7 +18,8 @@ function write(key: string, value: unknown) {
 }
 
 export const logOf = (origin: string) => origin.split("/").slice(0, 2).join("/");
-export const epochOf = (origin: string) => Number(origin.split("/")[2]);
+/** The number of the epoch; behind it stands when a restore began it. */
+export const epochOf = (origin: string) => Number(origin.split("/")[2]?.split("-")[0]);
 export const remembered = (origin: string) => read<Memory>(CHECKPOINT + origin);
 export const remember = (origin: string, m: Memory) => write(CHECKPOINT + origin, m);
 export const pinned = (log: string) => read<Pin>(PIN + log);

@@ -191,7 +191,7 @@ export async function leafOf(a: Pick<Proof, "public" | "personal" | "salt" | "pe
 /** Whether the leaf stands where the proof says, under this checkpoint, in the log and epoch the record names. */
 export async function isPlaced(a: Proof, said: Said, leaf: Bytes, c: Checkpoint): Promise<boolean> {
   const [, workspace, epoch] = c.origin.split("/"), root = await rootOf(said.index, c.size, await sha256(new Uint8Array([0]), leaf), a.inclusion.map(fromHex));
-  return a.index === said.index && said.index < c.size && epoch === String(said.epoch) && workspace === (said.tenant ?? "instance") && !!root && same(root, c.root);
+  return a.index === said.index && said.index < c.size && epoch?.split("-")[0] === String(said.epoch) && workspace === (said.tenant ?? "instance") && !!root && same(root, c.root);
 }
 
 const OUTCOMES = ["success", "failure", "denied"], KINDS = ["anonymous", "user", "token", "command", "system"], LABEL = /Erased person [0-9A-F]{10}/g;

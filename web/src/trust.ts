@@ -86,6 +86,7 @@ async function continues(c: Checkpoint, m: Memory, now: Memory): Promise<Step> {
 /** A new epoch of a log that is remembered: its first record says what was kept, and what this browser saw must begin like it. */
 async function afterRestore(c: Checkpoint, key: Key, old: { origin: string; epoch: number; memory: Memory }): Promise<Step> {
   const m = old.memory, epoch = epochOf(c.origin), seen = `This browser remembers epoch ${old.epoch} of the log with ${count(m.size)} events, seen on ${day(m.at)}`;
+  if (old.epoch === epoch) return titled(false, `${seen}. The log shown is another epoch ${epoch}, begun from a copy that was put back at another time: it does not continue what was seen, and no record says what became of it.`);
   if (!(await standsBehind(await readKey(m.vkey), key))) return titled(false, `${seen}. The new epoch is signed by another key, and no statement of the old one leads to it.`);
   for (const e of (await eventsOf("AuditLogEpochBegun")).filter((x) => x.epoch > old.epoch && x.epoch <= epoch)) {
     const { said, personal, key: signer } = await provedEvent(e.cuid), of = (field: string) => (personal && changeOf(personal, field)) ?? null;
@@ -107,7 +108,7 @@ export async function againstMemory(c: Checkpoint, note: string, vkey: string): 
   if (p) steps.push(p);
   if (p?.ok === false) return steps;
   if (!m) {
-    const old = memories(log).find((x) => x.epoch < epochOf(c.origin));
+    const old = memories(log).find((x) => x.epoch <= epochOf(c.origin));
     steps.push(old ? await afterRestore(c, key, old) : titled(true, "First checkpoint of this log seen here. It is remembered: from now on every later one must continue it."));
     if (steps.every((s) => s.ok !== false)) remember(c.origin, now);
     return steps;
