@@ -102,6 +102,13 @@ heads_server(struct arena *a, const struct audit *au, struct str *value)
     return arena_fmt(a, "server.%.*s", STR_ARG(hex));
 }
 
+struct str
+audit_server_name(struct cx *cx)
+{
+    struct str value;
+    return str_sub(heads_server(cx->arena, cx->app->audit, &value), sizeof "server." - 1, SIZE_MAX);
+}
+
 enum err
 heads_server_known(struct db_tx *tx, struct str name, int64_t *n)
 {

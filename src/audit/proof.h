@@ -36,6 +36,8 @@ MUST_CHECK enum err audit_heads_open(struct app *app, bool accept_older, struct 
  * ERR_CONFLICT with a sentence in *why when heads.db is gone or older than what was published (not with
  * `accept`). */
 MUST_CHECK enum err audit_heads_vouch(struct cx *cx, bool accept, struct str *why);
+/* What this server goes by in a shared store's settings: hex digits of its machine and data folder. */
+struct str audit_server_name(struct cx *cx);
 /* After both, outside any transaction: a server that is new to a shared store is admitted, with an event. */
 MUST_CHECK enum err audit_heads_join(struct cx *cx, struct str *why);
 /* INSTALLATION/WORKSPACE/EPOCH, the name of a log and of its key. Behind the number of an epoch that was begun after a

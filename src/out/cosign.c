@@ -190,7 +190,7 @@ value_of(const struct items *x, struct str field)
 }
 
 struct change_told {
-    struct str text;
+    struct str text, policy; /* policy: what is kept as told; null: nothing new */
     enum outcome outcome;
     struct audit_change *v;
     size_t n;
@@ -236,13 +236,18 @@ static enum err
 record_body(struct cx *cx, void *arg)
 {
     const struct change_told *t = arg;
+    struct audit_change *changes = arena_array(cx->arena, struct audit_change, CHANGES_MAX + 1);
     struct audit_entry e = {.event = EV_WITNESSES_CHANGED,
                             .outcome = t->outcome,
                             .target_kind = S("audit"),
                             .text = t->text,
-                            .changes = t->v,
+                            .changes = changes,
                             .n_changes = t->n};
 
+    if (t->n > 0)
+        memcpy(changes, t->v, t->n * sizeof *changes);
+    if (!str_is_null(t->policy))
+        TRY(cosign_known_write(cx, t->policy, &changes[e.n_changes++]));
     return audit_record_everywhere(cx, &e);
 }
 
@@ -260,9 +265,10 @@ record(struct cosign *c, struct arena *a, struct change_told *t)
 }
 
 static enum err
-record_change(struct cosign *c, struct arena *a, const struct cosign_set *next)
+record_change(struct cosign *c, struct arena *a, const struct policy *before,
+              const struct cosign_set *next, const char *when)
 {
-    struct items was = items_of(a, c->now->policy), is = items_of(a, next->policy);
+    struct items was = items_of(a, before), is = items_of(a, next->policy);
     struct change_told t = {.v = arena_array(a, struct audit_change, CHANGES_MAX)};
     struct buf *names = buf_in(a, POLICY_MAX * 3);
 
@@ -270,10 +276,32 @@ record_change(struct cosign *c, struct arena *a, const struct cosign_set *next)
     differ(&was, &is, true, &t, names);
     if (t.n == 0) /* comments, order, white space */
         return OK;
-    t.text =
-        arena_fmt(a, "The witnesses of the audit log were changed on %.*s (" COSIGN_FILE "): %.*s",
-                  STR_ARG(host_name(a)), STR_ARG(utf8_cut(buf_view(names), 1000)));
+    t.text = arena_fmt(
+        a, "The witnesses of the audit log were changed on %.*s%s (" COSIGN_FILE "): %.*s",
+        STR_ARG(host_name(a)), when, STR_ARG(utf8_cut(buf_view(names), 1000)));
+    t.policy = str_is_null(next->text) ? S("") : next->text;
     return record(c, a, &t);
+}
+
+/* What was told of last, by this server, against what it goes by now. False: it can not be told yet. */
+static bool
+catch_up(struct cosign *c)
+{
+    struct arena *a = arena_create("policy", SET_ARENA);
+    struct cx cx = cx_system(c->app, a, "Witnesses", NULL);
+    struct policy *was = NULL;
+    struct str known = STR_NULL, why = STR_NULL;
+    enum err e = cosign_known_read(&cx, &known);
+
+    /* One that this version does not understand any more: all of the new one is told. */
+    if (e == OK && !str_is_empty(known) && understand(a, known, &was, &why) != OK)
+        was = NULL;
+    if (e == OK)
+        e = record_change(c, a, was, c->now, " while it did not run");
+    else
+        log_warn("cosign.change_waits", LOG_STR("store", db_last_error()));
+    arena_free(a);
+    return e == OK;
 }
 
 /* ---- reading it again ---- */
@@ -321,7 +349,7 @@ take(struct cosign *c, struct arena *a, struct str text, const struct sha256 *ma
         refuse_file(c, a, mark, why);
         return;
     }
-    if (record_change(c, a, next) != OK) {
+    if (record_change(c, a, c->now->policy, next, "") != OK) {
         arena_free(next->arena);
         return; /* at the next look */
     }
@@ -349,6 +377,9 @@ mark_of(enum err e, struct str text)
 static void
 look(struct cosign *c, bool now)
 {
+    if (c->behind && !catch_up(c))
+        return;
+    c->behind = false;
     struct arena *a = arena_create("policy", SET_ARENA);
     struct str text = STR_NULL, why = STR_NULL;
     enum err e = read_file(a, c->app->config.data_dir, &text, &why);
@@ -375,6 +406,7 @@ keeper_main(void *arg)
     struct cosign *c = arg;
     int waited = 0;
 
+    c->behind = !catch_up(c);
     cosign_set_start(c->now);
     while (!atomic_load(&c->app->stopping)) {
         bool hurry = atomic_exchange(&c->hurry, false);

@@ -13,11 +13,16 @@
 
 #define COSIGN_WITNESSES_MAX 32
 #define COSIGN_FILE          "witnesses.policy"
+/* The setting of the installation that holds what the log was last told of a server's policy, and the change of the
+ * event that says its digest; the server's name behind both. */
+#define COSIGN_SETTING "witnesses."
+#define COSIGN_DIGEST  "policy of "
 
 /* Reads the policy; a missing file is none. ERR_INVALID with the line in *why when it is malformed. Sets
  * app->cosign, which lives as long as the process. */
 MUST_CHECK enum err cosign_open(struct app *app, struct str *why);
-/* tell: for a witness that contradicts a log (audit_witness_note()); may be NULL. */
+/* A policy that was changed while this server did not run is recorded first.
+ * tell: for a witness that contradicts a log (audit_witness_note()); may be NULL. */
 void cosign_start(struct app *app, audit_witness_tell tell);
 /* The file is looked at now, not only when its turn comes. From any thread. */
 void cosign_reload(struct app *app);

@@ -47,6 +47,7 @@ struct cosign {
     audit_witness_tell tell;
     pthread_t keeper;
     bool runs;
+    bool behind; /* what the log was last told of the policy is not compared yet: the keeper's */
     atomic_bool hurry;
     struct sha256 candidate, refused_hash; /* the keeper's: seen once; refused already */
     pthread_mutex_t lock;                  /* what follows is also read by requests */
@@ -57,6 +58,11 @@ struct cosign {
     pthread_mutex_t turn_lock;
     int64_t turn_until; /* monotonic µs */
 };
+
+/* The text of the policy that the log was last told of; null: of none. */
+MUST_CHECK enum err cosign_known_read(struct cx *cx, struct str *text);
+/* Inside cx->tx, with the event that tells of it: *told is a change of that event. */
+MUST_CHECK enum err cosign_known_write(struct cx *cx, struct str text, struct audit_change *told);
 
 /* One thread a witness, for those that have an address. */
 void cosign_set_start(struct cosign_set *s);

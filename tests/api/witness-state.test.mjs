@@ -5,7 +5,7 @@
 import { test, after, before } from "node:test";
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { serve, assert, recount, until, everything, SLOW, STORE } from "./harness.mjs";
+import { serve, assert, recount, until, everything, sqlOn, SLOW, STORE } from "./harness.mjs";
 import { Crook, Witness } from "./witnesses.mjs";
 
 const LOG = "/api/v2/auditlog", LONG_WAIT = SLOW ? 240_000 : 60_000;
@@ -154,6 +154,34 @@ test("who comes back is told once, and what failed is still known", { timeout: 2
     assert.equal((await told("AuditWitnessRecovered", c.name)).length, 1);
   }
   assert.notEqual((await seal()).state, "red");
+});
+test("a policy that is edited while no server runs is told at the next start, once; the row that remembers it is held against the log", { timeout: 120_000 }, async () => {
+  const all = async () => (await everything(admin, { event_type: "AuditWitnessesChanged" })).filter((e) => e.outcome === "success");
+  const before = (await all()).length, row = "SELECT value FROM setting WHERE tenant_id = -1 AND name LIKE 'witnesses.%'";
+  await s.restart();
+  admin = await s.as();
+  await event();
+  assert.equal((await all()).length, before, "nothing changed, nothing told");
+  await s.stop({ drop: false });
+  policy(`# edited in the night\n${w1.policy}\nquorum w1.example\n`);
+  await s.start();
+  admin = await s.as();
+  const e = await until(async () => { const l = await all(); return l.length > before && l.at(-1); }, "the change to be told");
+  assert.match(e.message, /changed on .* while it did not run \(witnesses\.policy\): .*liar\.example removed/);
+  assert.ok(e.changes.some((c) => /^policy of [0-9a-f]{32}$/.test(c.field) && /^[0-9a-f]{64}$/.test(c.before) && /^[0-9a-f]{64}$/.test(c.after)), JSON.stringify(e.changes));
+  await s.restart();
+  admin = await s.as();
+  await event();
+  assert.equal((await all()).length, before + 1, "told once");
+  const was = sqlOn(s.store, row);
+  assert.match(was, /edited in the night/);
+  const verify = () => recount(["audit", "verify", "--deep", "--remember", path.join(s.store.dir, "rem"), "--data", s.store.data, ...s.store.flags]);
+  assert.equal(verify().status, 0, verify().out);
+  sqlOn(s.store, "UPDATE setting SET value = value || '# by hand' WHERE tenant_id = -1 AND name LIKE 'witnesses.%'");
+  const r = verify();
+  assert.equal(r.status, 1, r.out);
+  assert.match(r.out, /the installation's setting witnesses\.[0-9a-f]{32} (is not as its event says|stands there, and no event tells of it)/);
+  sqlOn(s.store, "UPDATE setting SET value = replace(value, '# by hand', '') WHERE tenant_id = -1 AND name LIKE 'witnesses.%'");
 });
 test("a policy that is taken away is a change, too; a log it does not name is not sent", async () => {
   rmSync(file());

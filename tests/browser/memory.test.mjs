@@ -222,10 +222,22 @@ test("a new epoch whose beginning is another than what was seen is refused", asy
   await page.evaluate(([origin]) => {
     const k = `recount.checkpoint.${origin}`, m = JSON.parse(localStorage.getItem(k));
     localStorage.setItem(k, JSON.stringify({ ...m, size: m.size - 20, root: "0".repeat(64) }));
-    localStorage.removeItem(`recount.checkpoint.${origin.replace(/0$/, "1")}`);
+    for (const later of Object.keys(localStorage).filter((x) => x.startsWith(k.replace(/0$/, "1-")))) localStorage.removeItem(later);
   }, [was.origin]);
   assert.equal(await verifyPage(), "The log does not verify");
   assert.match(await said(), /does not begin with them: the log was rewritten before it was restored/);
+  await forget();
+});
+test("an epoch of the same number that another restore began is not the one that was seen", async () => {
+  assert.equal(await verifyPage(), "Verified in this browser");
+  const now = (await memories()).at(-1).origin;
+  await page.evaluate(([origin]) => {
+    const k = `recount.checkpoint.${origin}`;
+    localStorage.setItem(k.replace(/-[0-9a-f]+$/, "-65f2a0b1c2d3e"), localStorage.getItem(k));
+    localStorage.removeItem(k);
+  }, [now]);
+  assert.equal(await verifyPage(), "The log does not verify");
+  assert.match(await said(), /another epoch 1, begun from a copy that was put back at another time/);
   await forget();
 });
 test("nothing was complained about", () => assert.deepEqual(b.complaints, []));
