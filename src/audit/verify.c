@@ -215,6 +215,7 @@ run(struct verify *v)
     if (v->o->deep && !v->res->stopped) {
         verify_custody(v);
         verify_erasures(v);
+        verify_witnesses(v);
     }
     if (v->o->deep && !v->o->one && !v->res->stopped)
         verify_files(v);

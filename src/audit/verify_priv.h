@@ -132,6 +132,10 @@ size_t verify_custody_logs(struct verify *v, int64_t **out);
 /* Erasure rows against what the log says was chosen. */
 void verify_erasures(struct verify *v);
 
+/* ---- verify_witness.c: deep ---- */
+/* How witnesses are said to stand to the logs, against what the logs were told. */
+void verify_witnesses(struct verify *v);
+
 /* ---- verify_walk.c ---- */
 struct vtext;
 struct vparties;

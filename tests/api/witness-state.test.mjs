@@ -6,6 +6,7 @@ import { test, after, before } from "node:test";
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { serve, assert, recount, until, everything, sqlOn, SLOW, STORE } from "./harness.mjs";
+import { copyOf, sqlIn, verify } from "./tampered.mjs";
 import { Crook, Witness } from "./witnesses.mjs";
 
 const LOG = "/api/v2/auditlog", LONG_WAIT = SLOW ? 240_000 : 60_000;
@@ -118,6 +119,25 @@ test("who fails and who contradicts: states with their reasons, an event each, o
   assert.match(d.alarms[0].text, /^The witness liar\.example contradicts the log: /);
   assert.match(recount(["doctor", "--data", s.store.data, ...s.store.flags]).out, /FAIL {2}Witnesses: one contradicts a log/);
 });
+/** A change of a copy of the stopped store is a finding. */
+function damaged(text, expected) {
+  const c = copyOf(s.store);
+  sqlIn(c, "main", text);
+  const r = verify(c, "--deep");
+  assert.equal(r.status, 1, `${text}: ${r.out}`);
+  assert.match(r.out, expected);
+  c.drop();
+}
+test("a witness that contradicts is not hushed up in the table, and none is made up", { timeout: 180_000 }, async () => {
+  await s.stop({ drop: false });
+  for (const [change, expected] of [["state = 1, told = 1", /what it says the log was last told is not what the log was told \(expected contradicts, found cosigns\)/], ["state = 1", /its state is one that the log would have been told \(expected contradicts, found cosigns\)/],
+    ["told_n = 6", /another number of events in the hour/]])
+    damaged(`UPDATE audit_witness SET ${change} WHERE tenant_id = 0 AND state = 3`, expected);
+  damaged("DELETE FROM audit_witness WHERE tenant_id = 0 AND state = 3", /event \d+: the row of the witness liar\.example\S+: it is missing, and events speak of it/);
+  damaged("UPDATE audit_witness SET state = 3 WHERE tenant_id = 0 AND witness LIKE 'w1.example%'", /row of the witness w1\.example\S+: its state is one that the log would have been told/);
+  await s.start();
+  admin = await s.as();
+});
 test("after a restart the same is known, before anybody is asked again", { timeout: 180_000 }, async () => {
   const was = await status();
   trouble.answer = liar.answer = () => {}; // they take the question and say nothing for as long as the test looks
@@ -175,10 +195,10 @@ test("a policy that is edited while no server runs is told at the next start, on
   assert.equal((await all()).length, before + 1, "told once");
   const was = sqlOn(s.store, row);
   assert.match(was, /edited in the night/);
-  const verify = () => recount(["audit", "verify", "--deep", "--remember", path.join(s.store.dir, "rem"), "--data", s.store.data, ...s.store.flags]);
-  assert.equal(verify().status, 0, verify().out);
+  const look = () => recount(["audit", "verify", "--deep", "--remember", path.join(s.store.dir, "rem"), "--data", s.store.data, ...s.store.flags]);
+  assert.equal(look().status, 0, look().out);
   sqlOn(s.store, "UPDATE setting SET value = value || '# by hand' WHERE tenant_id = -1 AND name LIKE 'witnesses.%'");
-  const r = verify();
+  const r = look();
   assert.equal(r.status, 1, r.out);
   assert.match(r.out, /the installation's setting witnesses\.[0-9a-f]{32} (is not as its event says|stands there, and no event tells of it)/);
   sqlOn(s.store, "UPDATE setting SET value = replace(value, '# by hand', '') WHERE tenant_id = -1 AND name LIKE 'witnesses.%'");
