@@ -1,5 +1,5 @@
 /* recount audit verify: whether the log in a store is whole and the one that was signed. Reads only; beside
- * a running server or without one. 0 sound, 1 damaged, 2 wrong usage, or no right to read. doc/audit-log.md,
+ * a running server or without one. 0 sound, 1 damaged, 2 wrong usage, or nothing that could be looked at. doc/audit-log.md,
  * doc/log.md. */
 #include <dirent.h>
 #include <errno.h>
@@ -15,6 +15,8 @@
 
 #define SHOWN_MAX 1000 /* findings printed; the others are counted */
 #define KEYS_MAX  64
+#define NOTHING_SAID                                                                               \
+    2 /* exit status: wrong usage, or nothing there to look at; 1 is damage alone */
 #define USAGE                                                                                      \
     "audit verify [--deep] [--tenant N | --instance] [--checkpoint FILE…] [--vkey KEY|FILE]\n"   \
     "                     [--policy FILE] [--remember FILE] [--forget] [--json] [--data DIR]"
@@ -372,7 +374,7 @@ verify(struct run *r, int argc, char **argv)
     json_begin_array(&r->w);
     if (!take_vkeys(r) || !take_policy(r) || !take_checkpoints(r, argc, argv) ||
         !take_remembered(r))
-        return 1;
+        return NOTHING_SAID;
     if (look(r, &res) != OK)
         return refuse("the log can not be checked: %.*s", STR_ARG(db_last_error()));
     return conclude(r, &res);
@@ -404,6 +406,24 @@ may_read(struct arena *a, const struct config *c)
     return may;
 }
 
+/* Whether there is a store to look at: a wrong address is no damage. */
+static bool
+is_reached(struct arena *a, const struct config *c)
+{
+    struct db_options o = {
+        .url = c->database, .dir = c->data_dir, .readers = 1, .writers = 1, .read_only = true};
+    struct str why = S("the store can not be opened");
+    struct db *db = NULL;
+
+    if (str_eq(c->database, S("sqlite")))
+        return access(arena_cstr(a, c->data_dir), F_OK) == 0 ||
+               refuse("there is no folder %.*s", STR_ARG(c->data_dir)) == 0;
+    if (db_open(a, &o, &db, &why) != OK)
+        return refuse("%.*s", STR_ARG(why)) == 0;
+    db_close(db);
+    return true;
+}
+
 int
 audit_verify_command(struct arena *a, int argc, char **argv)
 {
@@ -428,10 +448,8 @@ audit_verify_command(struct arena *a, int argc, char **argv)
     if (!str_is_null(u.tenant) && (str_int64(u.tenant, &tenant) != OK || tenant < 0))
         return usage("audit verify: --tenant wants a number");
     struct open_want want = {.read_only = true, .damaged = true, .keyless = !str_is_null(u.vkey)};
-    if (!config_finish(a, &u.c, STR_NULL))
-        return 1;
-    if (!may_read(a, &u.c))
-        return 2;
+    if (!config_finish(a, &u.c, STR_NULL) || !may_read(a, &u.c) || !is_reached(a, &u.c))
+        return NOTHING_SAID;
     if (!app_open(a, &u.c, want, &r.app))
         return 1;
     r.cx = command_cx(r.app, a, "audit verify");
@@ -441,9 +459,11 @@ audit_verify_command(struct arena *a, int argc, char **argv)
                                   .tell = tell,
                                   .note = note,
                                   .arg = &r};
-    int status = r.o.one && tenant >= 0 && command_tenant(&r.cx, tenant) != OK
-                     ? refuse("%.*s", STR_ARG(r.cx.failure.message))
-                     : verify(&r, argc, argv);
+    int status = NOTHING_SAID;
+    if (r.o.one && tenant >= 0 && command_tenant(&r.cx, tenant) != OK)
+        (void)refuse("%.*s", STR_ARG(r.cx.failure.message));
+    else
+        status = verify(&r, argc, argv);
     app_close(r.app);
     return status;
 }

@@ -365,13 +365,21 @@ test("files that belong to somebody else are no damage: 2", { skip: (!LITE && "f
 
 /* ---- usage ---- */
 
-test("wrong usage is 2, what can not be opened is 1", () => {
-  const c = copy();
-  assert.equal(verify(c, "--tenant", "x").status, 2);
-  assert.equal(verify(c, "--what").status, 2);
-  assert.equal(verify(c, "--tenant", "0", "--instance").status, 2);
-  assert.equal(verify(c, "--tenant", "99").status, 1);
-  assert.equal(verify(c, "--checkpoint", path.join(store.dir, "nothing")).status, 1);
-  assert.equal(recount(["audit", "verify", "--data", path.join(store.dir, "nowhere")]).status, 1);
+test("wrong usage is 2, as is what is not there; 1 is damage alone", () => {
+  const c = copy(), bad = path.join(store.dir, "bad");
+  writeFileSync(bad, "this is neither key, policy nor checkpoint\n");
+  for (const args of [["--tenant", "x"], ["--what"], ["--tenant", "0", "--instance"], ["--tenant", "99"], ["--checkpoint", path.join(store.dir, "nothing")], ["--checkpoint", bad], ["--vkey", path.join(store.dir, "nothing")], ["--vkey", bad],
+    ["--policy", path.join(store.dir, "nothing")], ["--policy", bad], ["--remember", bad]]) {
+    const r = verify(c, ...args);
+    assert.equal(r.status, 2, `${args}: ${r.out}${r.err}`);
+    assert.match(r.err, /^(recount: |usage: )/m, args.join(" "));
+    assert.doesNotMatch(r.out, /damaged/);
+  }
+  assert.equal(recount(["audit", "verify", "--data", path.join(store.dir, "nowhere")]).status, 2);
+  assert.equal(recount(["audit", "verify", "--data", c.data, "--database", "postgres://nobody@127.0.0.1:1/nothing"]).status, 2);
+  if (LITE) { // the folder is there, and what belongs into it is gone
+    for (const f of ["recount.db", "recount.db-wal", "recount.db-shm"]) rmSync(path.join(c.data, f), { force: true });
+    assert.equal(verify(c).status, 1);
+  }
   c.drop?.();
 });
