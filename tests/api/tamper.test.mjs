@@ -302,7 +302,7 @@ test("without the key directory, by the key a reader was given", () => {
   }
   const [name, id] = kept.vkey.split("+");
   const foreign = `${name}+${id}+${Buffer.concat([Buffer.from([1]), Buffer.alloc(32, 7)]).toString("base64")}`;
-  assert.equal(verify(c, "--vkey", foreign, "--tenant", "1").status, 1, "a key whose id does not fit is none");
+  assert.equal(verify(c, "--vkey", foreign, "--tenant", "1").status, 2, "a key whose id does not fit is none");
   c.drop?.();
 });
 
@@ -322,7 +322,7 @@ test("a policy asks for its quorum", () => {
   assert.match(w.out, /the published checkpoint does not satisfy the policy/);
   const g = verify(c, "--policy", want, "--checkpoint", note("c.txt", kept.checkpoint));
   assert.match(g.out, /the checkpoint in .* does not satisfy the policy/);
-  assert.equal(verify(c, "--policy", note("bad.policy", "quorum nobody\n")).status, 1);
+  assert.equal(verify(c, "--policy", note("bad.policy", "quorum nobody\n")).status, 2);
   c.drop?.();
 });
 
