@@ -2,6 +2,8 @@
  * demands beyond the common members (user, service, entity, resources …) is filled in here. */
 #include "audit/priv.h"
 
+#include "base/text.h"
+
 #define UID_AUTHENTICATION    3002
 #define UID_ACCOUNT_CHANGE    3001
 #define UID_AUTHORIZE_SESSION 3003
@@ -195,6 +197,11 @@ ocsf_put(struct json_writer *w, const struct audit_event *e)
 {
     const struct event_type *t = event_type(e->type);
     int class_uid = t->ocsf_class, activity = t->ocsf_activity;
+    struct arena *a = arena_create("audit.ocsf", (size_t)16 << 20);
+    struct buf *message = buf_in(a, (size_t)8 << 20);
+    bool before = w->unseen_escaped;
+    text_visible(message, e->text);
+    w->unseen_escaped = true;
     json_begin_object(w);
     json_kv_i64(w, "activity_id", activity);
     json_kv_i64(w, "category_uid", class_uid / 1000);
@@ -207,11 +214,13 @@ ocsf_put(struct json_writer *w, const struct audit_event *e)
     json_kv_i64(w, "status_id", e->outcome == OUTCOME_SUCCESS ? 1 : 2);
     json_kv_i64(w, "time", e->at / USEC_PER_MS);
     json_kv_i64(w, "count", e->count);
-    json_kv_str(w, "message", e->text);
+    json_kv_str(w, "message", buf_view(message));
     put_metadata(w, e);
     put_actor(w, e);
     put_endpoint(w, e);
     put_class(w, e, class_uid);
     put_unmapped(w, e);
     json_end_object(w);
+    w->unseen_escaped = before;
+    arena_free(a);
 }

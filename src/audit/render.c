@@ -145,10 +145,13 @@ void
 audit_json(struct json_writer *w, const struct audit_event *e)
 {
     struct arena *a = arena_create("audit.json", LINE_MAX_BYTES * 2);
+    bool before = w->unseen_escaped;
+    w->unseen_escaped = true; /* the values are exact, and still no line or terminal is fooled */
     json_begin_object(w);
     put_head(w, a, e);
     put_rest(w, a, e);
     json_end_object(w);
+    w->unseen_escaped = before;
     arena_free(a);
 }
 

@@ -237,8 +237,8 @@ static const struct {
     {0xE0000, 0xE0FFF},                     /* tags, more selectors */
 };
 
-static bool
-is_invisible(uint32_t cp)
+bool
+utf8_is_unseen(uint32_t cp)
 {
     for (size_t i = 0; i < sizeof(invisible) / sizeof(invisible[0]); i++)
         if (cp >= invisible[i].first && cp <= invisible[i].last)
@@ -270,7 +270,7 @@ text_is_plain(struct str s)
     for (size_t i = 0; i < s.n;) {
         uint32_t cp = utf8_next(s, &i);
 
-        if (is_invisible(cp) || is_space_or_mark(cp))
+        if (utf8_is_unseen(cp) || is_space_or_mark(cp))
             return false;
     }
     return true;
@@ -282,7 +282,7 @@ text_visible(struct buf *b, struct str s)
     for (size_t i = 0; i < s.n;) {
         uint32_t cp = utf8_next(s, &i);
 
-        if (is_invisible(cp))
+        if (utf8_is_unseen(cp))
             buf_fmt(b, "\\u{%04X}", cp);
         else
             utf8_put(b, cp);

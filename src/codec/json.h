@@ -45,6 +45,9 @@ struct json_writer {
     int depth;
     bool need_comma[JSON_DEPTH + 1];
     bool after_key;
+    bool
+        unseen_escaped; /* set it: what is not seen is written as \uXXXX, so that the text as it stands is
+                          * what a reader sees, and reads back the same */
 };
 
 void json_writer_init(struct json_writer *w, struct buf *out);

@@ -92,7 +92,16 @@ put_escape(struct buf *b, unsigned char c)
 }
 
 static void
-put_string(struct buf *b, struct str s)
+put_code(struct buf *b, uint32_t cp)
+{
+    if (cp < 0x10000)
+        buf_fmt(b, "\\u%04x", cp);
+    else
+        buf_fmt(b, "\\u%04x\\u%04x", 0xD800 + ((cp - 0x10000) >> 10), 0xDC00 + (cp & 0x3FF));
+}
+
+static void
+put_string(struct buf *b, struct str s, bool unseen_escaped)
 {
     size_t run = 0, i = 0; /* bytes from `run` on stand for themselves */
 
@@ -100,16 +109,22 @@ put_string(struct buf *b, struct str s)
     while (i < s.n) {
         unsigned char c = (unsigned char)s.p[i];
         size_t from = i;
+        uint32_t cp;
+        bool unseen;
 
-        if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
+        if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
             i++;
             continue;
         }
+        cp = c >= 0x7f ? utf8_next(s, &i) : c;
+        unseen = unseen_escaped && c >= 0x7f && utf8_is_unseen(cp);
         /* A genuine U+FFFD comes out as itself this way. */
-        if (c >= 0x80 && utf8_next(s, &i) != 0xFFFD)
+        if (c >= 0x7f && cp != 0xFFFD && !unseen)
             continue;
         buf_put(b, s.p + run, from - run);
-        if (c >= 0x80) {
+        if (unseen) {
+            put_code(b, cp);
+        } else if (c >= 0x7f) {
             utf8_put(b, 0xFFFD);
         } else {
             put_escape(b, c);
@@ -125,7 +140,7 @@ void
 json_key(struct json_writer *w, struct str key)
 {
     separate(w);
-    put_string(w->out, key);
+    put_string(w->out, key, w->unseen_escaped);
     buf_char(w->out, ':');
     w->after_key = true;
 }
@@ -138,7 +153,7 @@ json_str(struct json_writer *w, struct str s)
         return;
     }
     separate(w);
-    put_string(w->out, s);
+    put_string(w->out, s, w->unseen_escaped);
 }
 
 void

@@ -71,6 +71,24 @@ test("CSV: no cell begins like a formula, control and bidirectional characters a
   assert.equal(/[\u202a-\u202e\u2066-\u2069\u2028\u0009]/.test(r.text), false, "codes instead of characters");
   assert.equal(new Set(rows.map((x) => x.length)).size, 1, "every row has the same number of cells");
 });
+test("what is not seen stands as a code in every form, and reads back exactly where values are exact", async () => {
+  const odd = "a\u202eb\u0007c\u200bd\ufeffe\u2028f\r\ng\u0085h\u007fi\u{e0041}j", unseen = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e0fff}]/u;
+  await admin.ok("POST", "/api/v1/client/create", { name: odd, description: odd, [`x${odd}`]: odd });
+  const made = await admin.event("ClientCreated", (e) => e.target.name === odd), stream = await admin.stream("/api/v2/auditlog/stream?after=-1&event_type=ClientCreated");
+  await stream.wait((e) => e.json?.cuid === made.cuid);
+  stream.close();
+  const forms = { list: "?event_type=ClientCreated&limit=1000", one: `/${made.cuid}`, ndjson: "/export?format=ndjson&event_type=ClientCreated", proofs: "/export?format=ndjson&proofs=1&event_type=ClientCreated", ocsf: "/export?format=ocsf&event_type=ClientCreated", csv: "/export?format=csv&event_type=ClientCreated" };
+  const texts = { stream: stream.text, command: recount(["audit", "export", "--format", "ndjson", "--event-type", "ClientCreated", "--data", s.store.data, ...s.store.flags]).out };
+  for (const [name, at] of Object.entries(forms)) texts[name] = (await admin.get(`/api/v2/auditlog${at}`)).text;
+  for (const [name, text] of Object.entries(texts)) {
+    const bad = unseen.exec(text.replace(/^\ufeff/, "").replace(/\r\n/g, "\n"));
+    assert.equal(bad && `${bad[0].codePointAt(0).toString(16)} in ${name}: ${JSON.stringify(text.slice(Math.max(0, bad.index - 40), bad.index + 20))}`, null);
+    assert.ok(/202e/i.test(text), name);
+  }
+  assert.equal(JSON.parse(texts.one).data.changes.find((c) => c.field === `x${odd}`).after, odd);
+  const line = texts.ocsf.trim().split("\n").map((l) => JSON.parse(l)).find((l) => l.message.includes("202E"));
+  assert.equal(unseen.test(line.message), false);
+});
 test("OCSF lines are objects with class and time", async () => {
   const r = await admin.get("/api/v2/auditlog/export?format=ocsf&limit=10");
   assert.equal(r.status, 200);

@@ -136,6 +136,30 @@ test_visible(void **state)
 }
 
 static void
+test_plain(void **state)
+{
+    static const char *const odd[] = {"a b",
+                                      "a\xc2\xa0"
+                                      "b",
+                                      "u\xcc\x88",
+                                      "a\xe2\x80\x8b",
+                                      "\xef\xbb\xbf"
+                                      "a",
+                                      "a\xe2\x80\xae",
+                                      "a\xc2\xad",
+                                      "\xe3\x80\x80",
+                                      "a\x7f",
+                                      "a\xef\xb8\x8f"};
+
+    (void)state;
+    assert_true(text_is_plain(S("")));
+    assert_true(text_is_plain(S("\xc3\x9cnal.k\xc4\xb1v@example.org")));
+    assert_true(text_is_plain(S("\xf0\x9f\xa6\x8a\xe6\xb5\x8b")));
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++)
+        assert_false(text_is_plain(str_of(odd[i])));
+}
+
+static void
 test_base64(void **state)
 {
     static const char *const vectors[][2] = {
@@ -198,6 +222,7 @@ main(void)
         ARENA_TEST(test_fold),
         ARENA_TEST(test_fold_agrees_with_libc),
         ARENA_TEST(test_visible),
+        cmocka_unit_test(test_plain),
         ARENA_TEST(test_base64),
         ARENA_TEST(test_hex),
     };

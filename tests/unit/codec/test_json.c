@@ -381,6 +381,35 @@ test_writer_mends_bad_utf8(void **state)
                               "b\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\""));
 }
 
+static void
+test_writer_escapes_what_is_not_seen(void **state)
+{
+    struct str odd =
+        S("a\x7f\xe2\x80\xae\xc2\x85\xef\xbb\xbf\xc3\xa9\xf3\xa0\x81\x81\xf0\x9f\xa6\x8a\xff");
+    struct buf *b = buf_in(*state, 200);
+    struct json_writer w;
+    struct json *back;
+    const char *why;
+    size_t where;
+
+    json_writer_init(&w, b);
+    w.unseen_escaped = true;
+    json_begin_object(&w);
+    json_key(&w, odd);
+    json_str(&w, odd);
+    json_end_object(&w);
+    assert_str(
+        str_sub(buf_view(b), 1, 49),
+        S("\"a\\u007f\\u202e\\u0085\\ufeff\xc3\xa9\\udb40\\udc41\xf0\x9f\xa6\x8a\xef\xbf\xbd\":"));
+    assert_ok(json_parse(*state, buf_view(b), &back, &where, &why));
+    assert_str(back->first->key, back->first->text);
+    assert_str(str_sub(back->first->text, 0, odd.n - 1), str_sub(odd, 0, odd.n - 1));
+    buf_clear(b);
+    json_writer_init(&w, b);
+    json_str(&w, S("a\x7f\xe2\x80\xae"));
+    assert_str(buf_view(b), S("\"a\x7f\xe2\x80\xae\""));
+}
+
 int
 main(void)
 {
@@ -390,7 +419,7 @@ main(void)
         ARENA_TEST(test_tree),       ARENA_TEST(test_writer_fails_when_too_deep),
         ARENA_TEST(test_int64),      ARENA_TEST(test_many_members),
         ARENA_TEST(test_double),     ARENA_TEST(test_writer_mends_bad_utf8),
-        ARENA_TEST(test_writer),
+        ARENA_TEST(test_writer),     ARENA_TEST(test_writer_escapes_what_is_not_seen),
     };
 
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
