@@ -35,8 +35,7 @@ def un64(text, what):
     raw = attempt(lambda: base64.b64decode(text, validate=True), f"{what} is not base64")
     need(base64.b64encode(raw).decode() == text, f"{what} is not written the one way")
     return raw
-def words(raw, what):
-    return attempt(lambda: raw.decode("utf-8"), f"{what} is not UTF-8")
+words = lambda raw, what: attempt(lambda: raw.decode("utf-8"), f"{what} is not UTF-8")
 def parse(raw, what):
     return attempt(lambda: json.loads(raw.decode("utf-8")), f"{what} is not JSON")
 
@@ -210,8 +209,7 @@ HIDDEN = "".join(f"\\U{a:08x}-\\U{b:08x}" for a, b in (
     (0x3164, 0x3164), (0xFE00, 0xFE0D), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)))
 def visible(text):
     return text and re.sub(f"[{HIDDEN}]", lambda m: "\\u{%04X}" % ord(m[0]), text)
-def iso(us):
-    return (datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=us)).isoformat(timespec="milliseconds") + "Z"
+iso = lambda us: (datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=us)).isoformat(timespec="milliseconds") + "Z"
 def compare(e, pub, per, where):
     """What a reader sees of the event against the record. Of an erased one nothing personal is left to be seen but pseudonyms."""
     part = lambda key: e.get(key) or {}
@@ -260,8 +258,7 @@ def pinned(o, origin, size, root, root_then=None):
             json.dump({**memory(o), origin: {"size": size, "root": root.hex()}}, f, indent=1)
         os.replace(o["pin"] + ".new", o["pin"])
 memory = lambda o: load(o["pin"]) if os.path.exists(o.get("pin", "")) else {}
-def load(path):
-    return parse(open(path, "rb").read(), path)
+load = lambda path: parse(open(path, "rb").read(), path)
 epoch_of = lambda origin: int(origin.rsplit("/", 1)[1].split("-")[0])
 def prove(p, keys, where):
     origin, size, root = open_checkpoint(p["checkpoint"], keys)
@@ -352,6 +349,9 @@ def export_lines(body, facts, origin, size, root):
     alone = [i for i in erased if not any(r[0].isdigit() and int(r[0]) <= i <= int(r[-1]) for r in told)]
     if alone and facts["query"] == "-":
         print(f"note: {len(alone)} events are said to be erased, and no PersonErased of this file tells of them: from index {min(alone)}. Ask why (README 9)")
+    old = sum(epoch != epoch_of(origin) for epoch, _ in seen)
+    if old:
+        print(f"note: {old} events are of an earlier epoch, before a restore. This checkpoint says nothing of them: check them by their own proofs (README 7)")
     return len(erased)
 def cmd_log(o, folder):
     origin, size, root = open_checkpoint(open(os.path.join(folder, "checkpoint"), encoding="utf-8").read(), keys_of(o, None))

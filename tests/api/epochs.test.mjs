@@ -28,7 +28,8 @@ const newEpoch = (c) => { const r = recount(["audit", "new-epoch", "--reason", "
 const handedOut = (c, epoch = 1) => run(c, async (s) => {
   const admin = await s.as(), [e] = await admin.events({ limit: "1" });
   const note = await until(async () => { const t = (await admin.get(`${LOG}/checkpoint`)).text.split("\n"); return Number(t[0].split("/")[2]?.split("-")[0]) === epoch && Number(t[1]) > e.index && t.join("\n"); }, "a checkpoint of the epoch");
-  return { note, origin: note.split("\n")[0], vkey: (await admin.get(`${LOG}/vkey`)).text.split("\n")[0], proof: (await admin.get(`${LOG}/proof/${e.cuid}`)).text };
+  return { note, origin: note.split("\n")[0], vkey: (await admin.get(`${LOG}/vkey`)).text.split("\n")[0], proof: (await admin.get(`${LOG}/proof/${e.cuid}`)).text,
+    first: (await admin.get(`${LOG}/proof/${(await admin.events({ limit: "1", order: "asc" }))[0].cuid}`)).text, whole: (await until(async () => { const r = await admin.get(`${LOG}/export?format=ndjson&proofs=1`); return r.status === 200 && r; }, "an export")).text };
 });
 
 test("two stores put back from one copy sign under two names: no origin ever has two trees", async () => {
@@ -38,9 +39,17 @@ test("two stores put back from one copy sign under two names: no origin ever has
     newEpoch(c);
     const x = await handedOut(c), at = path.join(store.dir, `proof${i}.json`), r = verify(c, "--deep");
     assert.equal(r.status, 0, r.out + r.err);
-    writeFileSync(at, x.proof);
-    const py = spawnSync("python3", [path.join(ROOT, "doc/verify/verify.py"), "proof", at, "--vkey", x.vkey], { encoding: "utf8" });
-    assert.equal(py.status, 0, py.stdout + py.stderr);
+    const py = (what, text, vkey) => {
+      writeFileSync(at, text);
+      const p = spawnSync("python3", [path.join(ROOT, "doc/verify/verify.py"), what, at, "--vkey", vkey], { encoding: "utf8" });
+      assert.equal(p.status, 0, p.stdout + p.stderr);
+      return p.stdout;
+    };
+    py("proof", x.proof, x.vkey);
+    const kept = JSON.parse(x.first).data;
+    assert.equal(kept.epoch, 0);
+    py("proof", x.first, kept.vkey);
+    assert.match(py("export", x.whole, x.vkey), /note: \d+ events are of an earlier epoch, before a restore\. This checkpoint says nothing of them[^]*sound: \d+ events/);
     assert.match(x.origin, /^c[0-9a-z]{24}\/c[0-9a-z]{24}\/1-[0-9a-f]{10,}$/);
     assert.ok(x.vkey.startsWith(x.origin + "+"));
     made.push(x.origin);
