@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "audit/heads.h"
+#include "base/log.h"
 #include "base/text.h"
 
 #define SERVER_NAME_HEX 32
@@ -141,6 +142,10 @@ join(struct cx *cx, void *arg)
                                     : "began to remember the log's checkpoints",
                        STR_ARG(j->value));
     TRY(audit_record(cx, &e, NULL));
+    if (!j->remembers)
+        log_warn("audit.server_joined", LOG_STR("server", j->value),
+                 LOG_STR("detail", S("it remembers no checkpoint: an older database would not be "
+                                     "noticed by this server")));
     return db_exec(cx->tx, &put_server, ARGS(V_STR(j->name), V_STR(j->value)), NULL);
 }
 

@@ -7,11 +7,12 @@
 #include "base/log.h"
 #include "run/keys.h"
 
-#define SIGN_MS    200 /* how often it looks */
-#define IDLE_MS    800 /* how often without news of our own: other servers and commands move, too */
-#define ROUND_US   USEC_PER_MIN
-#define SIGN_ARENA ((size_t)256 << 20)
-#define SIGN_BATCH 512 /* heads of one round; the next follows at once */
+#define SIGN_MS      200 /* how often it looks */
+#define IDLE_MS      800 /* how often without news of our own: other servers and commands move, too */
+#define ROUND_US     USEC_PER_MIN
+#define SEEN_SKEW_US USEC_PER_MIN /* by which clocks of servers may differ */
+#define SIGN_ARENA   ((size_t)256 << 20)
+#define SIGN_BATCH   512 /* heads of one round; the next follows at once */
 
 /* ---- names and keys ---- */
 
@@ -271,8 +272,14 @@ see_others(struct audit *au)
     enum err e = db_read(au->app->db, a, read_newer, &s);
     if (e == OK)
         e = heads_put(au, a, s.v, s.n);
-    if (e == OK && s.n > 0)
-        au->heads->seen = s.v[s.n - 1].at - 1; /* others of the same moment come again */
+    /* Others of the same moment come again, and of the last minute: another server's clock may be behind, and a
+     * row that claims a time to come hides nothing. */
+    int64_t newest = e == OK && s.n > 0 ? s.v[s.n - 1].at - 1 : 0;
+    int64_t limit = app_now(au->app) - SEEN_SKEW_US;
+    if (newest > au->heads->seen)
+        au->heads->seen = newest < limit            ? newest
+                          : limit > au->heads->seen ? limit
+                                                    : au->heads->seen;
     arena_free(a);
     return e;
 }

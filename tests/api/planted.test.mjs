@@ -185,7 +185,7 @@ if (LITE) {
     renameSync(c.data, c.data + "-new");
     const moved = { ...c, data: c.data + "-new", flags: ["--data", c.data + "-new", "--database", c.url] };
     assert.equal(verify(moved).status, 0, "an auditor's machine never had one");
-    await run(moved);
+    await run(moved, async (s) => { assert.ok(s.log.some((l) => l.event === "audit.server_joined")); });
     assert.equal(joined(), 0, "the old folder is gone");
     c.flags = moved.flags;
     assert.equal(joined(), before + 1);

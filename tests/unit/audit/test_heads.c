@@ -308,6 +308,35 @@ proofs_outlive_a_month(void **state)
     assert_int_equal(audit_entries(&cx, p.head.log, 690, 5, &entries), ERR_NOT_FOUND);
 }
 
+static enum err
+run_script(struct db_tx *tx, void *arg)
+{
+    return db_script(tx, arg);
+}
+
+/* Its clock is half a minute behind, and some row claims to be of a time to come. */
+static void
+what_another_server_published_is_remembered(void **state)
+{
+    struct head_row own;
+    (void)state;
+    if (t.kind != DB_POSTGRES)
+        return;
+    with_tenants();
+    open_heads();
+    fill(0, 3);
+    fill(3, 2);
+    struct str text = S("UPDATE audit_head SET signed_at = 33000000000000000 WHERE tenant_id = 3");
+    assert_int_equal(db_write(t.app.db, t.a, run_script, arena_cstr(t.a, text)), OK);
+    assert_int_equal(audit_sign_now(&t.app), OK);
+    text = arena_fmt(t.a, "UPDATE audit_head SET size = 4, signed_at = %lld WHERE tenant_id = 0",
+                     (long long)(app_now(&t.app) - 30 * USEC_PER_SEC));
+    assert_int_equal(db_write(t.app.db, t.a, run_script, arena_cstr(t.a, text)), OK);
+    assert_int_equal(audit_sign_now(&t.app), OK);
+    assert_int_equal(heads_get(t.app.audit, t.a, (struct log_id){0, 0}, &own), OK);
+    assert_int_equal(own.size, 4);
+}
+
 static int
 end_heads(void **state)
 {
@@ -320,6 +349,6 @@ end_heads(void **state)
     ON(kind, a_head_follows_the_events), ON(kind, every_event_has_a_proof),                        \
         ON(kind, an_older_store_is_refused), ON(kind, a_forked_store_is_refused),                  \
         ON(kind, a_new_epoch_says_what_was_lost), ON(kind, heads_are_recorded_blinded),            \
-        ON(kind, proofs_outlive_a_month)
+        ON(kind, proofs_outlive_a_month), ON(kind, what_another_server_published_is_remembered)
 
 MAIN_ON_BOTH("heads", ALL)
