@@ -60,6 +60,7 @@ test("who is deleted is deleted once, and is changed by nobody after that", asyn
   assert.equal(all.filter((x) => x === "UserUpdated").length, won(r.slice(N)));
 });
 test("whoever joins the Default Group while clients are made is on all of them, by one event each", async () => {
+  for (let i = 0; i < 3; i++) await admin.ok("POST", "/api/v1/client/create", { name: `Before ${i}` });
   const joined = admin.put(`${T}/default-group`, { userId: id["ada@example.org"], member: true });
   await at_once([...times((i) => admin.post("/api/v1/client/create", { name: `Group ${i}` })), joined, ...times((i) => admin.post("/api/v1/client/create", { name: `Group ${i + N}` }))], [200]);
   const his = (await admin.ok("GET", `${T}/authorization?filter=ada@`)).data[0].clients.map((c) => c.client_id).sort((a, b) => a - b);
