@@ -40,6 +40,8 @@ struct api_request {
         *body; /* JSON body (or the form turned into an object of strings); NULL: none */
     struct form_part *parts; /* multipart */
     size_t n_parts;
+    const char *
+        at; /* where the members read stand, for what is said of them: "/pagination"; NULL: the body */
     void *state;            /* prepare's result for apply and encode: in the arena */
     struct hash_job *job;   /* set by prepare: computed before finish, without a worker */
     struct json_writer out; /* the answer; begun empty before each apply */

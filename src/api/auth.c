@@ -254,7 +254,9 @@ configure_user(struct api_request *rq)
 
     TRY(body_part(rq, rq->body, "mfa", JSON_OBJECT, &mfa));
     TRY(body_str(rq, rq->body, "authentication_provider", false, 64, &c.provider));
+    rq->at = "/mfa";
     TRY(body_bool(rq, mfa, "enabled", false, &on));
+    rq->at = NULL;
     TRY(user_get_by_ref(rq->cx, rq->param[1], &u));
     TRY(user_actable(rq->cx, &u));
     TRY(user_change(rq->cx, &u, &c));

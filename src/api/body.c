@@ -110,7 +110,7 @@ api_read_body(struct api_request *rq)
 static struct str
 pointer(struct api_request *rq, const char *name)
 {
-    return arena_fmt(rq->cx->arena, "/%s", name);
+    return arena_fmt(rq->cx->arena, "%s/%s", rq->at ? rq->at : "", name);
 }
 
 enum err
@@ -302,8 +302,10 @@ read_pagination(struct api_request *rq, const struct json *p, int64_t max_limit,
 {
     if (!json_is(p, JSON_OBJECT))
         return fail_field(rq->cx, S("/pagination"), "is required: {\"offset\": 0, \"limit\": 100}");
+    rq->at = "/pagination";
     TRY(body_int(rq, p, "offset", false, 0, INT64_MAX / 2, &out->offset));
     TRY(body_int(rq, p, "limit", false, 1, INT32_MAX, &out->limit));
+    rq->at = NULL;
     if (out->limit > max_limit)
         out->limit = max_limit; /* real clients exceed the documented sets */
     return OK;
@@ -324,8 +326,10 @@ list_args_read(struct api_request *rq, int64_t max_limit, struct list_args *out)
             return fail_field(rq->cx, S("/sort"), "must be a list");
         l.sort = sort;
         if (sort->first) {
+            rq->at = "/sort/0";
             TRY(body_str(rq, sort->first, "by", true, 64, &l.sort_by));
             TRY(body_str(rq, sort->first, "order", false, 16, &order));
+            rq->at = NULL;
             TRY(order_read(rq, order, S("/sort/0/order"), &l.descending));
         }
     }

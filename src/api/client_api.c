@@ -73,7 +73,9 @@ filter_one(struct api_request *rq, const struct json *f, struct client_query *q)
     const struct json *v = json_get(f, S("value"));
     struct str by;
 
+    rq->at = "/filters";
     TRY(body_str(rq, f, "by", true, 64, &by));
+    rq->at = NULL;
     if (!v || v->type == JSON_NULL)
         return OK;
     if (str_eq(by, S("tags")))

@@ -93,13 +93,13 @@ api_find(const struct http_request *rq, struct str param[ROUTE_PARAMS], bool *pa
     return r;
 }
 
-/* One number, one spelling: "00" and "007" name nothing. −1: not a number. */
+/* One number, one spelling: "00", "-0" and "007" name nothing. −1: not a number. */
 static int64_t
 path_number(struct str s)
 {
     int64_t n;
 
-    if (str_int64(s, &n) != OK || n < 0 || (s.n > 1 && s.p[0] == '0'))
+    if (str_int64(s, &n) != OK || s.p[0] == '-' || (s.n > 1 && s.p[0] == '0'))
         return -1;
     return n;
 }

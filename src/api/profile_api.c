@@ -51,8 +51,10 @@ update_self(struct api_request *rq)
     struct user u;
 
     TRY(body_part(rq, rq->body, "name", JSON_OBJECT, &name));
+    rq->at = name ? "/name" : NULL;
     TRY(body_str(rq, name ? name : rq->body, "first", false, USER_NAME_MAX, &c.first));
     TRY(body_str(rq, name ? name : rq->body, "last", false, USER_NAME_MAX, &c.last));
+    rq->at = NULL;
     TRY(body_str(rq, rq->body, "authenticationProvider", false, 64, &c.provider));
     TRY(user_get(rq->cx, rq->cx->actor.user_id, &u));
     if (!str_is_empty(c.provider) && !str_eq(c.provider, u.provider) &&

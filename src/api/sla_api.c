@@ -117,6 +117,7 @@ read_notices(struct api_request *rq, struct str *out)
         o = NULL;
     if (o && o->type != JSON_OBJECT)
         return fail_field(rq->cx, S("/notificationSettings"), "must be an object");
+    rq->at = "/notificationSettings";
     TRY(body_int(rq, o, "hoursBeforeExpirationNotify", false, 0, HOURS_MAX, &hours));
     json_writer_init(&w, b);
     json_begin_object(&w);
@@ -129,6 +130,7 @@ read_notices(struct api_request *rq, struct str *out)
         json_key(&w, str_of(NOTICES[i]));
         json_bool(&w, on);
     }
+    rq->at = NULL;
     json_end_object(&w);
     *out = buf_view(b);
     return OK;

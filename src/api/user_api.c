@@ -397,8 +397,10 @@ change_user(struct api_request *rq)
     TRY(body_part(rq, rq->body, "name", JSON_OBJECT, &name));
     TRY(element_str(rq, rq->body, S(""), "tenantClassificationLevel", "tenantClassificationLevel",
                     200, &c.tier));
+    rq->at = name ? "/name" : NULL;
     TRY(body_str(rq, name ? name : rq->body, "first", false, USER_NAME_MAX, &c.first));
     TRY(body_str(rq, name ? name : rq->body, "last", false, USER_NAME_MAX, &c.last));
+    rq->at = NULL;
     TRY(body_str(rq, rq->body, "authentication_provider", false, 64, &c.provider));
     TRY(target(rq, &u));
     group = u.default_group;

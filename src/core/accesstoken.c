@@ -35,6 +35,7 @@ static enum err
 read_scopes(struct cx *cx, const struct json *scopes, struct str *out)
 {
     struct buf *b = buf_in(cx->arena, 8192);
+    struct permission_set named = {{0, 0}};
     enum err bad = OK;
     int i = 0;
 
@@ -48,7 +49,8 @@ read_scopes(struct cx *cx, const struct json *scopes, struct str *out)
             bad = fail_field(cx, at, "is no permission");
         } else if (!cx_may(cx, p)) {
             bad = fail_field(cx, at, "you do not hold this permission");
-        } else {
+        } else if (!permission_has(&named, p)) {
+            permission_add(&named, p);
             buf_cstr(b, b->n ? "," : "");
             buf_cstr(b, permission_info(p)->key);
         }

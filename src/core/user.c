@@ -91,7 +91,7 @@ user_get_by_ref(struct cx *cx, struct str ref, struct user *out)
     static const struct sql q = SQL_READ(USER_COLUMNS "WHERE u.tenant_id = $1 AND u.cuid = $2");
     int64_t id;
 
-    if (str_int64(ref, &id) == OK)
+    if (str_int64(ref, &id) == OK && id > 0 && ref.p[0] != '0') /* one number, one spelling */
         return user_get(cx, id, out);
     return or_not_found(cx, get_with(cx, &q, ARGS(V_INT(cx->tenant.id), V_STR(ref)), out));
 }

@@ -62,6 +62,29 @@ test("a body that is no object holds no members: it is refused, not taken for an
     }
   assert.equal((await admin.ok("POST", R)).status, "success", "without a body it is a role with a default name");
 });
+test("what is wrong is named where it stands", async () => {
+  const list = (body) => admin.post("/api/v2/clients", { pagination: { offset: 0, limit: 5 }, ...body });
+  const sla = (n) => admin.post("/api/v2/sla/benchmarks", { name: "S", daysToClose: 1, findingSeverity: ["High"], enabled: true, notificationSettings: n });
+  for (const [asked, pointer] of /** @type {[Promise<any>, string][]} */ ([
+    [list({ pagination: { offset: 0.5, limit: 5 } }), "/pagination/offset"], [list({ pagination: { offset: 0, limit: "many" } }), "/pagination/limit"],
+    [list({ sort: [{ order: "ASC" }] }), "/sort/0/by"], [list({ sort: [{ by: 7 }] }), "/sort/0/by"], [list({ filters: ["x"] }), "/filters/by"],
+    [sla({ hoursBeforeExpirationNotify: -1 }), "/notificationSettings/hoursBeforeExpirationNotify"], [sla({ sendDailyNotificationToRecipients: "perhaps" }), "/notificationSettings/sendDailyNotificationToRecipients"],
+    [admin.put("/api/v1/user/update", { name: { first: 7 } }), "/name/first"], [admin.put(`${T}/users/${id["stan@example.org"]}`, { name: { last: [] } }), "/name/last"],
+    [admin.put(`/api/v2/authenticate/tenants/0/users/${id["stan@example.org"]}/configuration`, { mfa: { enabled: "perhaps" } }), "/mfa/enabled"],
+  ])) {
+    const r = await asked;
+    assert.equal(r.status, 400, r.text);
+    assert.deepEqual(pointers(r), [pointer]);
+  }
+});
+test("one number has one spelling in an address, and one scope stands once", async () => {
+  const me = (await admin.ok("GET", "/api/v2/whoami")).user_id;
+  for (const at of [`/api/v2/tenants/-0/users`, `/api/v2/tenants/00/users`, `${T}/users/0${me}`, `${T}/users/-${me}`, `${T}/users/+${me}`, `/api/v1/client/0${client}`, `/api/v1/client/-${client}`, `/api/v1/tenant/0/client/0${client}/users`, `${T}/user/0${me}/permissions`])
+    assert.ok([403, 404].includes((await admin.get(at)).status), at);
+  const made = await admin.ok("POST", "/api/v2/user/tokens", { name: "doubled", expires_days: 1, scopes: Array(900).fill(["CLIENTS.VIEW", "AUDIT_LOG.VIEW"]).flat() });
+  const kept = (await admin.ok("GET", "/api/v2/user/tokens")).data.find((t) => t.cuid === made.cuid);
+  assert.deepEqual(kept.scopes, ["CLIENTS.VIEW", "AUDIT_LOG.VIEW"]);
+});
 test("an order that is none is refused by every list; the words clients use are taken in any case", async () => {
   const v2 = (order) => admin.post("/api/v2/clients", { pagination: { offset: 0, limit: 5 }, sort: [{ by: "name", order }] });
   const lists = { users: (o) => admin.get(`${T}/users?order=${o}`), authorization: (o) => admin.get(`${T}/authorization?order=${o}`), log: (o) => admin.get(`/api/v2/auditlog?limit=3&order=${o}`), clients: v2,
