@@ -358,7 +358,8 @@ wait_for_older(struct cx *cx, struct erase_scrubbed *at)
     if (h.older == 0)
         return OK;
     log_info("audit.scrub_waits", LOG_INT("for_older_transactions", h.older));
-    return fail(cx, ERR_CONFLICT, "Transactions from before the erasure have not ended");
+    return fail_word(cx, ERR_CONFLICT, S("older_transactions"),
+                     "Transactions from before the erasure have not ended");
 }
 
 static enum err

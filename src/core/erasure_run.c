@@ -477,8 +477,12 @@ scrub(struct cx *cx, struct run *r)
 {
     enum err e = erase_scrub(cx, &r->who, &r->rewriting);
 
-    if (e == ERR_CONFLICT)
+    if (e == ERR_CONFLICT) { /* how far it came is kept, and so is why it waits */
+        struct failure why = cx->failure;
+
         TRY(cx_write(cx, save, r));
+        cx->failure = why;
+    }
     if (e != OK || !r->rewriting.done)
         return e;
     r->e.step = ERASURE_FINISHED;

@@ -5,7 +5,7 @@ import { test, after, before } from "node:test";
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { serve, assert, createUser, recount, until, ADMIN, ROOT } from "./harness.mjs";
+import { serve, assert, createUser, recount, until, ROOT } from "./harness.mjs";
 import { copyOf, storeOf, verify } from "./tampered.mjs";
 
 const LOG = "/api/v2/auditlog", OTHER = { email: "olga@example.net", role: "ADMIN", newTenant: true, tenantName: "Other" };

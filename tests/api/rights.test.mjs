@@ -52,6 +52,7 @@ const OTHERWISE = {
   "POST /api/v2/tenants/{t}/users/{userId}/reset-mfa": [409, "there is no second factor to reset"],
   "PUT /api/v1/tenant/{t}/user/mfa/disable": [409, "there is no second factor to take away"],
   "POST /api/v2/tenants/{t}/settings/email/test": [409, "there is no mail server"],
+  "POST /api/v2/auditlog/erasures/{erasureId}/dismiss": [409, "the log tells of this request"],
   "POST /api/v2/auditlog/clock": [409, "the clock did not step"],
   "GET /api/v2/auditlog/opening": [404, "the round of this minute is still to come"],
   ...Object.fromEntries(["{n2}", "{n2}/{n3}", "{n2}/{n3}/{n4}", "{n2}/{n3}/{n4}/{n5}"].map((n) => [`GET /api/v2/auditlog/tile/{l}/{n1}/${n}`, [404, "the log is not so long"]])),

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import os from "node:os";
 import path from "node:path";
-import { BIN, SLOW, assert, until } from "./harness.mjs";
+import { BIN, assert, until } from "./harness.mjs";
 
 export const sha = (...parts) => { const h = createHash("sha256"); for (const p of parts) h.update(p); return h.digest(); };
 const hex = (b) => Buffer.from(b).toString("hex");
