@@ -337,8 +337,8 @@ def export_lines(body, facts, origin, size, root):
         need(pub.get("tenant") == origin.split("/")[1], f"{where}: the record belongs to another log")
         need(titles.setdefault(e["event_type"], (e["title"], e["category"])) == (e["title"], e["category"]), f"{where}: the title is not that of other such events")
         seen.append((pub["epoch"], pub["index"]))
-        erased += [] if per else [pub["index"]]
-        told += [r.split("-") for c in per["changes"] if c[0] == "indices" for r in c[2].split(", ")] if per and pub["type"] == "PersonErased" else []
+        erased += [] if per else [(pub["epoch"], pub["index"])]
+        told += [m for c in per["changes"] if c[0] == "indices" for m in map(re.compile(r"(?:(\d+):)?(\d+)(?:-(\d+))?").fullmatch, c[2].split(", ")) if m] if per and pub["type"] == "PersonErased" else []
         if pub["epoch"] == epoch_of(origin):
             leads(pub["index"], size, root, leaf, [unhex(h, f"{where}: the inclusion proof") for h in p["inclusion"]], where)
     need(len(seen) == int(facts["count"]), f"the manifest counts {facts['count']} events, the file has {len(seen)}")
@@ -346,7 +346,7 @@ def export_lines(body, facts, origin, size, root):
     need(ends == [facts["first"], facts["last"]], f"first and last event are {ends}, the manifest says {facts['first']} and {facts['last']}")
     for a, b in zip(seen, seen[1:]):
         need(a != b and (facts["query"] != "-" or a[0] != b[0] or abs(a[1] - b[1]) == 1), f"there is a gap between index {a[1]} and {b[1]}, though nothing was filtered")
-    alone = [i for i in erased if not any(r[0].isdigit() and int(r[0]) <= i <= int(r[-1]) for r in told)]
+    alone = [i for epoch, i in erased if not any(int(r[1] or 0) == epoch and int(r[2]) <= i <= int(r[3] or r[2]) for r in told)]
     if alone and facts["query"] == "-":
         print(f"note: {len(alone)} events are said to be erased, and no PersonErased of this file tells of them: from index {min(alone)}. Ask why (README 9)")
     old = sum(epoch != epoch_of(origin) for epoch, _ in seen)

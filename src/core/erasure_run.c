@@ -394,7 +394,10 @@ ranges_text(struct cx *cx, const struct erase_summary *s)
     for (size_t i = 0; i < s->n_runs && b->n < RANGES_BYTES; i++) {
         const struct erase_run *x = &s->runs[i];
 
-        buf_fmt(b, "%s%s%lld", i ? ", " : "", x->instance ? "instance " : "", (long long)x->first);
+        buf_fmt(b, "%s%s", i ? ", " : "", x->instance ? "instance " : "");
+        if (x->epoch > 0)
+            buf_fmt(b, "%lld:", (long long)x->epoch);
+        buf_fmt(b, "%lld", (long long)x->first);
         if (x->last > x->first)
             buf_fmt(b, "-%lld", (long long)x->last);
         if (b->n >= RANGES_BYTES)

@@ -11,7 +11,8 @@ import { copyOf, storeOf, verify } from "./tampered.mjs";
 const LOG = "/api/v2/auditlog", OTHER = { email: "olga@example.net", role: "ADMIN", newTenant: true, tenantName: "Other" };
 let store;
 before(async () => {
-  const s = await serve();
+  const s = await serve({ users: ["bert", "vera"].map((n) => ({ email: `${n}@example.org`, first: n, last: `Zz${n}`, role: "ADMIN" })) });
+  await (await s.as("vera@example.org")).ok("POST", "/api/v1/client/create", { name: "Before" });
   store = s.store;
   await (await s.as()).ok("POST", "/api/v1/client/create", { name: "Acme" });
   await s.stop({ drop: false });
@@ -82,4 +83,31 @@ test("the workspaces made since the copy: the store starts in its new epoch, say
   const r = verify(c, "--deep");
   assert.equal(r.status, 0, r.out + r.err);
   now.drop(); c.drop();
+});
+
+test("a person who stands in two epochs is erased from both; each index says of which it is", { timeout: 120_000 }, async () => {
+  const c = copyOf(store), E = `${LOG}/erasures`, at = path.join(store.dir, "erased.ndjson");
+  newEpoch(c);
+  const out = await run(c, async (s) => {
+    const alice = await s.as(), bert = await s.as("bert@example.org"), vera = await s.as("vera@example.org");
+    for (let i = 0; i < 3; i++) await vera.ok("POST", "/api/v1/client/create", { name: `Since ${i}` });
+    const { user_id } = (await alice.ok("GET", "/api/v2/tenants/0/users?limit=100")).data.find((u) => u.email === "vera@example.org");
+    await alice.ok("DELETE", `/api/v2/tenants/0/users/${user_id}`);
+    const { id } = (await alice.ok("POST", E, { subject: "vera@example.org", reason: "A letter", legal_ground: "GDPR Art. 17" })).data;
+    await bert.ok("POST", `${E}/${id}/approve`);
+    await until(async () => (await bert.ok("GET", `${E}/${id}`)).data.state === "done", "the erasure", 90_000);
+    const told = (await alice.event("PersonErased")).changes.find((x) => x.field === "indices").after;
+    assert.match(told, /(^|, )\d+(-\d+)?, .*1:\d+/);
+    assert.equal((await alice.events({ q: "vera@example.org" })).length, 0);
+    const r = await until(async () => { const x = await alice.get(`${LOG}/export?format=ndjson&proofs=1`); return x.status === 200 && x; }, "an export");
+    writeFileSync(at, r.raw);
+    const erased = r.text.split("\n").filter(Boolean).map((l) => JSON.parse(l)).filter((e) => e.erased);
+    assert.deepEqual([...new Set(erased.map((e) => e.epoch))].sort(), [0, 1]);
+    return (await alice.get(`${LOG}/vkey`)).text.split("\n")[0];
+  });
+  const r = verify(c, "--deep"), py = spawnSync("python3", [path.join(ROOT, "doc/verify/verify.py"), "export", at, "--vkey", out], { encoding: "utf8" });
+  assert.equal(r.status, 0, r.out + r.err);
+  assert.equal(py.status, 0, py.stdout + py.stderr);
+  assert.doesNotMatch(py.stdout, /said to be erased/, "PersonErased tells of each of them, in its epoch");
+  c.drop();
 });
