@@ -214,7 +214,7 @@ place_apply(struct api_request *rq)
 
     if (body_str(rq, rq->body, "until", false, 40, &until) != OK)
         bad = ERR_INVALID;
-    else if (!str_is_empty(str_trim(until)) && time_parse_iso(str_trim(until), &t) != OK)
+    else if (hold_until_read(until, &t) != OK)
         bad = fail_field(cx, S("/until"), "must be a date like 2027-03-31");
     TRY(bad);
     TRY(hold_place(cx, reason, t, &h));

@@ -171,7 +171,7 @@ audit_holds_command(struct arena *a, int argc, char **argv)
     if ((!lists && !places && !releases) || argc != 1 + releases || (x.json && !lists) ||
         (lists && !str_is_null(x.reason)) || (!places && !str_is_null(until)))
         return usage(USAGE);
-    if (!str_is_null(until) && time_parse_iso(str_trim(until), &h.until) != OK)
+    if (!str_is_null(until) && (hold_until_read(until, &h.until) != OK || h.until == 0))
         return usage("audit holds place: --until wants a date like 2027-03-31");
     if (!lists && !audit_act_text("reason", x.reason, HOLD_REASON_MAX))
         return 1;

@@ -8,6 +8,7 @@
 #include "run/app.h"
 
 #define EXPIRE_MAX 64 /* holds ended in one go */
+#define DATE_LEN   10 /* 2027-03-31 */
 
 static struct str
 date_of(struct cx *cx, int64_t until)
@@ -42,6 +43,20 @@ hold_count(struct cx *cx, int64_t *out)
         SQL_READ("SELECT count(*) FROM audit_hold WHERE tenant_id = $1 AND ended_at IS NULL");
 
     return db_query_int(cx->tx, &q, ARGS(V_INT(cx->tenant.id)), out);
+}
+
+enum err
+hold_until_read(struct str s, int64_t *out)
+{
+    struct str t = str_trim(s);
+
+    *out = 0;
+    if (str_is_empty(t))
+        return OK;
+    TRY(time_parse_iso(t, out));
+    if (t.n == DATE_LEN)
+        *out += USEC_PER_DAY;
+    return OK;
 }
 
 enum err

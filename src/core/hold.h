@@ -25,6 +25,8 @@ struct holds {
     size_t n;
 };
 
+/* A date or a time as people give it; a day includes that day (UTC). Empty: 0. Nothing is told. */
+MUST_CHECK enum err hold_until_read(struct str s, int64_t *out);
 /* `until` 0: until released. The log's window must be read again after the commit (hold_refresh). */
 MUST_CHECK enum err hold_place(struct cx *cx, struct str reason, int64_t until, struct hold *out);
 MUST_CHECK enum err hold_release(struct cx *cx, struct str cuid, struct str reason);

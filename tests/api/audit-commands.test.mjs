@@ -28,12 +28,12 @@ test("a hold is placed, shown and released beside the server; the event names th
   assert.deepEqual(listed("holds"), []);
   const id = done("holds", "place", "--reason", "Case 17", "--until", "2190-03-31").split("\n")[0];
   const [h] = listed("holds");
-  assert.deepEqual([h.id, h.reason, h.state, h.until, h.placed_by], [id, "Case 17", "standing", "2190-03-31T00:00:00.000Z", "the operator (command line)"]);
+  assert.deepEqual([h.id, h.reason, h.state, h.until, h.placed_by], [id, "Case 17", "standing", "2190-04-01T00:00:00.000Z", "the operator (command line)"]);
   assert.deepEqual((await admin.ok("GET", H)).data, [h]);
   const e = await admin.event("LegalHoldPlaced");
   assert.match(e.user_info, /^recount audit holds place \(.+@.+\)/);
   assert.equal(e.target.id, id);
-  assert.match(done("holds", "list"), new RegExp(`^${id}\tstanding\tplaced .* by the operator .*, until 2190-03-31.*: Case 17\n$`));
+  assert.match(done("holds", "list"), new RegExp(`^${id}\tstanding\tplaced .* by the operator .*, until 2190-04-01.*: Case 17\n$`));
   assert.deepEqual(listed("holds", "--tenant", "1"), [], "another workspace's holds are its own");
   refused(/no such legal hold/, "holds", "release", id, "--reason", "x", "--tenant", "1");
   refused(/legal hold stands/, ...ask("zora@example.org"));

@@ -62,7 +62,7 @@ test("never under four months, never from another workspace, never nonsense", as
 test("a hold: placed, shown, in the way of the month end, released; another workspace's is not mine", async () => {
   const placed = (await admin.ok("POST", H, { reason: "Case 17/2026", until: "2190-03-31" })).data;
   assert.equal(placed.state, "standing");
-  assert.equal(placed.until, "2190-03-31T00:00:00.000Z");
+  assert.equal(placed.until, "2190-04-01T00:00:00.000Z", "the day it names is included");
   let { data } = await admin.ok("GET", R);
   assert.equal(data.held, true);
   assert.equal(data.next_drop, null);

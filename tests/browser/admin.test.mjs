@@ -139,7 +139,7 @@ test("roles: one with its permissions, and the matrix shows it", async () => {
   await admin.event("TenantRoleUpdated", about("SECURITY.VIEW_USERS"));
   await page.getByRole("tab", { name: "Users" }).click();
   await choose(page, "Give this role to", /Stan Stone/);
-  await toast(page, "Role given");
+  await toast(page, "Report reader given");
   await admin.event("TenantRoleAssigned", about("stan@example.org"));
   await open(page, s, "/admin/roles?view=matrix");
   const matrix = page.getByRole("region", { name: "Permission matrix" });
@@ -280,10 +280,11 @@ test("authorization: a user on a client, and the Default Group", async () => {
   await choose(dialog("Authorize users"), "Client", "Borealis");
   const d = dialog(/^Authorize users for Borealis/);
   await choose(d, "User 1", /Stan Stone/);
-  await d.getByRole("button", { name: "Save" }).click();
+  await d.getByRole("button", { name: "Authorize" }).click();
   await row("stan@example.org").getByText("Borealis").waitFor();
   await admin.event("UserClientRoleAssigned", about("stan@example.org"));
   await page.getByRole("switch", { name: "Default Group: Stan Stone" }).click();
+  await dialog("Add Stan Stone to the Default Group?").getByRole("button", { name: "Add to the group" }).click();
   await toast(page, "joined the Default Group");
   await admin.event("AddedToDefaultGroup", about("stan@example.org"));
   await row("stan@example.org").getByRole("button", { name: /Clients of Stan Stone/ }).click();

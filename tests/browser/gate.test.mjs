@@ -132,7 +132,7 @@ describe("a workspace", () => {
     await other.getByLabel("New password", { exact: true }).fill("Another-Meadow-52?");
     await other.getByLabel("New password again").fill("Another-Meadow-53?");
     await other.getByRole("button", { name: "Set password" }).click();
-    await other.getByText("The two passwords differ.").waitFor();
+    await other.getByText("Differs from the first").waitFor();
     await other.getByLabel("New password again").fill("Another-Meadow-52?");
     await other.getByRole("button", { name: "Set password" }).click();
     await other.getByText("Your password is set").waitFor();

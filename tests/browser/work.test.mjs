@@ -51,7 +51,7 @@ test("a client: its users", async () => {
   await page.getByRole("button", { name: "Authorize users" }).click();
   const d = dialog(/^Authorize users for Acme/);
   await choose(d, "User 1", /Stan Stone/);
-  await d.getByRole("button", { name: "Save" }).click();
+  await d.getByRole("button", { name: "Authorize" }).click();
   const row = page.getByRole("row").filter({ hasText: "stan@example.org" });
   await row.waitFor();
   await choose(page, "Role of stan@example.org", "Analyst");
@@ -61,7 +61,7 @@ test("a client: its users", async () => {
   await shot(page, "client-users");
   await page.getByRole("button", { name: "Actions for stan@example.org" }).click();
   await page.getByRole("menuitem", { name: "Revoke access" }).click();
-  await dialog("Revoke access?").getByRole("button", { name: "Revoke" }).click();
+  await dialog("Revoke the access of Stan Stone?").getByRole("button", { name: "Revoke access" }).click();
   await row.waitFor({ state: "hidden" });
   await admin.event("UserClientRoleRemoved", about("stan@example.org"));
 });

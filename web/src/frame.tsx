@@ -30,6 +30,7 @@ export function Frame() {
   const item = ([to, name, Icon]: (typeof links)[number]) => <Tooltip key={to} label={name} position="right" disabled={!folded}><NavLink to={to} end={to === "/"} className="nav-link" aria-label={name}><Icon size={18} stroke={1.7} aria-hidden /><span>{name}</span></NavLink></Tooltip>;
   return (
     <div className={`frame ${folded ? "folded" : ""} ${nav ? "navopen" : ""}`}>
+      <div id="said" className="sr" role="status" />
       <a className="skip" href="#main" onClick={(e) => { e.preventDefault(); main.current?.focus(); }}>Skip to content</a>
       <nav className="nav" aria-label="Modules">
         <Link to="/" className="brand" aria-label="Recount"><img src="/favicon.svg" alt="" /><span>Recount</span></Link>
@@ -78,6 +79,7 @@ function Jump({ close }: { close: () => void }) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const hits = [...pages.filter((p) => words.every((w) => `${p.name} ${p.hint}`.toLowerCase().includes(w))), ...(text.length > 1 ? clients.data?.data ?? [] : []).map((c) => ({ name: c.name, to: `/clients/${c.client_id}`, hint: "Client" }))];
   const cur = Math.min(at, hits.length - 1);
+  useEffect(() => { document.getElementById(`jump-${cur}`)?.scrollIntoView({ block: "nearest" }); }, [cur]);
   const open = (to: string) => { close(); go(to); };
   return (
     <Modal opened onClose={close} withCloseButton={false} size="md" padding="sm" yOffset="12vh" title={<span className="sr">Go to</span>} styles={{ header: { minHeight: 0, padding: 0 } }}>
@@ -86,7 +88,7 @@ function Jump({ close }: { close: () => void }) {
       <div role="listbox" id="jump-list" aria-label="Pages" style={{ marginTop: 8, maxHeight: 380, overflowY: "auto" }}>
         {hits.map((h, i) => <div key={h.to + h.name} id={`jump-${i}`} role="option" aria-selected={i === cur} className="palette-item" style={{ cursor: "pointer" }} onMouseMove={() => setAt(i)} onClick={() => open(h.to)}>{h.name}<small>{h.hint}</small></div>)}
       </div>
-      {!hits.length && <p className="dim" style={{ padding: 10 }}>Nothing found for “{text}”.</p>}
+      {!hits.length && <p className="dim break" role="status" style={{ padding: 10 }}>Nothing found for “{text}”.</p>}
     </Modal>
   );
 }

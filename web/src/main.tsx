@@ -16,6 +16,7 @@ import { ClientPage, ClientsPage } from "./pages/clients";
 import { Profile } from "./pages/profile";
 import { SessionProvider, useSessionQuery } from "./session";
 import { Empty, Failed, Page, Skeleton } from "./ui/basics";
+import { keepFocus } from "./ui/focus";
 import { useMantineColorScheme } from "@mantine/core";
 
 const AuditPage = lazy(() => import("./pages/audit").then((m) => ({ default: m.AuditPage })));
@@ -83,6 +84,7 @@ const router = createBrowserRouter([
   ] }] },
 ]);
 
+keepFocus();
 createRoot(document.getElementById("root")!).render(
   <StrictMode>
     <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>

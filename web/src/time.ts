@@ -25,6 +25,8 @@ export function clock(v: unknown, zone: Zone = "local", withMs = false): string 
   return p.map(two).join(":") + (withMs ? "." + String(d.getMilliseconds()).padStart(3, "0") : "");
 }
 export const stamp = (v: unknown, zone: Zone = "local", ms = false) => (asDate(v) ? `${day(v, zone)} ${clock(v, zone, ms)}` : "–");
+/** With its zone: for a time that stands alone in a sentence. */
+export const exact = (v: unknown, zone: Zone = "local") => (asDate(v) ? `${stamp(v, zone)} ${zoneName(zone, v)}` : "–");
 export function zoneName(zone: Zone, at: unknown = Date.now()): string {
   if (zone === "utc") return "UTC";
   const off = -(asDate(at) ?? new Date()).getTimezoneOffset();

@@ -2,13 +2,13 @@
 import { Button, Menu, Select } from "@mantine/core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { IconChevronRight, IconDownload, IconUserSearch } from "@tabler/icons-react";
-import { Fragment, useEffect, useState, type ReactNode } from "react";
+import { Fragment, useState, type ReactNode } from "react";
 import { Link } from "react-router";
 import { get, post, query, type Client } from "../api";
 import { useSession } from "../session";
 import { asDate, clock, day, dayStart, plural, stamp, zoneName } from "../time";
 import { ADMIN, Avatar, Badge, Empty, Failed, Page, Skeleton } from "../ui/basics";
-import { Find, Pager, useDelayed, useUrl } from "../ui/table";
+import { Find, Pager, useDelayed, useTyped, useUrl } from "../ui/table";
 import { DateBox } from "./audit-parts";
 
 interface Grant { client_id?: number; client?: string; tier?: string | null; role: string; title: string; enabled: boolean; permissions: string[]; since: string | null; event: string | null }
@@ -27,8 +27,7 @@ const ymd = (d: Date) => `${d.getFullYear()}-${String(d.getMonth() + 1).padStart
 const moment = (v: string) => { const d = asDate(v); return !d ? "" : d.getTime() > Date.now() ? "" : clock(d) === "00:00:00" ? new Date(d.getTime() - 1).toISOString() : d.toISOString(); };
 
 export function AccessPage() {
-  const s = useSession(), url = useUrl(), [text, setText] = useState(url.get("q")), q = useDelayed(text), on = url.get("on"), client = url.get("client"), offset = Number(url.get("offset")) || 0, [open, setOpen] = useState<Set<string>>(new Set());
-  useEffect(() => { if (q !== url.get("q")) url.set({ q, offset: "" }); }, [q]); // eslint-disable-line
+  const s = useSession(), url = useUrl(), [text, setText] = useTyped("q", 140, { offset: "" }), q = useDelayed(text), on = url.get("on"), client = url.get("client"), offset = Number(url.get("offset")) || 0, [open, setOpen] = useState<Set<string>>(new Set());
   const ask = { on: moment(on), q, client }, link = query(ask).slice(1);
   const a = useQuery({ queryKey: ["access", link, offset], placeholderData: keepPreviousData, retry: false, queryFn: ({ signal }) => get<Answer>(`/api/v2/auditlog/access${query({ ...ask, limit: LIMIT, offset })}`, signal) });
   const clients = useQuery({ queryKey: ["all-clients"], enabled: s.can("CLIENTS.VIEW", "SECURITY.MANAGE_AUTHORIZATION"), queryFn: () => post<{ data: Client[] }>("/api/v2/clients", { pagination: { offset: 0, limit: 1000 }, sort: [{ by: "name", order: "ASC" }] }) });

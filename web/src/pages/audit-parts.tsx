@@ -71,15 +71,15 @@ export function DateBox({ label, value, presets, zone, end = false, since, pick 
 export interface Option { value: string; label: string; group?: string; hint?: string }
 /** A filter as a chip: dashed while unset, filled with its value and a cross when set. `any` offers the typed text itself. */
 export function FilterChip({ name, value, options, pick, onSearch, any }: { name: string; value: string; options: Option[]; pick: (v: string) => void; onSearch?: (t: string) => void; any?: string }) {
-  const [text, setText] = useState(""), box = useCombobox({ onDropdownClose: () => { setText(""); onSearch?.(""); box.resetSelectedOption(); } });
+  const button = useRef<HTMLButtonElement>(null), [text, setText] = useState(""), box = useCombobox({ onDropdownClose: () => { setText(""); onSearch?.(""); box.resetSelectedOption(); } });
   const words = text.toLowerCase().split(/\s+/).filter(Boolean), hits = options.filter((o) => words.every((w) => `${o.label} ${o.group ?? ""} ${o.hint ?? ""} ${o.value}`.toLowerCase().includes(w))).slice(0, 200);
   const groups = [...new Set(hits.map((o) => o.group ?? ""))], cur = options.find((o) => o.value === value);
   const row = (o: Option) => <Combobox.Option key={o.value} value={o.value} active={o.value === value}><div className="row"><span className="grow cut">{o.label}</span>{o.hint && <span className="dim small cut">{o.hint}</span>}{o.value === value && <IconCheck size={14} aria-hidden />}</div></Combobox.Option>;
   return (
-    <Combobox store={box} keepMounted={false} width={290} position="bottom-start" shadow="md" onOptionSubmit={(v) => { pick(v === value ? "" : v); box.closeDropdown(); }}>
+    <Combobox store={box} keepMounted={false} width={290} position="bottom-start" shadow="md" onOptionSubmit={(v) => { button.current?.focus(); pick(v === value ? "" : v); box.closeDropdown(); }}>
       <span className={value ? "chip-set" : undefined}>
-        <Combobox.Target targetType="button"><button type="button" className={`chip ${value ? "on" : ""}`} onClick={() => box.toggleDropdown()}>{value ? <>{name}: <strong>{cur?.label ?? value}</strong></> : <><IconPlus size={13} aria-hidden />{name}</>}</button></Combobox.Target>
-        {value && <button type="button" className="chip-x" aria-label={`Remove filter ${name}`} onClick={() => pick("")}><IconX size={13} /></button>}
+        <Combobox.Target targetType="button"><button type="button" ref={button} className={`chip ${value ? "on" : ""}`} onClick={() => box.toggleDropdown()}>{value ? <>{name}: <strong>{cur?.label ?? value}</strong></> : <><IconPlus size={13} aria-hidden />{name}</>}</button></Combobox.Target>
+        {value && <button type="button" className="chip-x" aria-label={`Remove filter ${name}`} onClick={() => { button.current?.focus(); pick(""); }}><IconX size={13} /></button>}
       </span>
       <Combobox.Dropdown>
         <Combobox.Search autoFocus value={text} onChange={(e) => { setText(e.currentTarget.value); onSearch?.(e.currentTarget.value); box.updateSelectedOptionIndex(); }} placeholder={`Find ${name.toLowerCase()}`} aria-label={`Find ${name.toLowerCase()}`} />

@@ -9,13 +9,15 @@ import { Link, useParams } from "react-router";
 import { get, post, query, type Client, type Event, type EventType, type User } from "../api";
 import { useSession } from "../session";
 import { ago, asDate, longDay, plural, stamp, zoneName, type Zone } from "../time";
-import { ADMIN, Avatar, Badge, confirm, Copy, Empty, Failed, Notice, Page, Panel, Skeleton, toast, toastError } from "../ui/basics";
+import { ADMIN, Avatar, Badge, Copy, Empty, Failed, Notice, Page, Panel, Skeleton } from "../ui/basics";
 import { useDelayed, useTyped, useUrl } from "../ui/table";
 import { ExportMenu } from "./audit-export";
+import { confirmClock } from "./clock";
 import { useLog } from "./audit-live";
 import { DateBox, Detail, END, FilterChip, Marked, Outcome, outcomeWord, pieces, START, who, type Option } from "./audit-parts";
 import { SealBadge } from "./verify";
 
+const OWN_ENTER = { preventDefault: false }; // a button and a link have an Enter of their own
 const FILTERS = ["q", "from", "to", "user", "event_type", "outcome", "client", "request"] as const;
 const OUTCOMES: Option[] = [{ value: "success", label: "Success" }, { value: "failure", label: "Failure" }, { value: "denied", label: "Denied" }];
 
@@ -40,11 +42,22 @@ export function AuditPage() {
   const items = virtual.getVirtualItems(), lastSeen = items[items.length - 1]?.index ?? 0;
   useEffect(() => { if (events.length && lastSeen >= events.length - 25) log.more(); }, [lastSeen, events.length, meta?.next]); // eslint-disable-line
   useEffect(() => { virtual.measure(); }, [narrow]); // eslint-disable-line
-  const top = () => { setOpen(null); log.release(); scroll.current?.scrollTo(0, 0); };
-  const move = (by: number) => { const n = Math.max(0, Math.min(events.length - 1, at + by)); setAt(n); virtual.scrollToIndex(n, { align: "auto" }); if (open) setOpen(events[n]?.cuid ?? null); };
+  const top = () => { setOpen(null); log.release(); scroll.current?.scrollTo(0, 0); scroll.current?.focus({ preventScroll: true }); };
+  const step = useRef(false); // the mark was moved by a key: the focus goes with it
+  const move = (by: number) => { if (!events.length) return; const n = Math.max(0, Math.min(events.length - 1, at + by)); step.current = true; setAt(n); virtual.scrollToIndex(n, { align: "auto" }); if (open) setOpen(events[n]?.cuid ?? null); };
+  // Once its row is drawn, which may be later; never out of a box in which somebody has begun to type.
+  useEffect(() => {
+    if (!step.current || at < 0) return;
+    if (document.activeElement?.matches("input, textarea")) { step.current = false; return; }
+    const to = scroll.current?.querySelector<HTMLElement>(`[data-index="${at}"] .tog`);
+    if (to) { step.current = false; to.focus({ preventScroll: true }); }
+  });
   const toSearch = () => search.current?.focus();
+  const clear = () => { toSearch(); set(Object.fromEntries(FILTERS.map((f) => [f, ""]))); };
+  /** What closes is left first: the focus would be nowhere. */
+  const close = () => { if (document.activeElement?.closest(".detail")) document.activeElement.closest(".log-item")?.querySelector<HTMLElement>(".tog")?.focus({ preventScroll: true }); setOpen(null); };
   const toggle = (e: Event, i: number) => { setAt(i); setOpen(open === e.cuid ? null : e.cuid); };
-  useHotkeys([["/", () => { search.current?.focus(); search.current?.select(); }], ["j", () => move(1)], ["k", () => move(-1)], ["o", () => { const e = events[at]; if (e) toggle(e, at); }], ["Enter", (k) => { const e = events[at]; if (e && !(k.target as Element).closest("button,a")) toggle(e, at); }], ["n", top], ["Escape", () => setOpen(null)]]);
+  useHotkeys([["/", () => { search.current?.focus(); search.current?.select(); }], ["j", () => move(1)], ["k", () => move(-1)], ["o", () => { const e = events[at]; if (e) toggle(e, at); }], ["Enter", (k) => { const e = events[at]; if (e && !(k.target as Element).closest("button,a")) toggle(e, at); }, OWN_ENTER], ["n", top], ["Escape", close]]);
 
   // What the filters offer.
   const [seek, setSeek] = useState({ user: "", client: "" }), slow = useDelayed(seek, 150);
@@ -76,8 +89,8 @@ export function AuditPage() {
         <FilterChip name="Event" value={values.event_type} options={typeOptions} pick={(v) => set({ event_type: v })} />
         <FilterChip name="Outcome" value={values.outcome} options={OUTCOMES} pick={(v) => set({ outcome: v })} />
         <FilterChip name="Client" value={values.client} options={clientOptions} pick={(v) => set({ client: v })} onSearch={(t) => setSeek((o) => ({ ...o, client: t }))} />
-        {values.request && <span className="chip-set"><span className="chip on">Request: <strong className="mono">{values.request}</strong></span><button type="button" className="chip-x" aria-label="Remove filter Request" onClick={() => set({ request: "" })}><IconX size={13} /></button></span>}
-        {any && <Button size="compact-xs" variant="subtle" color="gray" onClick={() => set(Object.fromEntries(FILTERS.map((f) => [f, ""])))}>Clear all</Button>}
+        {values.request && <span className="chip-set"><span className="chip on">Request: <strong className="mono">{values.request}</strong></span><button type="button" className="chip-x" aria-label="Remove filter Request" onClick={() => { toSearch(); set({ request: "" }); }}><IconX size={13} /></button></span>}
+        {any && <Button size="compact-xs" variant="subtle" color="gray" onClick={clear}>Clear all</Button>}
         <span className="grow" />
         {meta?.window && <span className="dim small">Events since {longDay(meta.window.since)}; next change {longDay(meta.window.next_change)}</span>}
       </div>
@@ -85,14 +98,14 @@ export function AuditPage() {
       {log.fault && events.length > 0 && <Notice kind="bad">{log.fault}</Notice>}
       <section className={`log ${log.loading ? "loading" : ""}`} aria-label="Events" aria-busy={log.loading}>
         {log.waiting.length > 0 && <button type="button" className="pill" onClick={top}><IconArrowUp size={14} aria-hidden />{pillText(log)}</button>}
-        <span className="sr" role="status">{log.waiting.length > 0 ? pillText(log) : none ? "No events" : ""}</span>
+        <span className="sr" role="status">{log.loading || log.fault ? "" : log.waiting.length > 0 ? pillText(log) : counted(events.length, meta)}</span>
         <div className="grow" role="table" aria-label="Audit events" aria-rowcount={-1} style={{ display: "flex", flexDirection: "column", minHeight: 0 }}>
           <div role="rowgroup"><div className="log-cols log-head" role="row"><span role="columnheader"><span className="sr">Details</span></span><span role="columnheader">User</span><span role="columnheader">Event</span><span role="columnheader">Time <button type="button" className="bare link num" title={zone === "utc" ? "Show local time" : "Show UTC"} onClick={() => setUrl({ tz: zone === "utc" ? "" : "utc" })}>({zoneName(zone)})</button></span><span role="columnheader" className="addr">Address</span></div></div>
           <div className="log-scroll" ref={scroll} role="rowgroup" tabIndex={0} aria-label="Events, newest first" onScroll={(e) => { if (e.currentTarget.scrollTop < 4 && open === null && log.waiting.length) log.release(); }}>
             <div style={{ height: virtual.getTotalSize(), position: "relative" }}>
-              {items.map((v) => { const e = events[v.index]!; return <Item key={v.key} e={e} i={v.index} top={v.start} size={virtual.measureElement} opened={open === e.cuid} cur={at === v.index} fresh={log.fresh.has(e.cuid)} parts={parts} zone={zone} toggle={toggle} filter={set} />; })}
+              {items.map((v) => { const e = events[v.index]!; return <Item key={v.key} e={e} i={v.index} top={v.start} size={virtual.measureElement} opened={open === e.cuid} cur={at === v.index} fresh={log.fresh.has(e.cuid)} parts={parts} zone={zone} toggle={toggle} filter={(f) => { toSearch(); set(f); }} />; })}
             </div>
-            {!log.loading && events.length > 0 && <div className="foot small" role="row"><span role="cell">{meta?.complete === false ? <Incomplete meta={meta} zone={zone} more={log.more} /> : meta?.more ? "Loading older events" : meta?.window && !any ? `The log begins on ${longDay(meta.window.since)}` : "No further matches"}</span></div>}
+            {!log.loading && events.length > 0 && <div className="foot small" role="row"><span role="cell">{meta?.complete === false ? <Incomplete meta={meta} zone={zone} more={log.more} /> : meta?.more ? "Loading older events" : meta?.window && !any ? (events[events.length - 1]!.index === 0 ? "The log begins here" : `What was before ${longDay(meta.window.since)} has left the log`) : `No further matches: ${counted(events.length, meta)} in all`}</span></div>}
           </div>
         </div>
         {log.loading && !events.length && <div style={{ position: "absolute", inset: "34px 0 0", padding: 16 }}><Skeleton rows={9} /></div>}
@@ -100,17 +113,14 @@ export function AuditPage() {
         {none && <div className="empty" style={{ position: "absolute", inset: "34px 0 0" }}><IconListSearch size={30} aria-hidden />
           {meta?.complete === false ? <><h2>Nothing found yet</h2><Incomplete meta={meta} zone={zone} more={log.more} /></> : any ? <><h2>No events match</h2>
             {(meta?.older ?? 0) > 0 ? <p>Nothing in this range, but outside of it there is more.</p> : <p>{values.q ? "Every word must occur. Try fewer words, or a part of one." : "Change or remove a filter."}</p>}
-            <div className="row wrap" style={{ justifyContent: "center" }}>{(meta?.older ?? 0) > 0 && <Button size="xs" onClick={() => set({ from: "", to: "" })}>{meta!.older! >= 1000 ? "1,000 or more" : meta!.older!.toLocaleString("en")} older {meta!.older === 1 ? "match" : "matches"}: widen</Button>}<Button size="xs" variant="default" onClick={() => set(Object.fromEntries(FILTERS.map((f) => [f, ""])))}>Clear all filters</Button></div></>
+            <div className="row wrap" style={{ justifyContent: "center" }}>{(meta?.older ?? 0) > 0 && <Button size="xs" onClick={() => { toSearch(); set({ from: "", to: "" }); }}>{meta!.older! >= 1000 ? "1,000 or more" : meta!.older!.toLocaleString("en")} older {meta!.older === 1 ? "match" : "matches"}: widen</Button>}<Button size="xs" variant="default" onClick={clear}>Clear all filters</Button></div></>
             : <><h2>No events yet</h2><p>What people do here appears in this list as it happens.</p></>}</div>}
       </section>
     </Page>
   );
 }
-/** After it months that left the window expire: not to be done by a slip. */
-async function confirmClock(again: () => void) {
-  if (!(await confirm("Confirm the server's time?", "Months that left the window expire from then on, and can not be brought back. Compare the times of the newest events with a clock you trust first.", "Confirm the time", false))) return;
-  try { await post("/api/v2/auditlog/clock"); toast("The time is confirmed"); again(); } catch (e) { toastError(e); }
-}
+/** How many are found; while there are more than were read, at least how many. */
+const counted = (n: number, meta: { more: boolean; complete: boolean } | null) => (!n ? "No events" : !meta || meta.more || !meta.complete ? `${n.toLocaleString("en")} or more events` : plural(n, "event"));
 const pillText = (log: { waiting: unknown[]; missed: boolean }) => (log.missed ? "1,000 or more new events" : plural(log.waiting.length, "new event"));
 const Incomplete = ({ meta, zone, more }: { meta: { scanned_to?: unknown }; zone: Zone; more: () => void }) => <span className="row wrap" style={{ justifyContent: "center" }}>Looked back to {stamp(meta.scanned_to, zone)} so far. <Button size="compact-xs" variant="default" onClick={more}>Search further back</Button></span>;
 
@@ -122,7 +132,7 @@ function Item({ e, i, top, size, opened, cur, fresh, parts, zone, toggle, filter
   return (
     <div className={`log-item ${opened ? "open" : ""} ${fresh ? "fresh" : ""}`} data-index={i} ref={size} style={{ transform: `translateY(${top}px)` }} role="presentation">
       <div className={`log-cols log-row ${cur ? "cur" : ""}`} role="row" onClick={(c) => { if (!(c.target as Element).closest("a,.tog") && !getSelection()?.toString()) toggle(e, i); }}>
-        <span role="cell" style={{ padding: 0, display: "contents" }}><button type="button" className="tog" aria-expanded={opened} aria-label={`${e.title || e.event_type}: details`} onClick={() => toggle(e, i)}><IconChevronRight size={14} /></button></span>
+        <span role="cell" style={{ padding: 0, display: "contents" }}><button type="button" className="tog" aria-expanded={opened} aria-label={`Details: ${e.message || e.title}`} onClick={() => toggle(e, i)}><IconChevronRight size={14} /></button></span>
         <div role="cell" className="who" title={e.user_info}><Avatar small name={name} /><span className="cut"><Marked text={name} parts={parts} /></span></div>
         <div role="cell" className="what"><span className={`dot ${outcomeWord(e.outcome).toLowerCase()}`} title={outcomeWord(e.outcome)}><span className="sr">{outcomeWord(e.outcome)}</span></span><span className="cut" title={e.message}><Marked text={e.message} parts={parts} /></span>{hidden && <span className="dim small nowrap"><Marked text={hidden} parts={parts} /></span>}{(e.count ?? 1) > 1 && <Badge>× {e.count!.toLocaleString("en")}</Badge>}</div>
         <div role="cell" className="when num nowrap" title={ago(e.timestamp)}><time dateTime={e.timestamp}>{stamp(e.timestamp, zone)}</time></div>

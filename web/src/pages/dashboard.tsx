@@ -9,7 +9,7 @@ import { useSession } from "../session";
 import { Ago, Avatar, Empty, Failed, Page, Panel, Skeleton } from "../ui/basics";
 import { outcomeWord, who } from "./audit-parts";
 
-const NAMES: Record<string, string> = { clients: "Clients", users: "Users", users_enabled: "Enabled users", users_locked: "Locked accounts", locked: "Locked accounts", events_24h: "Events in 24 hours", events: "Events", events_today: "Events today", failed_sign_ins: "Failed sign-ins, 24 hours", login_failures_24h: "Failed sign-ins, 24 hours", sessions: "Sessions" };
+const NAMES: Record<string, string> = { clients: "Clients", users: "Enabled users", users_enabled: "Enabled users", users_locked: "Locked accounts", locked: "Locked accounts", events_24h: "Events in 24 hours", events: "Events", events_today: "Events today", failed_sign_ins: "Failed sign-ins, 24 hours", login_failures_24h: "Failed sign-ins, 24 hours", sessions: "Sessions" };
 export function Dashboard() {
   // Asked again while it is open, it follows the log; only the first time it is a look of its own.
   const again = useRef(false);

@@ -40,19 +40,20 @@ export function ForgotPage() {
 export function PasswordLinkPage() {
   useTitle("Set your password");
   const params = useParams(), [search] = useSearchParams(), token = params.token ?? search.get("token") ?? location.hash.replace(/^#(token=)?/, "");
-  const [one, setOne] = useState(""), [two, setTwo] = useState(""), [ok, setOk] = useState(false), [busy, setBusy] = useState(false), [fault, setFault] = useState("");
+  const [one, setOne] = useState(""), [two, setTwo] = useState(""), [ok, setOk] = useState(false), [busy, setBusy] = useState(false), [fault, setFault] = useState(""), [at, setAt] = useState<"one" | "two" | "">("");
+  const tell = (text: string, field: typeof at) => { setFault(text); setAt(field); };
   const send = async () => {
-    if (one !== two) { setFault("The two passwords differ."); return; }
-    setBusy(true); setFault("");
-    try { await api("POST", "/api/v2/user/password/link", { token, newPassword: one }, { quiet: true }); setOk(true); } catch (e) { setFault(e instanceof ApiError ? e.field("newPassword") ?? e.message : say(e)); } finally { setBusy(false); }
+    if (one !== two) { tell("Differs from the first", "two"); return; }
+    setBusy(true); tell("", "");
+    try { await api("POST", "/api/v2/user/password/link", { token, newPassword: one }, { quiet: true }); setOk(true); } catch (e) { const weak = e instanceof ApiError ? e.field("newPassword") : undefined; tell(weak ?? say(e), weak ? "one" : ""); } finally { setBusy(false); }
   };
   return (
     <Gate><div className="panel"><form className="stack" onSubmit={(e) => { e.preventDefault(); void send(); }}>
       <div><h1>Set your password</h1>{!ok && <p className="dim">The link works once.</p>}</div>
       {ok ? <Notice kind="ok">Your password is set. You can sign in now.</Notice> : !token ? <Notice kind="bad">The link is incomplete. Open it again from the mail, or ask for a new one.</Notice> : <>
-        {fault && <Notice kind="bad">{fault}</Notice>}
-        <div><PasswordInput label="New password" autoComplete="new-password" value={one} onChange={(e) => setOne(e.currentTarget.value)} required withAsterisk={false} autoFocus /><Rules value={one} /></div>
-        <PasswordInput label="New password again" autoComplete="new-password" value={two} onChange={(e) => setTwo(e.currentTarget.value)} required withAsterisk={false} />
+        {fault && !at && <Notice kind="bad">{fault}</Notice>}
+        <div><PasswordInput label="New password" autoComplete="new-password" error={at === "one" && fault} value={one} onChange={(e) => setOne(e.currentTarget.value)} required withAsterisk={false} autoFocus /><Rules value={one} /></div>
+        <PasswordInput label="New password again" autoComplete="new-password" error={at === "two" && fault} value={two} onChange={(e) => setTwo(e.currentTarget.value)} required withAsterisk={false} />
         <Button type="submit" loading={busy} fullWidth>Set password</Button></>}
       <Anchor component={Link} to="/" size="sm" ta="center">{ok ? "Sign in" : "Back to sign-in"}</Anchor>
     </form></div></Gate>
@@ -82,7 +83,7 @@ export function SetupPage() {
       <div className="fields"><TextInput label="First name" autoComplete="given-name" {...bind("first")} /><TextInput label="Last name" autoComplete="family-name" {...bind("last")} />
         <TextInput className="wide" label="Email" type="email" autoComplete="username" {...bind("email")} />
         <div className="wide"><PasswordInput label="Password" autoComplete="new-password" {...bind("password")} /><Rules value={f.password} /></div></div>
-      <Radio.Group label="How long is the audit log kept?" description="Months end on the first, UTC. It can be made longer later, never shorter." value={f.retention} onChange={(v) => setF((o) => ({ ...o, retention: v }))}>
+      <Radio.Group label="How long is the audit log kept?" description="Months end on the first, UTC. It can be made longer at any time, and shorter with 30 days' notice, never under 120 days." value={f.retention} onChange={(v) => setF((o) => ({ ...o, retention: v }))}>
         <div className="stack" style={{ marginTop: 8, gap: 8 }}><Radio value="4" label="120 days: the running month and the four before it" /><Radio value="12" label="12 months: the running month and the twelve before it" /></div>
       </Radio.Group>
       <Button type="submit" loading={busy} fullWidth>Create the workspace</Button>

@@ -49,6 +49,7 @@ function Remembered({ head, again }: { head: Head; again: () => void }) {
     if (!(await confirm("Let this browser forget?", "It then takes the next checkpoint it sees for the first one, whatever was shown before. Do it after you were told of a restore or a new key another way.", "Forget"))) return;
     forget(log); toast("Forgotten: this browser begins anew"); again();
   };
+  const unpin = async () => { if (!(await confirm("Remove the pin?", "This browser then follows whatever key the server shows it.", "Remove pin"))) return; pin(log, null); toast("The pin is removed"); again(); };
   const keep = async () => {
     setFault("");
     try { await pinKey(text, head); setText(""); toast("The key is pinned"); again(); } catch (x) { setFault(say(x)); }
@@ -60,7 +61,7 @@ function Remembered({ head, again }: { head: Head; again: () => void }) {
         {!list.length ? <p>Nothing yet.</p>
           : <table className="changes memory"><thead><tr><th scope="col">Epoch</th><th scope="col">Events</th><th scope="col">Seen</th><th scope="col">Root</th></tr></thead><tbody>{list.map(({ origin, epoch, memory: m }) => <tr key={origin}><td className="num">{epoch}</td><td className="num">{m.size.toLocaleString("en")}</td><td className="num">{AT(m.at)}</td><td className="mono small break">{m.root}</td></tr>)}</tbody></table>}
         <h3>Pinned key</h3>
-        {p ? <><span className="mono small break">{p.vkey}</span><div className="row wrap"><span className="dim small">Pinned {AT(p.at)}. Every checkpoint must be signed by it, or by a key it has signed for.</span><Button size="compact-xs" variant="default" onClick={() => { pin(log, null); toast("The pin is removed"); again(); }}>Remove pin</Button></div></>
+        {p ? <><span className="mono small break">{p.vkey}</span><div className="row wrap"><span className="dim small">Pinned {AT(p.at)}. Every checkpoint must be signed by it, or by a key it has signed for.</span><Button size="compact-xs" variant="default" onClick={() => void unpin()}>Remove pin</Button></div></>
           : <><p className="dim small">The key above came from this server. Paste the one that you were given another way (by mail, from a witness, on paper), and this browser demands it from now on.</p>
             <form className="stack" onSubmit={(e) => { e.preventDefault(); void keep(); }}><Textarea label="Key" aria-label="Key" placeholder="INSTALLATION/WORKSPACE/EPOCH+id+key" value={text} onChange={(e) => setText(e.currentTarget.value)} autosize minRows={2} maxLength={500} error={fault || undefined} spellCheck={false} /><div><Button type="submit" size="compact-sm" variant="default" leftSection={<IconPin size={14} />} disabled={!text.trim()}>Pin this key</Button></div></form></>}
       </div>

@@ -5,7 +5,7 @@ import { useState } from "react";
 import { useParams } from "react-router";
 import { ApiError, get, look, post, put } from "../api";
 import { useSession } from "../session";
-import { stamp } from "../time";
+import { exact, plural } from "../time";
 import { ADMIN, Badge, Copy, Failed, Notice, Page, Panel, Skeleton, toast } from "../ui/basics";
 
 type Kind = "general" | "email" | "authentication" | "proofs";
@@ -78,11 +78,13 @@ function MailTest({ dirty }: { dirty: boolean }) {
   return <Panel title="Test"><div className="stack">{test.error && <Notice kind="bad">{test.error.message}</Notice>}{test.data && <Notice kind="ok">{test.data.message || `Sent to ${to}.`}</Notice>}<div className="row wrap" style={{ alignItems: "flex-end" }}><TextInput className="grow" label="Send a test mail to" value={to} onChange={(e) => setTo(e.currentTarget.value)} /><Button variant="default" loading={test.isPending} disabled={dirty || !to} onClick={() => test.mutate()}>Send</Button></div>{dirty && <span className="dim small">Save first; the test uses what is saved.</span>}</div></Panel>;
 }
 
+const NAMED: Record<string, string> = { uptimeSeconds: "Running for" };
+const lasting = (s: number) => (s < 60 ? plural(s, "second") : s < 3600 ? plural(Math.floor(s / 60), "minute") : s < 86_400 ? `${plural(Math.floor(s / 3600), "hour")} ${plural(Math.floor(s / 60) % 60, "minute")}` : `${plural(Math.floor(s / 86_400), "day")} ${plural(Math.floor(s / 3600) % 24, "hour")}`);
 /** Health as the server tells it, whatever it tells. */
 export function HealthPage() {
   const q = useQuery({ queryKey: ["health"], refetchInterval: 10_000, queryFn: ({ signal }) => look<{ data: Record<string, unknown> }>("/api/v2/health/full", signal) }), d = q.data?.data ?? {};
-  const words = (k: string) => k.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/_/g, " ").toLowerCase().replace(/^\w/, (c) => c.toUpperCase());
-  const show = (k: string, v: unknown): React.ReactNode => (typeof v === "boolean" ? (k === "inMaintenanceMode" ? <Badge kind={v ? "warn" : "ok"}>{v ? "Yes" : "No"}</Badge> : <Badge kind={v ? "ok" : "bad"}>{v ? "Yes" : "No"}</Badge>) : v === "ok" ? <Badge kind="ok">OK</Badge> : v === null || v === undefined ? "–" : typeof v === "number" ? <span className="num">{/(_at|time|started)$/.test(k) && v > 1e11 ? stamp(v) : v.toLocaleString("en")}</span> : String(v));
+  const words = (k: string) => NAMED[k] ?? k.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/_/g, " ").toLowerCase().replace(/^\w/, (c) => c.toUpperCase());
+  const show = (k: string, v: unknown): React.ReactNode => (typeof v === "boolean" ? (k === "inMaintenanceMode" ? <Badge kind={v ? "warn" : "ok"}>{v ? "Yes" : "No"}</Badge> : <Badge kind={v ? "ok" : "bad"}>{v ? "Yes" : "No"}</Badge>) : v === "ok" ? <Badge kind="ok">OK</Badge> : v === null || v === undefined ? "–" : typeof v === "number" && k === "uptimeSeconds" ? <span className="num">{lasting(v)}</span> : typeof v === "number" ? <span className="num">{/(_at|time|started)$/.test(k) && v > 1e11 ? exact(v) : v.toLocaleString("en")}</span> : String(v));
   const flat = Object.entries(d).filter(([, v]) => typeof v !== "object" || v === null), deep = Object.entries(d).filter(([, v]) => typeof v === "object" && v !== null) as [string, Record<string, unknown>][];
   const facts = (o: [string, unknown][]) => <dl className="facts">{o.map(([k, v]) => <div key={k} style={{ display: "contents" }}><dt>{words(k)}</dt><dd>{typeof v === "object" && v !== null ? <code className="mono">{JSON.stringify(v)}</code> : show(k, v)}</dd></div>)}</dl>;
   return <Page title="System health" crumbs={ADMIN} kind="form">{q.error && !q.data ? <div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div> : !q.data ? <Panel><Skeleton /></Panel> : <>{flat.length > 0 && <Panel title="Server">{facts(flat)}</Panel>}{deep.map(([k, v]) => <Panel key={k} title={words(k)}>{facts(Object.entries(v))}</Panel>)}</>}</Page>;

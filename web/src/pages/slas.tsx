@@ -6,7 +6,7 @@ import { useState } from "react";
 import { ApiError, del, get, post, put, type Sla } from "../api";
 import { plural } from "../time";
 import { ADMIN, Badge, confirm, Empty, Notice, Page, toast, toastError } from "../ui/basics";
-import { Table, type Column } from "../ui/table";
+import { Pager, Table, type Column } from "../ui/table";
 
 const AT = "/api/v2/sla/benchmarks", SEVERITIES = ["Critical", "High", "Medium", "Low", "Informational"];
 const TIMES: [string, string][] = [["Daily", "Daily"], ["Nearing", "When nearing"], ["Exceeded", "When exceeded"]], WHOM: [string, string][] = [["AssignedUser", "Assigned user"], ["Recipients", "Recipients"]];
@@ -18,16 +18,17 @@ export function SlasPage() {
   const remove = async (a: Sla) => { if (!(await confirm(`Delete ${a.name}?`, "The audit log keeps what it said.", "Delete agreement"))) return; try { await del(`${AT}/${a.id}`); toast(`${a.name} deleted`); again(); } catch (e) { toastError(e); } };
   const also = (a: Sla) => [a.findingTags.length && `tagged ${a.findingTags.join(", ")}`, a.assetCriticality.length && `on ${a.assetCriticality.join(", ").toLowerCase()} assets`, a.assetTags.length && `on assets tagged ${a.assetTags.join(", ")}`].filter(Boolean).join("; ");
   const columns: Column<Sla>[] = [
-    { key: "name", title: "Name", fixed: true, render: (a) => <button type="button" className="bare cut" style={{ fontWeight: 500 }} onClick={() => setEdit(a)}>{a.name}</button> },
-    { key: "days", title: "Close within", render: (a) => <span className="num">{plural(a.daysToClose, "day")}</span> },
+    { key: "name", title: "Name", by: (a) => a.name, fixed: true, render: (a) => <button type="button" className="bare cut" style={{ fontWeight: 500 }} onClick={() => setEdit(a)}>{a.name}</button> },
+    { key: "days", title: "Close within", by: (a) => a.daysToClose, render: (a) => <span className="num">{plural(a.daysToClose, "day")}</span> },
     { key: "severity", title: "Severities", opt: true, render: (a) => <span className="cut">{a.findingSeverity.join(", ")}</span> },
     { key: "also", title: "Only", opt: true, render: (a) => <span className="cut dim">{also(a) || "–"}</span> },
-    { key: "state", title: "State", render: (a) => (a.enabled ? <Badge kind="ok">Enabled</Badge> : <Badge>Disabled</Badge>) },
+    { key: "state", title: "State", by: (a) => (a.enabled ? 0 : 1), render: (a) => (a.enabled ? <Badge kind="ok">Enabled</Badge> : <Badge>Disabled</Badge>) },
   ];
   return (
     <Page title="Service-Level Agreements" crumbs={ADMIN} text="Within how many days findings are to be closed. Findings are not in this version: agreements are kept, nothing is measured by them yet." acts={<Button size="compact-md" leftSection={<IconPlus size={15} />} onClick={() => setEdit(FRESH)}>Create agreement</Button>}>
-      <Table name="Service-level agreements" columns={columns} rows={q.data?.data} error={q.error} again={() => void q.refetch()} id={(a) => a.id} label={(a) => a.name} open={setEdit} actions={(a) => [{ label: "Edit", icon: <IconPencil size={15} />, run: () => setEdit(a) }, { label: "Delete", icon: <IconTrash size={15} />, danger: true, run: () => void remove(a) }]}
+      <Table name="Service-level agreements" sort="name" columns={columns} rows={q.data?.data} error={q.error} again={() => void q.refetch()} id={(a) => a.id} label={(a) => a.name} open={setEdit} actions={(a) => [{ label: "Edit", icon: <IconPencil size={15} />, run: () => setEdit(a) }, { label: "Delete", icon: <IconTrash size={15} />, danger: true, run: () => void remove(a) }]}
         empty={<Empty icon={<IconHourglass size={28} aria-hidden />} title="No agreements" text="Create the first: for instance, critical findings within 7 days." />} />
+      <Pager offset={0} limit={Infinity} total={q.data?.data.length} go={() => {}} />
       {edit && <Edit a={edit} close={() => setEdit(null)} done={again} />}
     </Page>
   );

@@ -1,7 +1,7 @@
 // Users: states, roles, bulk actions, adding one by one or by CSV, editing with Details and Authorization.
 import { Button, Checkbox, Drawer, FileButton, Group, Menu, Modal, MultiSelect, Select, Switch, Tabs, TextInput } from "@mantine/core";
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { IconBan, IconChevronDown, IconDownload, IconFileImport, IconLink, IconLock, IconLockOpen, IconMail, IconPlus, IconShieldOff, IconTrash, IconUserCheck, IconUsers, IconX } from "@tabler/icons-react";
+import { IconBan, IconChevronDown, IconDownload, IconFileImport, IconLink, IconLock, IconLockOpen, IconMail, IconPencil, IconPlus, IconShieldOff, IconTrash, IconUserCheck, IconUsers, IconX } from "@tabler/icons-react";
 import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { ApiError, api, del, get, post, put, query, say, type User } from "../api";
@@ -17,14 +17,20 @@ type Verb = "unlock" | "enable" | "disable" | "reset-password" | "reset-mfa" | "
 const DID: Record<Verb, string> = { unlock: "unlocked", enable: "enabled", disable: "disabled", "reset-password": "gets a mail to set a new password", "reset-mfa": "second factor reset", "end-sessions": "signed out everywhere", "password-link": "link made", delete: "deleted" };
 const nameOf = (u: User) => u.fullName || `${u.first} ${u.last}`.trim() || u.email;
 
+/** Whom it concerns: nobody counts ticks before he deletes. */
+function Names({ of }: { of: string[] }) {
+  const rest = of.length - NAMED;
+  return <ul className="named">{of.slice(0, rest > 1 ? NAMED : of.length).map((n, i) => <li key={i}>{n}</li>)}{rest > 1 && <li>and {rest.toLocaleString("en")} more</li>}</ul>;
+}
+const NAMED = 10;
 /** Does one thing to some users, with a question before what can not be undone. */
 function useActs() {
   const s = useSession(), cache = useQueryClient(), [link, setLink] = useState<{ user: User; url: string } | null>(null);
   const run = async (verb: Verb, users: User[]): Promise<void> => {
     const n = users.length === 1 ? nameOf(users[0]!) : plural(users.length, "user");
-    const ask: Partial<Record<Verb, [string, string, string]>> = { delete: [`Delete ${n}?`, "The account and its access are gone; the audit log keeps what it did under its name.", "Delete"], disable: [`Disable ${n}?`, "All sessions end at once. Enable again at any time.", "Disable"], "reset-password": [`Reset the password of ${n}?`, "A mail with a link to set a new one is sent; the old password ends.", "Reset password"], "reset-mfa": [`Reset the second factor of ${n}?`, "Do this when the device is lost. Make sure who is asking.", "Reset"], "end-sessions": [`Sign ${n} out everywhere?`, "All sessions end at once.", "End sessions"] };
+    const ask: Partial<Record<Verb, [string, string, string]>> = { delete: [`Delete ${n}?`, users.length === 1 ? "The account and its access are gone; the audit log keeps what it did under its name." : "The accounts and their access are gone; the audit log keeps what they did under their names.", users.length === 1 ? "Delete user" : `Delete ${n}`], disable: [`Disable ${n}?`, "All sessions end at once. Enable again at any time.", users.length === 1 ? "Disable user" : `Disable ${n}`], "reset-password": [`Reset the password of ${n}?`, "A mail with a link to set a new one is sent; the old password ends.", "Reset password"], "reset-mfa": [`Reset the second factor of ${n}?`, "Do this when the device is lost. Make sure who is asking.", "Reset second factor"], "end-sessions": [`Sign ${n} out everywhere?`, "All sessions end at once.", "End sessions"] };
     const q = ask[verb];
-    if (q && !(await confirm(...q, verb === "delete" || verb === "disable"))) return;
+    if (q && !(await confirm(q[0], users.length === 1 ? q[1] : <>{q[1]}<Names of={users.map(nameOf)} /></>, q[2], verb === "delete" || verb === "disable"))) return;
     const bad: string[] = [];
     for (const u of users) try {
       if (verb === "delete") await del(`${s.base}/users/${u.user_id}`);
@@ -44,7 +50,7 @@ export function UsersPage() {
   const list = useQuery({ queryKey: ["users", filter, status, role, sortBy, desc, offset], placeholderData: keepPreviousData, queryFn: ({ signal }) => get<{ data: User[]; total: number }>(`${s.base}/users${query({ offset, limit: LIMIT, sortBy, order: desc ? "DESEND" : "ASCEND", filter, status, role })}`, signal) });
   const may = s.can("SECURITY.MANAGE_USERS"), rows = list.data?.data, chosen = rows?.filter((u) => picked.has(u.user_id)) ?? [];
   const actions = (u: User): Action[] => [
-    { label: "Edit", run: () => void go(`/admin/users/${u.user_id}${location.search}`) },
+    { label: "Edit", icon: <IconPencil size={15} />, run: () => void go(`/admin/users/${u.user_id}${location.search}`) },
     ...(u.locked ? [{ label: "Unlock", icon: <IconLockOpen size={15} />, run: () => void acts.run("unlock", [u]) }] : []),
     { label: "Reset password", icon: <IconMail size={15} />, run: () => void acts.run("reset-password", [u]) }, { label: "Copy set-password link", icon: <IconLink size={15} />, run: () => void acts.run("password-link", [u]) },
     ...(u.mfa?.enabled ? [{ label: "Reset second factor", icon: <IconShieldOff size={15} />, run: () => void acts.run("reset-mfa", [u]) }] : []), { label: "End sessions", icon: <IconX size={15} />, run: () => void acts.run("end-sessions", [u]) },
@@ -65,11 +71,11 @@ export function UsersPage() {
       <div className="toolbar">
         <Find value={text} onChange={setText} label="Find a user" />
         <Select aria-label="Status" w={150} data={[{ value: "all", label: "All states" }, { value: "enabled", label: "Enabled" }, { value: "disabled", label: "Disabled" }, { value: "locked", label: "Locked" }]} value={status || "all"} onChange={(v) => url.set({ status: v === "all" ? "" : v, offset: "" })} />
-        <Select aria-label="Role" w={180} data={[{ value: "all", label: "All roles" }, ...roles.options(role)]} value={role || "all"} onChange={(v) => url.set({ role: v === "all" ? "" : v, offset: "" })} /><span className="grow" /><Columns columns={columns} />
+        <Select aria-label="Role" w={180} searchable data={[{ value: "all", label: "All roles" }, ...roles.options(role)]} value={role || "all"} onChange={(v) => url.set({ role: v === "all" ? "" : v, offset: "" })} /><span className="grow" /><Columns columns={columns} />
       </div>
       {chosen.length > 0 && <div className="bulk" role="region" aria-label="Bulk actions"><strong>{chosen.length} selected</strong><span className="grow" />
         {chosen.some((u) => u.disabled) && <Button size="compact-sm" variant="default" onClick={() => void acts.run("enable", chosen.filter((u) => u.disabled))}>Enable</Button>}{chosen.some((u) => !u.disabled) && <Button size="compact-sm" variant="default" onClick={() => void acts.run("disable", chosen.filter((u) => !u.disabled))}>Disable</Button>}{chosen.some((u) => u.locked) && <Button size="compact-sm" variant="default" onClick={() => void acts.run("unlock", chosen.filter((u) => u.locked))}>Unlock</Button>}
-        <BulkRole users={chosen} done={() => { void cache.invalidateQueries({ queryKey: ["users"] }); }} /><Button size="compact-sm" variant="default" onClick={() => void acts.run("reset-password", chosen)}>Reset password</Button><Button size="compact-sm" variant="default" onClick={() => void acts.run("end-sessions", chosen)}>End sessions</Button><Button size="compact-sm" variant="default" c="var(--bad)" onClick={() => void acts.run("delete", chosen).then(() => setPicked(new Set()))}>Delete</Button><Button size="compact-sm" variant="subtle" color="gray" onClick={() => setPicked(new Set())}>Clear</Button></div>}
+        <BulkRole users={chosen} done={() => { void cache.invalidateQueries({ queryKey: ["users"] }); }} /><Button size="compact-sm" variant="default" onClick={() => void acts.run("reset-password", chosen)}>Reset password</Button><Button size="compact-sm" variant="default" onClick={() => void acts.run("end-sessions", chosen)}>End sessions</Button><Button size="compact-sm" variant="default" c="var(--bad)" onClick={() => void acts.run("delete", chosen).then(() => setPicked(new Set()))}>Delete</Button><Button size="compact-sm" variant="subtle" color="gray" onClick={() => setPicked(new Set())}>Clear selection</Button></div>}
       <Table name="Users" columns={columns} rows={rows} error={list.error} again={() => void list.refetch()} id={(u) => u.user_id} label={nameOf} sort={sortBy} desc={desc} onSort={(k, d) => url.set({ sortBy: k, order: d ? "DESEND" : "", offset: "" })} picked={may ? picked : undefined} onPick={may ? setPicked : undefined} actions={may ? actions : undefined} open={(u) => void go(`/admin/users/${u.user_id}${location.search}`)} rowClass={(u) => (u.disabled ? "muted" : u.locked ? "tint" : "")}
         empty={<Empty icon={<IconUsers size={28} aria-hidden />} title="No user matches" text="Change the filters, or add a user." />} />
       <Pager offset={offset} limit={LIMIT} total={list.data?.total} go={(o) => url.set({ offset: o ? String(o) : "" })} />
@@ -104,9 +110,9 @@ function UserForm({ u, actions }: { u: User; actions: Action[] }) {
   const save = useMutation({ mutationFn: () => put(`${s.base}/users/${u.user_id}`, f), onSuccess: () => { toast("User saved"); void cache.invalidateQueries({ queryKey: ["users"] }); void cache.invalidateQueries({ queryKey: ["user"] }); } }), fault = (k: string) => (save.error instanceof ApiError ? save.error.field(k) : undefined);
   return (
     <form className="stack" onSubmit={(e) => { e.preventDefault(); save.mutate(); }}>
-      {save.error && <Notice kind="bad">{save.error.message}</Notice>}{u.locked && <Notice kind="warn">Locked after failed sign-ins.</Notice>}{u.disabled && <Notice>Disabled: cannot sign in.</Notice>}
+      {save.error && <Notice kind="bad">{save.error.message}</Notice>}{u.locked && <Notice kind="warn">Locked after failed sign-ins.</Notice>}{u.disabled && <Notice>Disabled: can not sign in.</Notice>}
       <div className="fields"><TextInput label="First name" value={f.first} onChange={(e) => { const v = e.currentTarget.value; setF((o) => ({ ...o, first: v })); }} error={fault("first")} disabled={!may} /><TextInput label="Last name" value={f.last} onChange={(e) => { const v = e.currentTarget.value; setF((o) => ({ ...o, last: v })); }} error={fault("last")} disabled={!may} /><TextInput className="wide" label="Email" value={u.email} readOnly description="Can not be changed" />
-        <MultiSelect className="wide" label="Roles" description="Rights are the sum of all roles" data={roles.options(...f.roles)} value={f.roles} onChange={(v) => setF((o) => ({ ...o, roles: v }))} error={fault("roles")} disabled={!may} />{tiers.on && <Select label="Classification" placeholder="None" clearable allowDeselect data={tiers.options} value={f.tenantClassificationLevel ? String(f.tenantClassificationLevel) : null} onChange={(v) => setF((o) => ({ ...o, tenantClassificationLevel: v }))} disabled={!may} />}
+        <MultiSelect className="wide" label="Roles" description="Rights are the sum of all roles" searchable data={roles.options(...f.roles)} value={f.roles} onChange={(v) => setF((o) => ({ ...o, roles: v }))} error={fault("roles")} disabled={!may} />{tiers.on && <Select label="Classification" placeholder="None" clearable allowDeselect data={tiers.options} value={f.tenantClassificationLevel ? String(f.tenantClassificationLevel) : null} onChange={(v) => setF((o) => ({ ...o, tenantClassificationLevel: v }))} disabled={!may} />}
         <Switch className="wide" label="Member of the Default Group" description="Gets access to all present clients and to each new one" checked={f.default_group} onChange={(e) => { const v = e.currentTarget.checked; setF((o) => ({ ...o, default_group: v })); }} disabled={!may} /></div>
       <dl className="facts"><dt>Second factor</dt><dd>{u.mfa?.enabled ? "On" : "Off"}</dd><dt>Last sign-in</dt><dd><Ago at={u.lastLogin} /></dd><dt>Created</dt><dd><Ago at={u.createdAt} /></dd><dt>User id</dt><dd className="num">{u.user_id}</dd></dl>
       {actions.length > 0 && <div className="row wrap">{actions.map((a) => <Button key={a.label} size="compact-sm" variant="default" c={a.danger ? "var(--bad)" : undefined} leftSection={a.icon} onClick={a.run}>{a.label}</Button>)}</div>}
@@ -127,7 +133,7 @@ function AddUsers({ close }: { close: () => void }) {
       {save.error && <Notice kind="bad">{save.error.message}</Notice>}
       {rows.map((r, i) => <fieldset key={i} className="fields" style={{ border: 0, padding: 0, margin: 0, ...(i ? { borderTop: "1px solid var(--line)", paddingTop: 14 } : {}) }}><legend className="sr">User {i + 1}</legend>
         <TextInput className="wide" label="Email" type="email" required value={r.email} error={fault(i, "email")} onChange={(e) => set(i, { email: e.currentTarget.value })} data-autofocus={i === rows.length - 1 || undefined} /><TextInput label="First name" required value={r.first} error={fault(i, "first")} onChange={(e) => set(i, { first: e.currentTarget.value })} /><TextInput label="Last name" required value={r.last} error={fault(i, "last")} onChange={(e) => set(i, { last: e.currentTarget.value })} />
-        <Select label="Role" data={roles.options(r.role)} value={r.role} error={fault(i, "role")} onChange={(v) => set(i, { role: v ?? r.role })} />{tiers.on && <Select label="Classification" placeholder="None" clearable allowDeselect data={tiers.options} value={r.tier} onChange={(v) => set(i, { tier: v })} />}
+        <Select label="Role" searchable data={roles.options(r.role)} value={r.role} error={fault(i, "role")} onChange={(v) => set(i, { role: v ?? r.role })} />{tiers.on && <Select label="Classification" placeholder="None" clearable allowDeselect data={tiers.options} value={r.tier} onChange={(v) => set(i, { tier: v })} />}
         <div className="wide row"><Checkbox label="Default Group: all present and new clients" checked={r.group} onChange={(e) => set(i, { group: e.currentTarget.checked })} /><span className="grow" />{rows.length > 1 && <Button size="compact-xs" variant="subtle" color="gray" onClick={() => setRows((o) => o.filter((_, k) => k !== i))}>Remove</Button>}</div></fieldset>)}
       <div><Button size="compact-sm" variant="default" leftSection={<IconPlus size={14} />} onClick={() => setRows((o) => [...o, blank()])}>New user</Button></div>
       <Checkbox label="Send each a link to set the password" checked={mail} onChange={(e) => setMail(e.currentTarget.checked)} />

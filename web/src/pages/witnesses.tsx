@@ -4,7 +4,7 @@ import { IconEye } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { get } from "../api";
 import { useSession } from "../session";
-import { plural, stamp } from "../time";
+import { exact, plural } from "../time";
 import { ADMIN, Ago, Badge, Copy, Empty, Failed, Notice, Page, Panel, Skeleton } from "../ui/basics";
 
 interface Witness {
@@ -42,7 +42,7 @@ function All() {
       {some ? <Panel title="Witnesses" body={false}><Quorum d={d} /><ul className="list">{d.witnesses.map((w) => <One key={w.key} w={w} log={d.log} />)}</ul></Panel>
         : <div className="panel"><Empty icon={<IconEye size={28} aria-hidden />} title="No witness is configured" text={<>Whoever holds this server and its key could rewrite the log unnoticed. Ask your auditor, or a department that does not run this server, to run a witness, with the lines below. Then write its line into {d.policy.file}.</>} /></div>}
       {d.log ? <><Log log={d.log} /><How d={d} log={d.log} /></> : <Panel title="This log"><p className="dim">It has no signed checkpoint yet. One follows within a second of the first event.</p></Panel>}
-      {d.policy.text !== null && <Panel title="Policy as loaded" acts={<Copy text={d.policy.text} label="Copy policy" />}><div className="stack"><span className="dim small">{d.policy.file} in the server's data folder, loaded {stamp(d.policy.loaded_at)}. A change is taken within ten seconds and recorded in the log.</span><Lines text={d.policy.text} label="Policy" /></div></Panel>}
+      {d.policy.text !== null && <Panel title="Policy as loaded" acts={<Copy text={d.policy.text} label="Copy policy" />}><div className="stack"><span className="dim small">{d.policy.file} in the server's data folder, loaded {exact(d.policy.loaded_at)}. A change is taken within ten seconds and recorded in the log.</span><Lines text={d.policy.text} label="Policy" /></div></Panel>}
     </>
   );
 }

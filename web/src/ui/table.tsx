@@ -2,11 +2,12 @@
 // shows what it is given and reports what is wished.
 import { ActionIcon, Button, Checkbox, Menu, TextInput } from "@mantine/core";
 import { IconArrowDown, IconArrowUp, IconChevronLeft, IconChevronRight, IconColumns3, IconDots, IconSearch, IconX } from "@tabler/icons-react";
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { useLocation, useNavigate, useNavigationType, useSearchParams } from "react-router";
 import { Empty, Failed } from "./basics";
 
-export interface Column<T> { key: string; title: string; render: (row: T) => ReactNode; sort?: string; opt?: boolean; right?: boolean; fixed?: boolean; hidden?: boolean }
+/** `sort` is what the server calls the order; `by` sorts here, in a list that is here whole. */
+export interface Column<T> { key: string; title: string; render: (row: T) => ReactNode; sort?: string; by?: (row: T) => string | number; opt?: boolean; right?: boolean; fixed?: boolean; hidden?: boolean }
 export interface Action { label: string; run: () => void; danger?: boolean; icon?: ReactNode }
 interface Props<T> {
   name: string; columns: Column<T>[]; rows?: T[]; id: (row: T) => string | number; error?: unknown; again?: () => void;
@@ -60,8 +61,9 @@ export function useDelayed<T>(value: T, ms = 140): T {
 }
 
 export function Find({ value, onChange, label }: { value: string; onChange: (v: string) => void; label: string }) {
-  return <TextInput className="find" size="sm" aria-label={label} placeholder={label} value={value} onChange={(e) => onChange(e.currentTarget.value)} leftSection={<IconSearch size={15} aria-hidden />}
-    rightSection={value ? <ActionIcon size="sm" variant="subtle" color="gray" aria-label="Clear" onClick={() => onChange("")}><IconX size={14} /></ActionIcon> : null} />;
+  const box = useRef<HTMLInputElement>(null);
+  return <TextInput ref={box} className="find" size="sm" aria-label={label} placeholder={label} value={value} onChange={(e) => onChange(e.currentTarget.value)} leftSection={<IconSearch size={15} aria-hidden />}
+    rightSection={value ? <ActionIcon size="sm" variant="subtle" color="gray" aria-label="Clear" onClick={() => { box.current?.focus(); onChange(""); }}><IconX size={14} /></ActionIcon> : null} />;
 }
 
 export function Columns<T>({ columns }: { columns: Column<T>[] }) {
@@ -78,9 +80,15 @@ function useHidden<T>(columns: Column<T>[], url: ReturnType<typeof useUrl>): [Se
   return [hidden, (k) => { const n = new Set(hidden); if (n.has(k)) n.delete(k); else n.add(k); url.set({ hide: [...n].filter(Boolean).join(".") || "-" }); }];
 }
 
+export const words = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+const compare = (a: string | number, b: string | number) => (typeof a === "number" && typeof b === "number" ? a - b : words.compare(String(a), String(b)));
+
 export function Table<T>(t: Props<T>) {
-  const [hidden] = useHidden(t.columns, useUrl()), last = useRef<number>(-1);
-  const cols = t.columns.filter((c) => c.fixed || !hidden.has(c.key)), rows = t.rows;
+  const url = useUrl(), [hidden] = useHidden(t.columns, url), last = useRef<number>(-1);
+  const cols = t.columns.filter((c) => c.fixed || !hidden.has(c.key)), here = !t.onSort && t.columns.some((c) => c.by);
+  const sort = here ? url.get("sort") || t.sort : t.sort, desc = here ? url.get("order") === "desc" : t.desc, by = here ? t.columns.find((c) => c.key === sort)?.by : undefined;
+  const rows = useMemo(() => (by && t.rows ? [...t.rows].sort((a, b) => (desc ? -1 : 1) * compare(by(a), by(b))) : t.rows), [t.rows, sort, desc]); // eslint-disable-line
+  const onSort = here ? (key: string, d: boolean) => url.set({ sort: key, order: d ? "desc" : "" }) : t.onSort, keyOf = (c: Column<T>) => (here ? c.by && c.key : c.sort);
   const all = !!rows?.length && rows.every((r) => t.picked?.has(t.id(r)));
   const pick = (i: number, range: boolean) => {
     const n = new Set(t.picked), on = !n.has(t.id(rows![i]!)), from = range && last.current >= 0 ? Math.min(last.current, i) : i, to = range && last.current >= 0 ? Math.max(last.current, i) : i;
@@ -92,9 +100,9 @@ export function Table<T>(t: Props<T>) {
     <div className="table-box" tabIndex={0} role="region" aria-label={t.name}>
       <table className="t" aria-busy={!rows}>
         <thead><tr>
-          {t.onPick && <th className="tick"><Checkbox size="xs" aria-label="Select all" checked={all} indeterminate={!all && !!t.picked?.size} onChange={() => t.onPick!(all ? new Set() : new Set(rows?.map(t.id)))} /></th>}
-          {cols.map((c) => <th key={c.key} scope="col" className={`${c.opt ? "opt" : ""} ${c.right ? "right" : ""}`} aria-sort={c.sort && t.sort === c.sort ? (t.desc ? "descending" : "ascending") : undefined}>
-            {c.sort && t.onSort ? <button type="button" className="bare" onClick={() => t.onSort!(c.sort!, t.sort === c.sort ? !t.desc : false)}>{c.title}{t.sort === c.sort && (t.desc ? <IconArrowDown size={13} aria-hidden /> : <IconArrowUp size={13} aria-hidden />)}</button> : c.title}</th>)}
+          {t.onPick && <th className="tick"><Checkbox size="xs" aria-label="Select all on this page" checked={all} indeterminate={!all && !!t.picked?.size} onChange={() => t.onPick!(all ? new Set() : new Set(rows?.map(t.id)))} /></th>}
+          {cols.map((c) => <th key={c.key} scope="col" className={`${c.opt ? "opt" : ""} ${c.right ? "right" : ""}`} aria-sort={keyOf(c) && sort === keyOf(c) ? (desc ? "descending" : "ascending") : undefined}>
+            {keyOf(c) && onSort ? <button type="button" className="bare" onClick={() => onSort(keyOf(c)!, sort === keyOf(c) ? !desc : false)}>{c.title}{sort === keyOf(c) && (desc ? <IconArrowDown size={13} aria-hidden /> : <IconArrowUp size={13} aria-hidden />)}</button> : c.title}</th>)}
           {t.actions && <th className="acts"><span className="sr">Actions</span></th>}
         </tr></thead>
         <tbody>
