@@ -43,14 +43,14 @@ export function AuditPage() {
   useEffect(() => { if (events.length && lastSeen >= events.length - 25) log.more(); }, [lastSeen, events.length, meta?.next]); // eslint-disable-line
   useEffect(() => { virtual.measure(); }, [narrow]); // eslint-disable-line
   const top = () => { setOpen(null); log.release(); scroll.current?.scrollTo(0, 0); scroll.current?.focus({ preventScroll: true }); };
-  const step = useRef(false); // the mark was moved by a key: the focus goes with it
-  const move = (by: number) => { if (!events.length) return; const n = Math.max(0, Math.min(events.length - 1, at + by)); step.current = true; setAt(n); virtual.scrollToIndex(n, { align: "auto" }); if (open) setOpen(events[n]?.cuid ?? null); };
+  const step = useRef(-1); // to where the mark was moved by a key: the focus goes with it
+  const move = (by: number) => { if (!events.length) return; const n = Math.max(0, Math.min(events.length - 1, at + by)); step.current = n; setAt(n); virtual.scrollToIndex(n, { align: "auto" }); if (open) setOpen(events[n]?.cuid ?? null); };
   // Once its row is drawn, which may be later; never out of a box in which somebody has begun to type.
   useEffect(() => {
-    if (!step.current || at < 0) return;
-    if (document.activeElement?.matches("input, textarea")) { step.current = false; return; }
+    if (at < 0 || step.current !== at) return;
+    if (document.activeElement?.matches("input, textarea")) { step.current = -1; return; }
     const to = scroll.current?.querySelector<HTMLElement>(`[data-index="${at}"] .tog`);
-    if (to) { step.current = false; to.focus({ preventScroll: true }); }
+    if (to) { step.current = -1; to.focus({ preventScroll: true }); }
   });
   const toSearch = () => search.current?.focus();
   const clear = () => { toSearch(); set(Object.fromEntries(FILTERS.map((f) => [f, ""]))); };
