@@ -160,14 +160,14 @@ test("an address that stands nowhere is asked for all the same, or not", async (
   await ask.getByLabel("Email address").fill("nobody.known@example.org");
   await ask.getByLabel("Legal ground").fill("GDPR Art. 17");
   await ask.getByLabel("Reason").fill("Letter 5");
-  await ask.getByRole("button", { name: "Ask", exact: true }).click();
+  await ask.getByRole("button", { name: "Ask for the erasure" }).click();
   await ask.getByText(/is found nowhere in the log/).first().waitFor();
   await ask.getByLabel("Ask all the same").check();
-  await ask.getByRole("button", { name: "Ask", exact: true }).click();
+  await ask.getByRole("button", { name: "Ask for the erasure" }).click();
   await toast(page, "Asked: the other administrators are told");
   await page.getByRole("button", { name: "Cancel the erasure of nobody.known@example.org" }).click();
-  await dialog("Cancel this request?").getByRole("button", { name: "Cancel the request" }).click();
-  await toast(page, "Cancelled");
+  await dialog(/^Cancel the erasure of nobody\.known@example\.org/).getByRole("button", { name: "Cancel the request" }).click();
+  await toast(page, "The request is cancelled");
 });
 test("a request that somebody wrote into the database is named and dismissed", async () => {
   sqlIn(STORE === "postgres" ? { url: s.store.url } : s.store, "main", "INSERT INTO audit_erasure_request (tenant_id, cuid, state, person, subject, reason, legal_ground, asked_by, asked_at) VALUES (0, 'c000000000000000000planted', 'running', '7F3A9C21B0', 'x', 'made up', 'none', 1, 1)");
