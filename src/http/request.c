@@ -235,6 +235,21 @@ read_target(struct head *h)
 
 /* --- headers ---------------------------------------------------------------------------------- */
 
+/* Of two credentials or two types a proxy may read one and we the other (RFC 9110, 5.3 lets only lists
+ * stand in several lines). */
+static void
+check_single(struct head *h, struct str name)
+{
+    const struct http_request *q = &h->r->pub;
+
+    if (!str_eq(name, S("authorization")) && !str_eq(name, S("content-type")))
+        return;
+    for (size_t i = 0; i + 1 < q->n_headers; i++) {
+        if (str_eq(q->headers[i].name, name))
+            refuse(h, 400, "Authorization or Content-Type is given twice");
+    }
+}
+
 static void
 note_header(struct head *h, struct str name, struct str value)
 {
@@ -276,6 +291,7 @@ take_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_n,
             lower[i] = (char)(lower[i] | 32);
     q->headers[q->n_headers++] = (struct http_pair){str_mem(lower, name_n), arena_str(q->arena, v)};
     note_header(h, str_mem(lower, name_n), q->headers[q->n_headers - 1].value);
+    check_single(h, str_mem(lower, name_n));
     return MHD_YES;
 }
 

@@ -20,6 +20,8 @@ const table = [
   ["a length that is no number", `POST /api/v1/authenticate HTTP/1.1\r\n${head("Content-Length: two\r\n")}\r\n{}`, [400]],
   ["a negative length", `POST /api/v1/authenticate HTTP/1.1\r\n${head("Content-Length: -1\r\n")}\r\n`, [400]],
   ["an unknown transfer encoding", `POST /api/v1/authenticate HTTP/1.1\r\n${head("Transfer-Encoding: gzip, chunked\r\n")}\r\n0\r\n\r\n`, [400, 501]],
+  ["two credentials", `GET /api/v2/whoami HTTP/1.1\r\n${head("authorization: Bearer other\r\n")}\r\n`, [400]],
+  ["two types", `POST /api/v1/authenticate HTTP/1.1\r\n${head("Content-Type: application/json\r\nContent-type: application/x-www-form-urlencoded\r\nContent-Length: 31\r\n")}\r\n{"username":"x","password":"y"}`, [400]],
   ["a control byte in a value", `GET /api/v1/ HTTP/1.1\r\nHost: x\r\nX-A: a\x01b\r\n\r\n`, [400]],
   ["a blank before the colon", "GET /api/v1/ HTTP/1.1\r\nHost : x\r\n\r\n", [400]],
   ["no HTTP at all", "hello\r\n\r\n", [400, 0]],

@@ -43,8 +43,12 @@ a_lock_ends_by_itself(void **state)
     assert_int_equal(limits_locked(l, LIMIT_NAME, S("ann"), T0 + 99), T0 + 100);
     assert_int_equal(limits_locked(l, LIMIT_NAME, S("ann"), T0 + 100), 0);
     assert_int_equal(limits_locked(l, LIMIT_DEVICE, S("ann"), T0), 0);
+    assert_int_equal(limits_locked_at(l, LIMIT_NAME, S("ann"), T0 + 99), T0);
+    assert_int_equal(limits_locked_at(l, LIMIT_NAME, S("ann"), T0 + 100), INT64_MAX);
+    assert_int_equal(limits_locked_at(l, LIMIT_NAME, S("ben"), T0), INT64_MAX);
     limits_clear(l, LIMIT_NAME, S("ann"));
     assert_int_equal(limits_locked(l, LIMIT_NAME, S("ann"), T0), 0);
+    assert_int_equal(limits_locked_at(l, LIMIT_NAME, S("ann"), T0), INT64_MAX);
     arena_free(a);
 }
 
