@@ -12,6 +12,7 @@ const id = {};
 const link = async (who) => decodeURIComponent(/token=([^&]+)/.exec((await admin.ok("POST", `${T}/users/${id[who]}/password-link`)).link)[1]);
 /** What an access token of his still opens: the log and clients; he loses the former with the role that holds it. */
 const KEEPS = { clients: 200, log: 200, stream: "open" }, LOSES_ROLE = { clients: 200, log: 403, stream: "ended" }, LOSES_ALL = { clients: 401, log: 401, stream: "ended" };
+/** @type {Record<string, [typeof KEEPS, (who: string) => Promise<any>]>} */
 const ACTS = {
   "a change of the password, in another session": [KEEPS, async (who) => (await s.as(who)).ok("PUT", "/api/v1/user/changepass", { currentPassword: PASSWORD, newPassword: FRESH })],
   "a password set by a one-time link": [KEEPS, async (who) => s.client({ from: "10.9.0.1" }).ok("POST", "/api/v2/user/password/link", { token: await link(who), newPassword: FRESH })],
