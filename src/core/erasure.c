@@ -12,6 +12,7 @@
 #include "run/keys.h"
 
 #define FIND_EVENTS    200 /* read to learn whom a word means */
+#define DUE_MAX        100 /* looked at in one tick */
 #define FIND_BUDGET_MS 2000
 #define SEALED_MAX     ((size_t)256 << 10) /* four lists of words, each bounded */
 
@@ -508,6 +509,7 @@ erasure_cancel(struct cx *cx, struct str cuid, struct erasure *out)
 struct due {
     struct str cuid, person;
     int64_t asked_by, asked_at;
+    int64_t skip; /* in: so many that are due were refused */
     bool found;
 };
 
@@ -519,11 +521,11 @@ read_due(struct cx *cx, void *arg)
                  " FROM audit_erasure_request e"
                  " JOIN tenant t ON t.tenant_id = e.tenant_id WHERE e.state = 'delayed'"
                  " AND e.due_at <= $1 AND NOT EXISTS (SELECT 1 FROM audit_hold h"
-                 " WHERE h.tenant_id = e.tenant_id AND h.ended_at IS NULL) ORDER BY e.due_at"
-                 " LIMIT 1");
+                 " WHERE h.tenant_id = e.tenant_id AND h.ended_at IS NULL) ORDER BY e.due_at,"
+                 " e.tenant_id, e.cuid LIMIT 1 OFFSET $2");
     struct due *d = arg;
     struct db_rows *r;
-    enum err e = db_query_one(cx->tx, &q, ARGS(V_INT(cx->now)), &r);
+    enum err e = db_query_one(cx->tx, &q, ARGS(V_INT(cx->now), V_INT(d->skip)), &r);
 
     d->found = e == OK;
     if (e == ERR_NOT_FOUND)
@@ -611,18 +613,31 @@ any_lost(struct cx *cx, void *arg)
     return e == ERR_NOT_FOUND ? OK : e;
 }
 
+/* The first that the log allows: rows that it does not know of hold up no other. */
+static enum err
+begin_first_due(struct cx *cx)
+{
+    struct due d = {0};
+
+    for (; d.skip < DUE_MAX; d.skip++) {
+        TRY(cx_read(cx, read_due, &d));
+        if (!d.found)
+            return OK;
+        if (days_have_passed(cx, &d) == OK)
+            return cx_write(cx, begin_due, &d);
+    }
+    return OK;
+}
+
 enum err
 erasure_tick(struct cx *cx)
 {
     struct tenant_ref before = cx->tenant;
-    struct due d = {0};
     bool lost = false;
     enum err e = OK;
 
     if (!audit_drops_held(cx->app)) /* after a step of the clock seven days may not have passed */
-        e = cx_read(cx, read_due, &d);
-    if (e == OK && d.found && days_have_passed(cx, &d) == OK)
-        e = cx_write(cx, begin_due, &d);
+        e = begin_first_due(cx);
     if (e == OK)
         e = cx_read(cx, any_lost, &lost);
     if (e == OK && lost)

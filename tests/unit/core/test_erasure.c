@@ -251,7 +251,13 @@ alone_it_runs_after_seven_days(void **state)
     reload(&a);
     assert_true(str_eq(a.e.state, S("delayed")));
     t.app.audit->hold_drops = false;
+    /* One that nobody asked for, due before it, holds it up no longer than it takes to refuse it. */
+    plant(false,
+          "INSERT INTO audit_erasure_request (tenant_id, cuid, state, person, subject, reason,"
+          " legal_ground, asked_by, asked_at, due_at) VALUES (0, 'cplanted', 'delayed',"
+          " '7F3A9C21B0', 'x', 'x', 'x', 1, 1, 1)");
     tick();
+    plant(false, "DELETE FROM audit_erasure_request WHERE cuid = 'cplanted'");
     reload(&a);
     assert_true(str_eq(a.e.state, S("running")));
     assert_int_equal(newest(EV_ERASURE_APPROVED).actor_kind, ACTOR_SYSTEM);
