@@ -102,7 +102,9 @@ static void
 hold_ended(struct custody *c, const struct audit_event *e)
 {
     struct custody_hold *h = find_hold(c, e->target_id);
-    if (h == NULL && !c->whole) { /* placed in a month that has expired since it ended */
+    /* Placed in a month that has expired since it ended; or by nobody, and released by an administrator who found
+     * it in the table. */
+    if (h == NULL && (!c->whole || e->type == EV_HOLD_RELEASED)) {
         hold_placed(c, e);
         h = find_hold(c, e->target_id);
         h->placed_at = 0;

@@ -204,6 +204,20 @@ test("a request that waits seven days begins no sooner than seven days after its
   c.drop();
 });
 
+test("a hold that nobody placed is released by an administrator, and then all is sound", { timeout: 120_000 }, async () => {
+  const c = copyOf(store), id = "c000000000000000000planted";
+  main(c, `INSERT INTO audit_hold (tenant_id, cuid, reason, kept_from, placed_by, placed_at) VALUES (0, '${id}', 'made up', 1, 1, 1)`);
+  const run = await serve({ store: storeOf(c), tampers: true });
+  try {
+    const admin = await run.as();
+    await admin.ok("POST", `${H}/${id}/release`, { reason: "Nobody placed it" });
+    await admin.event("LegalHoldReleased", (e) => e.target.id === id);
+  } finally { await run.stop({ drop: false }); }
+  const r = verify(c, "--deep");
+  assert.equal(r.status, 0, r.out + r.err);
+  c.drop();
+});
+
 test("a hold ends by the date of its event, not by the one of its row", { timeout: 120_000 }, async () => {
   const c = copyOf(store);
   main(c, `UPDATE audit_hold SET until = 1 WHERE cuid = '${made.hold}'`);
