@@ -4,7 +4,7 @@
  */
 import { test, after, before, describe } from "node:test";
 import { serve, assert, PASSWORD, ADMIN, until } from "../api/harness.mjs";
-import { browser, signIn, open, toast, choose, axe, shot, tooWide, settled } from "./harness.mjs";
+import { browser, signIn, open, toast, choose, axe, shot, tooWide } from "./harness.mjs";
 
 const T = "/api/v2/tenants/0";
 const LONG = { first: "W".repeat(100), last: "X".repeat(100) }, RTL = { first: "محمد", last: "الخوارزمي" }, EMOJI = { first: "👩‍💻", last: "🦊 Fox" };
@@ -28,7 +28,7 @@ after(async () => { await b?.close(); await s?.stop(); });
 const dialog = (name) => page.getByRole("dialog", name ? { name } : undefined);
 const row = (text) => page.getByRole("row").filter({ hasText: text });
 /** What has the focus, by its name; "" is nothing. */
-const focused = () => page.evaluate(() => { const e = document.activeElement; return !e || e === document.body ? "" : e.getAttribute("aria-label") || e.innerText?.trim() || e.id || e.tagName; });
+const focused = () => page.evaluate(() => { const e = /** @type {HTMLElement | null} */ (document.activeElement); return !e || e === document.body ? "" : e.getAttribute("aria-label") || e.innerText?.trim() || e.id || e.tagName; });
 const focusIs = (want, what) => until(async () => { const f = await focused(); return want instanceof RegExp ? want.test(f) : f === want; }, `the focus on ${want} ${what}, not on`).catch(async (e) => { throw new Error(`${e.message} ${await focused()}`); });
 const press = async (locator, key = "Enter") => { await locator.focus(); await page.keyboard.press(key); };
 const button = (name, within = page) => within.getByRole("button", { name, exact: typeof name === "string" });
@@ -257,7 +257,7 @@ for (const { width, scheme } of [{ width: 1440, scheme: "light" }, { width: 390,
       await shot(p, `manners-${at.replace(/\W+/g, "-")}-${width}`);
     }
     await open(p, s, "/admin/users");
-    const letters = await p.evaluate(() => [...document.querySelectorAll(".avatar")].map((n) => n.dataset.letters));
+    const letters = await p.evaluate(() => [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".avatar"))].map((n) => n.dataset.letters));
     assert.ok(letters.includes("👩‍💻🦊") || letters.includes("👩‍💻F"), letters.join());
     assert.ok(letters.every((l) => !/\p{Cs}/u.test(l)), "no half of a letter");
     await open(p, s, `/clients/${ids[0]}/users`);
