@@ -172,7 +172,7 @@ members(struct api_request *rq, const struct json *o, const char *name, const st
         return fail_field(rq->cx, S("/permissionConfiguration"),
                           "must be a list of groups {key, sections: [{key, permissions: [{key, "
                           "enabled}]}]}");
-    *first = json_is(v, JSON_ARRAY) ? v->first : NULL;
+    *first = v && v->type == JSON_ARRAY ? v->first : NULL;
     return OK;
 }
 
