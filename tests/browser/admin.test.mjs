@@ -145,7 +145,7 @@ test("roles: one with its permissions, and the matrix shows it", async () => {
   const matrix = page.getByRole("region", { name: "Permission matrix" });
   const column = (await matrix.getByRole("columnheader").allInnerTexts()).findIndex((t) => t.trim() === "Report reader");
   assert.ok(column > 0, "the role has a column");
-  const cell = (permission) => matrix.getByRole("row").filter({ has: page.getByRole("cell", { name: permission, exact: true }) }).locator("td").nth(column).getByRole("img").getAttribute("aria-label");
+  const cell = (permission) => matrix.getByRole("row").filter({ has: page.getByRole("rowheader", { name: permission, exact: true }) }).locator("th, td").nth(column).getByRole("img").getAttribute("aria-label");
   assert.equal(await cell("View users"), "Yes");
   assert.equal(await cell("View the audit log"), "No");
   await axe(page, "matrix");
@@ -153,7 +153,7 @@ test("roles: one with its permissions, and the matrix shows it", async () => {
 });
 test("the matrix: groups fold, a search opens what it finds, and what nothing asks for yet says so", async () => {
   await open(page, s, "/admin/roles?view=matrix");
-  const matrix = page.getByRole("region", { name: "Permission matrix" }), cell = (name) => matrix.getByRole("cell", { name });
+  const matrix = page.getByRole("region", { name: "Permission matrix" }), cell = (name) => matrix.getByRole("rowheader", { name });
   const fold = (name) => matrix.getByRole("button", { name: new RegExp(`^${name}`) });
   await fold("Administration").waitFor();
   assert.equal(await fold("Administration").getAttribute("aria-expanded"), "true");

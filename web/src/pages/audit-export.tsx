@@ -35,7 +35,7 @@ function ExportDialog({ format, filter, zone, close }: { format: Format; filter:
           <dt>Last index</dt><dd className="num">{m.last_index ?? "–"}</dd>
           <dt>SHA-256</dt><dd><code className="mono">{hex(m)}</code> <Copy text={hex(m)} /></dd>
         </dl>
-        <p className="dim small">The manifest says the same, signed by the log. With it anybody can check later that the file is what was exported.</p>
+        <p className="dim small">The manifest says the same, signed by the log. With it anybody can check later that the file is what was exported: <code className="mono">doc/verify/verify.py export FILE --manifest MANIFEST</code>.</p>
         <Group justify="flex-end" gap="xs"><Button variant="default" onClick={close}>Close</Button><Button variant="default" leftSection={<IconFileCertificate size={15} />} onClick={() => save(m)}>Save manifest</Button><Button component="a" href={address(format, filter, m)} download leftSection={<IconDownload size={15} />}>Download {name}</Button></Group>
       </div>}
     </Modal>

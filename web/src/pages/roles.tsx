@@ -59,7 +59,7 @@ function Matrix({ roles }: { roles?: Role[] }) {
       {!c.shown.length ? <div className="panel"><Empty title="No permission matches" text={`Nothing in the catalogue holds “${c.find}”.`} /></div> :
         <div className="table-box matrix" tabIndex={0} role="region" aria-label="Permission matrix"><table className="t"><thead><tr><th scope="col">Permission</th><th scope="col" className="opt sec">Section</th>{keys.map((k) => <th key={k} scope="col">{title(k)}</th>)}</tr></thead>
           <tbody>{c.shown.map((g) => <Fragment key={g.name}><tr className="group"><th scope="row"><Fold g={g} /></th><td className="opt sec num">{plural(g.all.length, "permission")}</td>{keys.map((k) => <td key={k} className="num">{sum(g, k)}</td>)}</tr>
-            {g.open && g.list.map((p, i) => <tr key={p.key}><td title={p.key}>{p.title}{g.used && !inUse(p) && <Later />}</td><td className="opt sec">{p.section !== g.list[i - 1]?.section ? p.section : <span className="sr">{p.section}</span>}</td>{keys.map((k) => <td key={k}>{has(p, k) ? <IconCheck size={15} color="var(--ok)" aria-label="Yes" role="img" /> : <IconMinus size={13} color="var(--faint)" opacity={0.5} aria-label="No" role="img" />}</td>)}</tr>)}</Fragment>)}</tbody></table></div>}
+            {g.open && g.list.map((p, i) => <tr key={p.key}><th scope="row" title={p.key}>{p.title}{g.used && !inUse(p) && <Later />}</th><td className="opt sec">{p.section !== g.list[i - 1]?.section ? p.section : <span className="sr">{p.section}</span>}</td>{keys.map((k) => <td key={k}>{has(p, k) ? <IconCheck size={15} color="var(--ok)" aria-label="Yes" role="img" /> : <IconMinus size={13} color="var(--faint)" opacity={0.5} aria-label="No" role="img" />}</td>)}</tr>)}</Fragment>)}</tbody></table></div>}
       {LATER}</div>
   );
 }
