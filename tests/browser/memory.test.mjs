@@ -44,6 +44,11 @@ const forget = async () => {
 };
 const restarted = async (change) => { await s.stop({ drop: false }); await change(); await s.start(); admin = await s.as(); };
 
+/** The pin goes, after the question whether it is meant. */
+const unpin = async () => {
+  await page.getByRole("button", { name: "Remove pin" }).click();
+  await page.getByRole("dialog", { name: "Remove the pin?" }).getByRole("button", { name: "Remove pin" }).click();
+};
 test("the checkpoint that is seen is remembered without a click, and looking at it grows no log", async () => {
   await signed();
   await open(page, s, "/admin/audit-log");
@@ -133,11 +138,11 @@ test("a key that was given another way is pinned, and then demanded", async () =
   await page.getByText("It is the key pinned in this browser").waitFor();
   assert.deepEqual(await steps(), ["ok: Signature", "ok: Key", "ok: This browser's memory"]);
   await shot(page, "verify-pinned");
-  await page.getByRole("button", { name: "Remove pin" }).click();
+  await unpin();
   await offer(stranger.vkey(name));
   await page.getByText("no statement of that one leads to it").first().waitFor();
   assert.equal(await page.locator(".verdict").innerText(), "The log does not verify");
-  await page.getByRole("button", { name: "Remove pin" }).click();
+  await unpin();
   await until(async () => (await page.locator(".verdict").innerText()) === "Verified in this browser", "the pin removed");
   await offer(vkey); // for the rotation
   await page.getByText("It is the key pinned in this browser").waitFor();
@@ -165,7 +170,7 @@ test("a lawful rotation of the key is followed by memory and pin", async () => {
 test("a key that no statement leads to is refused", async () => {
   const [m] = await memories(), strange = new Liar(s.store, path.join(s.store.dir, "strange.key"));
   await verifyPage();
-  await page.getByRole("button", { name: "Remove pin" }).click();
+  await unpin();
   await page.evaluate(([origin, vkey]) => { const k = `recount.checkpoint.${origin}`; localStorage.setItem(k, JSON.stringify({ ...JSON.parse(localStorage.getItem(k)), vkey })); }, [m.origin, strange.vkey(m.origin)]);
   assert.equal(await verifyPage(), "The log does not verify");
   assert.match(await said(), /not the one seen here[^]*no statement of that one leads to it/);
