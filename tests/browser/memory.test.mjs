@@ -245,4 +245,5 @@ test("an epoch of the same number that another restore began is not the one that
   assert.match(await said(), /another epoch 1, begun from a copy that was put back at another time/);
   await forget();
 });
-test("nothing was complained about", () => assert.deepEqual(b.complaints, []));
+// The server is stopped and started here; a page that asks meanwhile is refused, and Chromium writes a line.
+test("nothing was complained about", () => assert.deepEqual(b.complaints.filter((c) => !/net::ERR_(CONNECTION_(REFUSED|RESET)|EMPTY_RESPONSE)/.test(c)), []));
