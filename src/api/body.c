@@ -265,20 +265,17 @@ query_int(struct api_request *rq, const char *name, int64_t min, int64_t max, in
 enum err
 order_read(struct api_request *rq, struct str word, struct str pointer, bool *descending)
 {
-    static const char *const up[] = {"asc", "ascend"}, *const down[] = {"desc", "descend",
-                                                                        "desend"};
+    static const struct {
+        const char *word;
+        bool descending;
+    } words[] = {
+        {"asc", false}, {"ascend", false}, {"desc", true}, {"descend", true}, {"desend", true}};
 
     if (str_is_empty(word))
         return OK;
-    for (size_t i = 0; i < sizeof up / sizeof *up; i++) {
-        if (str_ieq(word, str_of(up[i]))) {
-            *descending = false;
-            return OK;
-        }
-    }
-    for (size_t i = 0; i < sizeof down / sizeof *down; i++) {
-        if (str_ieq(word, str_of(down[i]))) {
-            *descending = true;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (str_ieq(word, str_of(words[i].word))) {
+            *descending = words[i].descending;
             return OK;
         }
     }

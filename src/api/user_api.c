@@ -96,16 +96,23 @@ element_str(struct api_request *rq, const struct json *o, struct str i, const ch
     return OK;
 }
 
-/* A list or an object; absent, null and, as forms and tables write it, empty text: NULL. */
+/* Absent, null and, as forms and tables write it, empty text: NULL. */
+static const struct json *
+element(const struct json *o, const char *name)
+{
+    const struct json *v = json_get(o, str_of(name));
+
+    return !v || v->type == JSON_NULL || (v->type == JSON_STRING && str_is_empty(v->text)) ? NULL
+                                                                                           : v;
+}
+
+/* A list or an object. */
 static enum err
 element_part(struct api_request *rq, const struct json *o, struct str i, const char *name,
              enum json_type type, const struct json **out)
 {
-    const struct json *v = json_get(o, str_of(name));
-    bool none = !v || v->type == JSON_NULL || (v->type == JSON_STRING && str_is_empty(v->text));
-
-    *out = none ? NULL : v;
-    if (none || v->type == type)
+    *out = element(o, name);
+    if (!*out || (*out)->type == type)
         return OK;
     return fail_field(rq->cx, arena_fmt(rq->cx->arena, "%.*s/%s", STR_ARG(i), name),
                       type == JSON_ARRAY ? "must be a list" : "must be an object");
@@ -115,14 +122,15 @@ static enum err
 element_bool(struct api_request *rq, const struct json *o, struct str i, const char *name,
              bool *out)
 {
-    const struct json *v = json_get(o, str_of(name));
-    bool none = !v || v->type == JSON_NULL || (v->type == JSON_STRING && str_is_empty(v->text));
+    const struct json *v = element(o, name);
 
-    if (!none && v->type == JSON_BOOL)
+    if (!v)
+        return OK;
+    if (v->type == JSON_BOOL)
         *out = v->boolean;
-    else if (!none && v->type == JSON_STRING && str_ieq(v->text, S("true")))
+    else if (v->type == JSON_STRING && str_ieq(v->text, S("true")))
         *out = true;
-    else if (!none && (v->type != JSON_STRING || !str_ieq(v->text, S("false"))))
+    else if (v->type != JSON_STRING || !str_ieq(v->text, S("false")))
         return fail_field(rq->cx, arena_fmt(rq->cx->arena, "%.*s/%s", STR_ARG(i), name),
                           "must be true or false");
     return OK;

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/text.h"
+#include "run/lease.h"
 
 #define DROP_ARENA ((size_t)16 << 20)
 #define GONE       ".gone"           /* behind a file's name: no part of the log any more */
@@ -278,23 +279,12 @@ forget_month(struct db_tx *tx, void *arg)
 }
 
 /* Several servers: one drops, for as long as the lease lasts. */
-static const struct sql take_lease = SQL_WRITE(
-    "lease", "INSERT INTO lease (name, owner, until) VALUES ('audit.month', $1, $2)"
-             " ON CONFLICT (name) DO UPDATE SET owner = excluded.owner,"
-             " until = excluded.until WHERE lease.until < $3 OR lease.owner = $1"
-             " OR lease.until > $4"); /* no lease is that long: a row alone stops nobody */
-
 static enum err
 lease_body(struct cx *cx, void *arg)
 {
     const struct audit *au = arg;
-    int64_t got = 0, now = clock_now();
     audit_cover(cx, REASON_LOCK_ROW);
-    TRY(db_exec(
-        cx->tx, &take_lease,
-        ARGS(V_STR(str_of(au->id)), V_INT(now + LEASE_US), V_INT(now), V_INT(now + 2 * LEASE_US)),
-        &got));
-    return got > 0 ? OK : ERR_CONFLICT;
+    return lease_take(cx, S("audit.month"), str_of(au->id), LEASE_US);
 }
 
 static enum err

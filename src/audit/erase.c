@@ -38,18 +38,10 @@ erase_words_add(struct arena *a, struct erase_words *w, struct str word)
     return true;
 }
 
-static struct str
-folded(struct arena *a, struct str s)
-{
-    struct buf *b = buf_in(a, s.n * 4 + 16);
-    utf8_fold(b, s);
-    return b->n ? buf_view(b) : S("");
-}
-
 bool
 erase_words_add_folded(struct arena *a, struct erase_words *w, struct str word)
 {
-    return erase_words_add(a, w, folded(a, str_trim(word)));
+    return erase_words_add(a, w, utf8_folded(a, str_trim(word)));
 }
 
 struct str
@@ -125,7 +117,7 @@ finds(struct str hay, const struct erase_words *w, ends_fn ends)
 bool
 erase_is_named(struct arena *scratch, const struct erase_subject *s, struct str text)
 {
-    struct str hay = folded(scratch, text);
+    struct str hay = utf8_folded(scratch, text);
     return hay.n > 0 && (finds(hay, &s->emails, ends_address) || finds(hay, &s->cuids, ends_name) ||
                          finds(hay, &s->names, ends_name) || finds(hay, &s->texts, ends_anyhow));
 }
@@ -154,7 +146,8 @@ erase_is_searched(struct arena *scratch, const struct erase_subject *s, struct s
         add_parts(scratch, parts, s->emails.v[i]);
     for (size_t i = 0; i < s->names.n; i++)
         add_parts(scratch, parts, s->names.v[i]);
-    return erase_is_named(scratch, s, query) || finds(folded(scratch, query), parts, ends_name);
+    return erase_is_named(scratch, s, query) ||
+           finds(utf8_folded(scratch, query), parts, ends_name);
 }
 
 static void
@@ -191,7 +184,7 @@ is_user(const struct audit_event *e)
 static bool
 has_folded(struct arena *a, const struct erase_words *w, struct str s)
 {
-    return s.n > 0 && has_word(w, folded(a, s));
+    return s.n > 0 && has_word(w, utf8_folded(a, s));
 }
 
 static bool

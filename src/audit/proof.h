@@ -36,6 +36,10 @@ MUST_CHECK enum err audit_heads_open(struct app *app, bool accept_older, struct 
  * ERR_CONFLICT with a sentence in *why when heads.db is gone or older than what was published (not with
  * `accept`). */
 MUST_CHECK enum err audit_heads_vouch(struct cx *cx, bool accept, struct str *why);
+/* The setting of the installation that holds what the log was last told of a server's policy of witnesses, and the change of
+ * the event that says its digest; the server's name behind both. */
+#define AUDIT_POLICY_SETTING "witnesses."
+#define AUDIT_POLICY_DIGEST  "policy of "
 /* What this server goes by in a shared store's settings: hex digits of its machine and data folder. */
 struct str audit_server_name(struct cx *cx);
 /* After both, outside any transaction: a server that is new to a shared store is admitted, with an event. */

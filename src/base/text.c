@@ -219,11 +219,22 @@ utf8_fold(struct buf *b, struct str s)
     }
 }
 
+struct str
+utf8_folded(struct arena *a, struct str s)
+{
+    struct buf *b = buf_in(a, s.n * 4 + 16);
+
+    utf8_fold(b, s);
+    return buf_view(b);
+}
+
 /* ---- what a reader can not see ---- */
 
-static const struct {
+struct cp_range {
     uint32_t first, last;
-} invisible[] = {
+};
+
+static const struct cp_range invisible[] = {
     {0x0000, 0x001F},   {0x007F, 0x009F},   /* controls */
     {0x00AD, 0x00AD},   {0x034F, 0x034F},   /* soft hyphen, combining grapheme joiner */
     {0x061C, 0x061C},                       /* Arabic letter mark */
@@ -237,13 +248,19 @@ static const struct {
     {0xE0000, 0xE0FFF},                     /* tags, more selectors */
 };
 
+static bool
+is_in(const struct cp_range *v, size_t n, uint32_t cp)
+{
+    for (size_t i = 0; i < n; i++)
+        if (cp >= v[i].first && cp <= v[i].last)
+            return true;
+    return false;
+}
+
 bool
 utf8_is_unseen(uint32_t cp)
 {
-    for (size_t i = 0; i < sizeof(invisible) / sizeof(invisible[0]); i++)
-        if (cp >= invisible[i].first && cp <= invisible[i].last)
-            return true;
-    return false;
+    return is_in(invisible, sizeof invisible / sizeof invisible[0], cp);
 }
 
 /* Spaces beside ASCII's, and marks that join the letter before them: what looks like a letter of its
@@ -251,17 +268,12 @@ utf8_is_unseen(uint32_t cp)
 static bool
 is_space_or_mark(uint32_t cp)
 {
-    static const struct {
-        uint32_t first, last;
-    } ranges[] = {{0x0020, 0x0020}, {0x00A0, 0x00A0}, {0x0300, 0x036F}, {0x0483, 0x0489},
-                  {0x1680, 0x1680}, {0x1AB0, 0x1AFF}, {0x1DC0, 0x1DFF}, {0x2000, 0x200A},
-                  {0x202F, 0x202F}, {0x205F, 0x205F}, {0x20D0, 0x20FF}, {0x3000, 0x3000},
-                  {0x3099, 0x309A}, {0xFE0E, 0xFE0F}, {0xFE20, 0xFE2F}};
+    static const struct cp_range v[] = {
+        {0x0020, 0x0020}, {0x00A0, 0x00A0}, {0x0300, 0x036F}, {0x0483, 0x0489}, {0x1680, 0x1680},
+        {0x1AB0, 0x1AFF}, {0x1DC0, 0x1DFF}, {0x2000, 0x200A}, {0x202F, 0x202F}, {0x205F, 0x205F},
+        {0x20D0, 0x20FF}, {0x3000, 0x3000}, {0x3099, 0x309A}, {0xFE0E, 0xFE0F}, {0xFE20, 0xFE2F}};
 
-    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
-        if (cp >= ranges[i].first && cp <= ranges[i].last)
-            return true;
-    return false;
+    return is_in(v, sizeof v / sizeof v[0], cp);
 }
 
 bool

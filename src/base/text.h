@@ -21,6 +21,8 @@ struct str utf8_cut(struct str s, size_t max);
 /* Simple case folding for search: ASCII, Latin-1, Latin Extended-A, Greek, Cyrillic, and what
  * towlower() of the C.UTF-8 locale gives elsewhere; the result is appended to b. */
 void utf8_fold(struct buf *b, struct str s);
+/* The same as a text in the arena; never null. */
+struct str utf8_folded(struct arena *a, struct str s);
 /* A control (C0, C1, DEL), bidirectional or other invisible format character. */
 bool utf8_is_unseen(uint32_t cp);
 /* Appends s with control (C0, C1, DEL), bidirectional and other invisible format characters as

@@ -174,12 +174,11 @@ open_store(struct app *app, struct arena *a, struct open_want want, int version[
 /* All that a start writes, behind the comparison with what this server has signed: a store that is older, or
  * another one, is left as it was found, but for a schema that is newer in this binary. */
 static bool
-begin_writing(struct cx *cx, struct arena *a, struct open_want want, const int version[2])
+begin_writing(struct cx *cx, struct arena *a, struct open_want want, int version[2])
 {
     struct app *app = cx->app;
     struct identity who = {.app = app, .accept_older = want.accept_older};
     struct str why = STR_NULL;
-    int migrated[2] = {version[0], version[1]};
 
     if (audit_heads_open(app, want.accept_older, &why) != OK ||
         audit_heads_vouch(cx, want.accept_older, &why) != OK)
@@ -190,7 +189,7 @@ begin_writing(struct cx *cx, struct arena *a, struct open_want want, const int v
         return told(app, S("an unfinished rotation of the signing key can not be ended"));
     if (audit_heads_join(cx, &why) != OK)
         return told(app, why);
-    if (migrated[0] < migrated[1] && cx_write(cx, record_migration, migrated) != OK)
+    if (version[0] < version[1] && cx_write(cx, record_migration, version) != OK)
         return told(app, cx->failure.message);
     if (audit_guards_mend(cx, &why) != OK)
         return told(app, why);

@@ -222,10 +222,7 @@ person_of(const struct view *v, const struct access_row *u)
 static bool
 has_text(struct arena *a, struct str text, struct str folded)
 {
-    struct buf *b = buf_in(a, text.n * 4 + 16);
-
-    utf8_fold(b, text);
-    return str_contains(buf_view(b), folded);
+    return str_contains(utf8_folded(a, text), folded);
 }
 
 /* Assigned to the client, or seeing every client. */

@@ -184,15 +184,6 @@ missing_classes(struct str plain, struct buf *why)
         buf_cstr(why, ", a special character");
 }
 
-static struct str
-folded(struct arena *a, struct str s)
-{
-    struct buf *b = buf_in(a, s.n * 4 + 16);
-
-    utf8_fold(b, s);
-    return buf_view(b);
-}
-
 /* The part of the address before the @, when long enough to matter. */
 static bool
 holds_name(struct arena *a, struct str plain, struct str email)
@@ -200,7 +191,7 @@ holds_name(struct arena *a, struct str plain, struct str email)
     size_t at = str_index(email, '@');
     struct str local = str_sub(email, 0, at == SIZE_MAX ? email.n : at);
 
-    return local.n >= 4 && str_contains(folded(a, plain), folded(a, local));
+    return local.n >= 4 && str_contains(utf8_folded(a, plain), utf8_folded(a, local));
 }
 
 enum err

@@ -187,24 +187,15 @@ role_key_of(struct cx *cx, struct str title)
     return buf_view(b);
 }
 
-static struct str
-folded(struct cx *cx, struct str s)
-{
-    struct buf *b = buf_in(cx->arena, s.n * 4 + 16);
-
-    utf8_fold(b, s);
-    return buf_view(b);
-}
-
 static bool
 title_taken(struct cx *cx, const struct roles *all, struct str title, const struct role *but)
 {
-    struct str wanted = folded(cx, title);
+    struct str wanted = utf8_folded(cx->arena, title);
 
     for (size_t i = 0; i < all->n; i++) {
         if (but && str_eq(all->v[i].cuid, but->cuid))
             continue;
-        if (str_eq(folded(cx, all->v[i].title), wanted))
+        if (str_eq(utf8_folded(cx->arena, all->v[i].title), wanted))
             return true;
     }
     return false;

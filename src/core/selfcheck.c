@@ -17,6 +17,7 @@
 #include "base/rand.h"
 #include "base/text.h"
 #include "run/app.h"
+#include "run/lease.h"
 
 #define SLEEP_RATIO    49 /* of time off to time at work: two hundredths of a core */
 #define NAP_MAX_US     (5 * USEC_PER_SEC)
@@ -114,11 +115,6 @@ mark_of(struct arena *a, const struct verify_finding *f)
 
 /* ---- writing ---- */
 
-static const struct sql take_lease = SQL_WRITE(
-    "lease", "INSERT INTO lease (name, owner, until) VALUES ('audit.check', $1, $2)"
-             " ON CONFLICT (name) DO UPDATE SET owner = excluded.owner,"
-             " until = excluded.until WHERE lease.until < $3 OR lease.owner = $1"
-             " OR lease.until > $4"); /* no lease is that long: a row alone stops nobody */
 static const struct sql get_mark = SQL_READ("SELECT count(*) FROM audit_finding WHERE mark = $1");
 static const struct sql put_finding = SQL_WRITE(
     "audit_finding",
@@ -145,14 +141,9 @@ static const struct sql put_end =
 static enum err
 hold_lease(struct cx *cx, struct selfcheck *s)
 {
-    int64_t n = 0, now = clock_now();
     audit_cover(cx, REASON_LOCK_ROW);
     audit_cover(cx, REASON_CHECK_STATE);
-    TRY(db_exec(
-        cx->tx, &take_lease,
-        ARGS(V_STR(str_of(s->id)), V_INT(now + LEASE_US), V_INT(now), V_INT(now + 2 * LEASE_US)),
-        &n));
-    return n > 0 ? OK : ERR_CONFLICT;
+    return lease_take(cx, S("audit.check"), str_of(s->id), LEASE_US);
 }
 
 static const struct sql drop_lease =

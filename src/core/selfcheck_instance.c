@@ -10,9 +10,6 @@
 
 #define INSTANCE_ARENA ((size_t)64 << 20)
 #define SERVER_PREFIX  "server."
-/* As out/cosign.h has them, which is above this folder's reach. */
-#define POLICY_PREFIX "witnesses."
-#define POLICY_DIGEST "policy of "
 
 static const struct sql get_settings =
     SQL_READ("SELECT name, value FROM setting WHERE tenant_id = -1 ORDER BY name");
@@ -61,11 +58,11 @@ see_policies(struct instance *x, const struct audit_event *e)
     x->unsure = x->unsure || e->erased; /* somebody was erased whose name a witness bears */
     for (size_t i = 0; i < e->n_changes; i++) {
         const struct audit_change *c = &e->changes[i];
-        struct str server = str_sub(c->field, sizeof POLICY_DIGEST - 1, SIZE_MAX);
+        struct str server = str_sub(c->field, sizeof AUDIT_POLICY_DIGEST - 1, SIZE_MAX);
 
-        if (str_has_prefix(c->field, S(POLICY_DIGEST)))
+        if (str_has_prefix(c->field, S(AUDIT_POLICY_DIGEST)))
             set_last(e->index < 0 ? &x->late : &x->events, x->a,
-                     arena_fmt(x->a, POLICY_PREFIX "%.*s", STR_ARG(server)), c->after);
+                     arena_fmt(x->a, AUDIT_POLICY_SETTING "%.*s", STR_ARG(server)), c->after);
     }
 }
 
@@ -89,7 +86,7 @@ add_row(struct instance *x, struct str name, struct str value)
     struct sha256 h = sha256_of(value);
 
     add(&x->rows, x->a, name,
-        str_has_prefix(name, S(POLICY_PREFIX)) ? hex_in(x->a, sha256_str(&h)) : value);
+        str_has_prefix(name, S(AUDIT_POLICY_SETTING)) ? hex_in(x->a, sha256_str(&h)) : value);
 }
 
 static enum err
@@ -166,7 +163,7 @@ judge(struct cx *cx, const struct selfcheck_tell *t, const struct instance *x, b
 
     for (size_t i = 0; i < x->rows.n; i++) {
         const struct line *l = &x->rows.v[i];
-        bool policy = str_has_prefix(l->name, S(POLICY_PREFIX));
+        bool policy = str_has_prefix(l->name, S(AUDIT_POLICY_SETTING));
 
         if (str_eq(l->name, S(KEYS_SETTING))) {
             if (cx->app->keys != NULL && !str_eq(l->value, cx->app->keys->fingerprint))
@@ -179,7 +176,7 @@ judge(struct cx *cx, const struct selfcheck_tell *t, const struct instance *x, b
     }
     for (size_t k = 0; k < x->events.n; k++)
         if (!x->events.v[k].told &&
-            !(x->unsure && str_has_prefix(x->events.v[k].name, S(POLICY_PREFIX))))
+            !(x->unsure && str_has_prefix(x->events.v[k].name, S(AUDIT_POLICY_SETTING))))
             n += tell(cx, t, &x->events.v[k], "is not as its event says", x->events.v[k].value);
     return n;
 }

@@ -127,10 +127,7 @@ provider_is_available(struct str provider)
 struct str
 email_fold(struct arena *a, struct str email)
 {
-    struct buf *b = buf_in(a, email.n * 4 + 16);
-
-    utf8_fold(b, str_trim(email));
-    return buf_view(b);
+    return utf8_folded(a, str_trim(email));
 }
 
 /* One @, something before it, a dot within the host, no space or control character. */
@@ -369,11 +366,11 @@ user_create(struct cx *cx, const struct user_spec *s, struct user *out)
     c[1] = (struct audit_change){S("first"), STR_NULL, u.first};
     c[2] = (struct audit_change){S("last"), STR_NULL, u.last};
     c[3] = (struct audit_change){S("authentication_provider"), STR_NULL, u.provider};
-    if (u.tier_id)
+    if (u.tier_id) {
         c[n_changes++] = (struct audit_change){S("classification"), STR_NULL, tier.name};
-    if (u.tier_id)
         c[n_changes++] = (struct audit_change){S("tenantClassificationLevel"), STR_NULL,
                                                arena_fmt(cx->arena, "%lld", (long long)u.tier_id)};
+    }
     if (!str_is_empty(u.password_hash))
         c[n_changes++] =
             (struct audit_change){S("credential_mark"), STR_NULL, trail_mark(cx, u.password_hash)};

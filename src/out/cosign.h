@@ -13,10 +13,6 @@
 
 #define COSIGN_WITNESSES_MAX 32
 #define COSIGN_FILE          "witnesses.policy"
-/* The setting of the installation that holds what the log was last told of a server's policy, and the change of the
- * event that says its digest; the server's name behind both. */
-#define COSIGN_SETTING "witnesses."
-#define COSIGN_DIGEST  "policy of "
 
 /* Reads the policy; a missing file is none. ERR_INVALID with the line in *why when it is malformed. Sets
  * app->cosign, which lives as long as the process. */

@@ -2,7 +2,7 @@
  * settings: so a policy that was changed while no server ran is told at the next start. The row is written by
  * the transaction that records the event, and holds the text; the event holds its digest, so that the row
  * itself can be held against the log (core/selfcheck_instance.c). */
-#include "audit/audit.h"
+#include "audit/proof.h"
 #include "base/text.h"
 #include "codec/hash.h"
 #include "out/cosign_priv.h"
@@ -18,7 +18,7 @@ row_name(struct cx *cx)
 {
     struct str server = audit_server_name(cx);
 
-    return arena_fmt(cx->arena, COSIGN_SETTING "%.*s", STR_ARG(server));
+    return arena_fmt(cx->arena, AUDIT_POLICY_SETTING "%.*s", STR_ARG(server));
 }
 
 struct reading {
@@ -60,8 +60,8 @@ cosign_known_write(struct cx *cx, struct str text, struct audit_change *told)
     TRY(read_body(cx, &r));
     was = sha256_of(r.text);
     *told = (struct audit_change){
-        arena_fmt(cx->arena, COSIGN_DIGEST "%.*s",
-                  STR_ARG(str_sub(r.name, sizeof COSIGN_SETTING - 1, SIZE_MAX))),
+        arena_fmt(cx->arena, AUDIT_POLICY_DIGEST "%.*s",
+                  STR_ARG(str_sub(r.name, sizeof AUDIT_POLICY_SETTING - 1, SIZE_MAX))),
         str_is_null(r.text) ? STR_NULL : hex_in(cx->arena, sha256_str(&was)),
         hex_in(cx->arena, sha256_str(&is))};
     return db_exec(cx->tx, &put_known, ARGS(V_STR(r.name), V_STR(text)), NULL);
