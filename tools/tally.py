@@ -63,6 +63,21 @@ def from_json(path):
     return o["passed"], o["failed"], o.get("skipped", 0)
 
 
+def failures_of(path, most=5, lines=14):
+    """What failed in a TAP file: name, place and the first lines of the complaint, so that the end of a run tells enough."""
+    told, at = [], None
+    for line in open(path, errors="replace") if path.endswith(".tap") else []:
+        m = re.match(r"( *)not ok \d+ - (.*)", line)
+        if m:
+            at = len(m.group(1))
+            told.append([m.group(2)])
+        elif at is not None and (line.strip() == "..." or line.strip().startswith("stack:")):
+            at = None
+        elif at is not None and len(told[-1]) < lines and not re.match(r" *(---|(duration_ms|failureType|code|name)\b)", line):
+            told[-1].append(line.strip()[:400])
+    return ["\n    ".join(t) for t in told if "subtestsFailed" not in "".join(t)][:most]
+
+
 READERS = {".tap": from_tap, ".meson": from_meson, ".json": from_json}
 
 
@@ -90,6 +105,9 @@ def main():
         total = [a + b for a, b in zip(total, got)]
         print(f"  {suite:<34} {got[0]:>5} passed {got[1]:>3} failed {got[2]:>3} skipped")
     if not only:
+        for name in names:
+            for text in failures_of(os.path.join(folder, name)):
+                print(f"FAILED in {os.path.splitext(name)[0]}: {text}")
         print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
     sys.exit(1 if total[1] or total[0] == 0 else 0)
 

@@ -214,7 +214,7 @@ export class Server {
     this.agent?.destroy();
     const check = drop && !this.o.keep && !this.o.tampers ? this.check() : null;
     if (drop && !this.o.keep) this.store.drop();
-    const bad = /(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:|BUG)[^]*/.exec(this.err);
+    const bad = /(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:|recount: defect at)[^]*/.exec(this.err);
     assert.equal(bad?.[0]?.slice(0, 6000) ?? null, null, "the server complained");
     assert.deepEqual(this.exit, { code: 0, signal: null }, this.err.slice(-2000));
     if (check) assert.equal(check.status, 0, `the log is damaged, or the tables are not as it says: ${check.out}${check.err}`);
