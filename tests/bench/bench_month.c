@@ -13,6 +13,7 @@
 
 #define PER_WRITE 200  /* events of a transaction while filling */
 #define PAUSE_US  2000 /* of a writer between two writes */
+#define LONG_US   30e3 /* a write that took so long is told with its moment */
 #define ARENA     ((size_t)64 << 20)
 
 enum phase { PHASE_BEFORE, PHASE_DROP, PHASES };
@@ -24,6 +25,7 @@ struct writer {
 };
 
 static atomic_int phase;
+static double drop_from; /* now_us() when the drop began */
 static atomic_bool stop;
 
 static enum err
@@ -95,7 +97,11 @@ writer_main(void *arg)
         int now = atomic_load(&phase);
         double from = now_us();
         write_events(w->b, 1);
-        samples_add(&w->took[now], now_us() - from);
+        double took = now_us() - from;
+        samples_add(&w->took[now], took);
+        if (now == PHASE_DROP && took >= LONG_US)
+            printf("# a write of %.1f ms, %.2f s into the month end\n", took / 1e3,
+                   (from - drop_from) / 1e6);
         usleep(PAUSE_US);
     }
     return NULL;
@@ -165,8 +171,8 @@ measure(const char *dir, const char *url, int64_t events, int64_t recorded, int 
     if (pthread_create(&mover, NULL, mover_thread, &b) != 0)
         DIE("no thread");
     sleep((unsigned)seconds);
+    drop_from = from = now_us();
     atomic_store(&phase, PHASE_DROP);
-    from = now_us();
     month_check(b.app.audit);
     double took = now_us() - from;
     sleep(1); /* the file system's own work behind it counts as well */
