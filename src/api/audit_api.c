@@ -1,5 +1,5 @@
-/* /api/v2/auditlog: list, one event, catalogue, the clock, and the routes of stream (audit_stream.c)
- * and export (audit_export.c). JSON ⇄ audit, nothing else. */
+/* /api/v2/auditlog: list, one event, catalogue, the clock, and the routes of stream (audit_stream.c),
+ * histogram (audit_histogram.c) and export (audit_export.c). JSON ⇄ audit, nothing else. */
 #include "api/audit_api.h"
 
 #include "api/view_note.h"
@@ -195,9 +195,9 @@ catalogue_apply(struct api_request *rq)
     return OK;
 }
 
-/* How many events a query finds is told by it, too. */
+/* How many events a query finds is told by manifest and histogram, too. */
 static enum err
-manifest_after(struct api_request *rq)
+view_after(struct api_request *rq)
 {
     audit_note_view(rq);
     return OK;
@@ -285,7 +285,17 @@ const struct route audit_routes[] = {
      .events = "AuditLogViewed",
      .summary = "The signed manifest of the export that the same query gives",
      .apply = audit_manifest_apply,
-     .after = manifest_after},
+     .after = view_after},
+    {.method = HTTP_GET,
+     .path = "/api/v2/auditlog/histogram",
+     .who = WHO_PERMISSION,
+     .permission = PERM_AUDIT_VIEW,
+     .tx = TX_READ,
+     .events = "AuditLogViewed",
+     .summary = "How many events of a query happened between given times (edges=…)",
+     .prepare = audit_histogram_prepare,
+     .apply = audit_histogram_apply,
+     .after = view_after},
     {.method = HTTP_POST,
      .path = "/api/v2/auditlog/clock",
      .who = WHO_PERMISSION,

@@ -41,6 +41,10 @@ struct batch {
     struct audit_page page;
 };
 
+/* A time of the address, named in what is said of a bad one: ISO 8601, or a past span such as "30d", "24h".
+ * 0 when s is empty. A day as an `end` includes the day. */
+MUST_CHECK enum err audit_time_read(struct api_request *rq, const char *name, struct str s,
+                                    bool end, int64_t *out);
 /* Filters, paging and cursor of the address; every bad one is noted. ERR_INVALID. */
 MUST_CHECK enum err audit_query_read(struct api_request *rq, struct audit_query *q);
 /* The same as text, for the events of views and exports. */
@@ -72,6 +76,8 @@ bool audit_is_own_view(const struct audit_event *e, struct str session);
 /* Handlers of the routes. */
 enum err audit_stream_apply(struct api_request *rq);
 enum err audit_hints_apply(struct api_request *rq);
+enum err audit_histogram_prepare(struct api_request *rq);
+enum err audit_histogram_apply(struct api_request *rq);
 enum err audit_export_prepare(struct api_request *rq);
 enum err audit_export_apply(struct api_request *rq);
 enum err audit_export_after(struct api_request *rq);

@@ -19,11 +19,9 @@ zone_mended(struct arena *a, struct str s)
     return s;
 }
 
-/* ISO 8601, or a past span such as "30d", "24h". */
-static enum err
-read_time(struct api_request *rq, const char *name, bool end, int64_t *out)
+enum err
+audit_time_read(struct api_request *rq, const char *name, struct str s, bool end, int64_t *out)
 {
-    struct str s = query_str(rq, name);
     int64_t n, unit;
 
     *out = 0;
@@ -43,6 +41,12 @@ read_time(struct api_request *rq, const char *name, bool end, int64_t *out)
     if (*out == 0)
         *out = end ? -1 : 1; /* 0 is no limit: 1970 begins a microsecond beside it */
     return OK;
+}
+
+static enum err
+read_time(struct api_request *rq, const char *name, bool end, int64_t *out)
+{
+    return audit_time_read(rq, name, query_str(rq, name), end, out);
 }
 
 static enum err
@@ -145,7 +149,7 @@ audit_query_text(struct api_request *rq)
     for (size_t i = 0; i < rq->http->n_query; i++) {
         const struct http_pair *p = &rq->http->query[i];
 
-        if (str_is_empty(p->value) || str_eq(p->name, S("after")))
+        if (str_is_empty(p->value) || str_eq(p->name, S("after")) || str_eq(p->name, S("edges")))
             continue;
         buf_fmt(b, "%s%.*s=%.*s", b->n ? " " : "", STR_ARG(p->name), STR_ARG(p->value));
     }

@@ -212,6 +212,22 @@ struct audit_page {
 MUST_CHECK enum err audit_list(struct cx *cx, const struct audit_query *q, struct audit_page *out);
 MUST_CHECK enum err audit_get(struct cx *cx, int64_t tenant_id, bool instance, struct str cuid,
                               struct audit_event *out);
+/* How many events of a query happened from edges[i] on and before edges[i + 1]: n − 1 counts, in
+ * cx->arena. The edges (µs, within the years −10000 and 10000) ascend; q's dates bound them; order, offset
+ * and limit of q do not matter. Newest first: when the budget of time is spent, counts of what happened before
+ * `whole_from` are too low, and the same query with `after` = `next` counts the rest, to be added.
+ * Without filters, and with one of user, event, client or an outcome other than success, the cost hardly
+ * depends on the number of events; else it is that of looking at each of them, within the budget. */
+struct audit_bars {
+    const int64_t *counts;
+    bool complete;
+    int64_t whole_from; /* µs; of an incomplete answer */
+    int64_t next;       /* cursor of an incomplete answer, else −1 */
+    int64_t newest; /* cursor of the newest event that was there when counting began; −1: none */
+};
+#define AUDIT_EDGES_MAX 201
+MUST_CHECK enum err audit_histogram(struct cx *cx, const struct audit_query *q,
+                                    const int64_t *edges, size_t n, struct audit_bars *out);
 /* The cursor that stands at the event: give it as `after` to go on behind it. */
 int64_t audit_cursor(const struct audit_event *e);
 int64_t audit_cursor_epoch(int64_t cursor);

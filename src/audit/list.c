@@ -4,7 +4,7 @@
  *
  * Cost is bounded at any offset: without filters the offset is arithmetic on the gapless index,
  * with filters the budget ends the scan and the page says how far back it looked. */
-#include "audit/priv.h"
+#include "audit/list_priv.h"
 
 #include <ctype.h>
 
@@ -14,38 +14,12 @@
 #define LIMIT_MAX   1000
 #define BUDGET_MS   250
 #define SETTLE_MS   200
-#define SCAN_BATCH  512 /* rows of one statement when the text has to be looked at */
+#define SCAN_BATCH  512   /* rows of one statement when the text has to be looked at */
+#define SCAN_PIECE  65536 /* indexes of one statement, however few of them pass its filters */
 #define OLDER_MAX   1000
 #define CHECK_EVERY 16 /* rows between looks at the clock */
 #define SCRATCH     ((size_t)64 << 20)
-
-enum driver { BY_INDEX, BY_TYPE, BY_OUTCOME, BY_CLIENT, BY_USER };
-
-struct scan {
-    struct audit *au;
-    struct cx *cx;
-    struct audit_query q;
-    struct search search;
-    struct str user_id, user_email; /* one of them, or neither */
-    enum driver driver;
-    int64_t log;      /* tenant or INSTANCE_LOG */
-    int64_t from, to; /* always set */
-    bool count_only;
-    size_t want;  /* events to hold: limit + 1 */
-    int64_t skip; /* offset left */
-    int64_t deadline;
-    unsigned rows;
-    bool full, late;
-    int64_t last_at, last_position;
-    struct audit_event *events;
-    size_t n;
-    struct arena *scratch; /* reset per row */
-    struct arena *piece;   /* reset per chunk */
-    struct buf *doc;
-    struct region *g; /* the region being read */
-    struct segment *segment;
-    int64_t lo, hi; /* its indexes asked for */
-};
+#define DOC_MAX     ((size_t)8 << 20)
 
 /* ---- statements ----
  * $1 month $2 log $3 epoch $4 lo $5 hi $6 limit $7 type $8 outcome $9 client $10 from $11 to $12 user */
@@ -55,25 +29,10 @@ struct scan {
 #define PERSONAL(month)                                                                            \
     "(SELECT p.personal FROM audit_personal p WHERE " month                                        \
     " p.tenant_id = e.tenant_id AND p.epoch = e.epoch AND p.idx = e.idx)"
-#define COLS_LITE   "SELECT e.idx, e.public, " PERSONAL("") ", e.leaf FROM "
-#define COLS_PG     "SELECT e.idx, e.public, " PERSONAL("p.month = $1 AND") ", e.leaf FROM "
-#define WHERE_LITE  " WHERE $1 IS NOT NULL"
-#define WHERE_PG    " WHERE e.month = $1"
-#define RANGE       " AND e.tenant_id = $2 AND e.epoch = $3 AND e.idx >= $4 AND e.idx < $5"
-#define TIMES       " AND e.at >= $10 AND e.at < $11"
-#define ANY_TYPE    " AND (CAST($7 AS BIGINT) = 0 OR e.type = $7)"
-#define ANY_OUTCOME " AND (CAST($8 AS BIGINT) < 0 OR e.outcome = $8)"
-#define ANY_CLIENT  " AND (CAST($9 AS BIGINT) = 0 OR e.client_id = $9)"
-#define DESC        " ORDER BY e.idx DESC LIMIT $6"
-#define ASC         " ORDER BY e.idx LIMIT $6"
-#define USER_LITE                                                                                  \
-    "audit_party u CROSS JOIN audit_event e ON e.tenant_id = u.tenant_id AND e.epoch = u.epoch"    \
-    " AND e.idx = u.idx"
-#define USER_PG                                                                                    \
-    "audit_party u CROSS JOIN LATERAL (SELECT * FROM audit_event x WHERE x.month = $1"             \
-    " AND x.tenant_id = u.tenant_id AND x.epoch = u.epoch AND x.idx = u.idx OFFSET 0) e"
-#define USER_RANGE                                                                                 \
-    " AND u.tenant_id = $2 AND u.epoch = $3 AND u.user_id = $12 AND u.idx >= $4 AND u.idx < $5"
+#define COLS_LITE "SELECT e.idx, e.public, " PERSONAL("") ", e.leaf FROM "
+#define COLS_PG   "SELECT e.idx, e.public, " PERSONAL("p.month = $1 AND") ", e.leaf FROM "
+#define DESC      " ORDER BY e.idx DESC LIMIT $6"
+#define ASC       " ORDER BY e.idx LIMIT $6"
 #define USER_DESC " ORDER BY u.idx DESC LIMIT $6"
 #define USER_ASC  " ORDER BY u.idx LIMIT $6"
 
@@ -203,6 +162,10 @@ consider(struct scan *s, struct db_tx *tx, const struct db_rows *row)
     s->last_position = position_of(r.e.epoch, r.e.index);
     if (!passes(s, &r.e) || !found(s, &r.e))
         return OK;
+    if (s->tally != NULL) {
+        tally_add(s->tally, r.e.at);
+        return OK;
+    }
     if (s->skip > 0) {
         s->skip--;
         return OK;
@@ -259,12 +222,53 @@ scan_batch(struct scan *s, struct db_tx *tx, int64_t *lo, int64_t *hi, bool *mor
     return e == ERR_END ? OK : e;
 }
 
+enum err
+scan_logged(struct scan *s, struct db_tx *tx, int64_t idx, int64_t *out)
+{
+    return db_query_int(tx, &logged_at,
+                        ARGS(V_INT(s->g->month), V_INT(s->log), V_INT(s->g->r.epoch), V_INT(idx)),
+                        out);
+}
+
+/* A run of indexes is done, perhaps without a row read: where a scan that ends here goes on, and
+ * how far back it looked. The clock is looked at only behind such progress, so that going on gets
+ * there. */
 static enum err
-scan_run(struct scan *s, struct db_tx *tx, int64_t lo, int64_t hi)
+passed_by(struct scan *s, struct db_tx *tx, int64_t idx)
+{
+    s->last_position = position_of(s->g->r.epoch, idx);
+    if (clock_monotonic() <= s->deadline)
+        return OK;
+    s->late = true;
+    return scan_logged(s, tx, idx, &s->last_at);
+}
+
+/* All rows of a piece. */
+static enum err
+scan_piece(struct scan *s, struct db_tx *tx, int64_t lo, int64_t hi)
 {
     bool more = true;
     while (more && lo < hi && !ended(s))
         TRY(scan_batch(s, tx, &lo, &hi, &more));
+    return OK;
+}
+
+/* Piece by piece: a statement that finds nothing looks at all it is given before the clock can be
+ * looked at again. */
+static enum err
+scan_run(struct scan *s, struct db_tx *tx, int64_t lo, int64_t hi)
+{
+    while (lo < hi && !ended(s)) {
+        int64_t n = hi - lo > SCAN_PIECE ? SCAN_PIECE : hi - lo;
+        int64_t from = s->q.ascending ? lo : hi - n, to = from + n;
+        TRY(scan_piece(s, tx, from, to));
+        if (s->q.ascending)
+            lo = to;
+        else
+            hi = from;
+        if (lo < hi && !ended(s))
+            TRY(passed_by(s, tx, s->q.ascending ? lo - 1 : hi));
+    }
     return OK;
 }
 
@@ -310,20 +314,6 @@ struct text_read {
     struct scan *s;
     struct db_tx *tx; /* of the events */
 };
-
-/* A chunk is done, perhaps without a row read: where a scan that ends here goes on, and how far
- * back it looked. The clock is looked at only behind such progress, so that going on gets there. */
-static enum err
-passed_by(struct scan *s, struct db_tx *tx, int64_t idx)
-{
-    s->last_position = position_of(s->g->r.epoch, idx);
-    if (clock_monotonic() <= s->deadline)
-        return OK;
-    s->late = true;
-    return db_query_int(tx, &logged_at,
-                        ARGS(V_INT(s->g->month), V_INT(s->log), V_INT(s->g->r.epoch), V_INT(idx)),
-                        &s->last_at);
-}
 
 static enum err
 scan_chunk(struct scan *s, struct db_tx *tx, struct db_tx *text, const struct chunk *c)
@@ -377,9 +367,7 @@ first_logged(struct scan *s, struct db_tx *tx, int64_t t, int64_t *out)
     int64_t lo = s->lo, hi = s->hi;
     while (lo < hi) {
         int64_t mid = lo + (hi - lo) / 2, logged = 0;
-        TRY(db_query_int(tx, &logged_at,
-                         ARGS(V_INT(s->g->month), V_INT(s->log), V_INT(s->g->r.epoch), V_INT(mid)),
-                         &logged));
+        TRY(scan_logged(s, tx, mid, &logged));
         if (logged < t)
             lo = mid + 1;
         else
@@ -389,8 +377,8 @@ first_logged(struct scan *s, struct db_tx *tx, int64_t t, int64_t *out)
     return OK;
 }
 
-static enum err
-narrow(struct scan *s, struct db_tx *tx)
+enum err
+scan_narrow(struct scan *s, struct db_tx *tx)
 {
     int64_t lo = s->lo, hi = s->hi;
     if (s->q.from != 0)
@@ -404,11 +392,10 @@ narrow(struct scan *s, struct db_tx *tx)
 
 /* ---- regions ---- */
 
-static enum err
-scan_region(struct db_tx *tx, void *arg)
+enum err
+scan_events(struct scan *s, struct db_tx *tx)
 {
-    struct scan *s = arg;
-    TRY(narrow(s, tx));
+    TRY(scan_narrow(s, tx));
     if (s->lo >= s->hi)
         return OK;
     if (s->search.n == 0)
@@ -419,6 +406,13 @@ scan_region(struct db_tx *tx, void *arg)
     return db_read(s->segment->text, s->cx->arena, scan_text, &t);
 }
 
+static enum err
+scan_region(struct db_tx *tx, void *arg)
+{
+    struct scan *s = arg;
+    return s->tally != NULL ? tally_region(s, tx) : scan_events(s, tx);
+}
+
 static bool
 is_plain(const struct scan *s)
 {
@@ -427,9 +421,8 @@ is_plain(const struct scan *s)
            s->q.to == 0;
 }
 
-/* The part of a region between the cursor and the limit; false when there is none. */
-static bool
-clip(struct scan *s)
+bool
+scan_clip(struct scan *s)
 {
     const struct range *r = &s->g->r;
     int64_t lo = r->first, hi = r->next, after = s->q.after, before = s->q.before;
@@ -458,8 +451,8 @@ clip(struct scan *s)
     return lo < hi;
 }
 
-static enum err
-read_region(struct scan *s)
+enum err
+scan_read_region(struct scan *s)
 {
     struct audit *au = s->au;
     if (au->pg)
@@ -484,9 +477,9 @@ run(struct scan *s)
     TRY(regions_of(s->au, tx, s->cx->arena, s->log, &g, &n));
     for (size_t i = 0; i < n && !ended(s); i++) {
         s->g = &g[s->q.ascending ? n - 1 - i : i];
-        if (s->g->month < month_ordinal(since) || !clip(s))
+        if (s->g->month < month_ordinal(since) || !scan_clip(s))
             continue;
-        TRY(read_region(s));
+        TRY(scan_read_region(s));
     }
     return OK;
 }
@@ -587,8 +580,8 @@ narrow_to_request(struct scan *s)
     return OK;
 }
 
-static enum err
-prepare(struct scan *s)
+enum err
+scan_prepare(struct scan *s)
 {
     struct audit_query *q = &s->q;
     q->limit = q->limit < 1 ? 1 : q->limit > LIMIT_MAX ? LIMIT_MAX : q->limit;
@@ -646,7 +639,7 @@ static enum err
 list(struct scan *s, struct audit_page *out)
 {
     struct audit_page page = {0};
-    TRY(prepare(s));
+    TRY(scan_prepare(s));
     s->events = arena_array(s->cx->arena, struct audit_event, s->want);
     page.newest = newest_in(s->au->app, s->cx->tx, s->q.tenant_id, s->q.instance);
     TRY(run(s));
@@ -656,21 +649,34 @@ list(struct scan *s, struct audit_page *out)
     return OK;
 }
 
+void
+scan_begin(struct scan *s, struct cx *cx, const struct audit_query *q)
+{
+    *s = (struct scan){.au = cx->app->audit, .cx = cx, .q = *q, .last_position = -1};
+    /* On PostgreSQL the question is one of the same store: callers with a read open ask before it. */
+    if (cx->tx == NULL || !s->au->pg)
+        audit_settle(cx->app, SETTLE_MS);
+    s->scratch = arena_create("audit.row", SCRATCH);
+    s->piece = arena_create("audit.chunk", SCRATCH);
+    s->doc = arena_new(cx->arena, struct buf);
+    buf_init(s->doc, DOC_MAX);
+}
+
+void
+scan_end(struct scan *s)
+{
+    buf_free(s->doc);
+    arena_free(s->piece);
+    arena_free(s->scratch);
+}
+
 enum err
 audit_list(struct cx *cx, const struct audit_query *q, struct audit_page *out)
 {
-    struct buf doc;
-    struct scan s = {.au = cx->app->audit, .cx = cx, .q = *q, .doc = &doc, .last_position = -1};
-    /* On PostgreSQL the question is one of the same store: callers with a read open ask before it. */
-    if (cx->tx == NULL || !cx->app->audit->pg)
-        audit_settle(cx->app, SETTLE_MS);
-    s.scratch = arena_create("audit.row", SCRATCH);
-    s.piece = arena_create("audit.chunk", SCRATCH);
-    buf_init(&doc, (size_t)8 << 20);
+    struct scan s;
+    scan_begin(&s, cx, q);
     enum err e = list(&s, out);
-    buf_free(&doc);
-    arena_free(s.piece);
-    arena_free(s.scratch);
+    scan_end(&s);
     return e;
 }
 

@@ -172,6 +172,7 @@ export const ALLOWED = {
   [`GET ${LOG}`]: ["auditor"],
   [`GET ${LOG}/catalogue`]: "self",
   [`GET ${LOG}/hints`]: ["auditor"],
+  [`GET ${LOG}/histogram`]: ["auditor"],
   [`GET ${LOG}/stream`]: ["auditor"],
   [`GET ${LOG}/export`]: ["auditor"],
   [`GET ${LOG}/export/manifest`]: ["auditor"],

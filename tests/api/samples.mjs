@@ -159,6 +159,7 @@ export const QUERIES = {
   "PUT /api/v1/tenant/{t}/notificationsettings": "?reminderDays=7",
   "GET /api/v1/tenant/{t}/tag/search": "?text=walk&name=walk",
   "GET /api/v2/auditlog/consistency": "?from=1&to=2",
+  "GET /api/v2/auditlog/histogram": "?edges=30d,0d",
   "GET /api/v2/auditlog/opening": "?round=1",
 };
 /** The whole request: [target, body, headers]. */

@@ -2,6 +2,7 @@
 import { test, after, before, describe } from "node:test";
 import { serve, assert, PASSWORD, ADMIN } from "../api/harness.mjs";
 import { browser, signIn, open, axe, shot, tooWide } from "./harness.mjs";
+import { addresses } from "./addresses.mjs";
 
 let s, b, client, role;
 before(async () => {
@@ -14,14 +15,6 @@ before(async () => {
   b = await browser(s);
 });
 after(async () => { await b?.close(); await s?.stop(); });
-
-/** @type {[string, string | (() => string)][]} */
-const PAGES = [["dashboard", "/"], ["clients", "/clients"], ["client-new", "/clients?new=1"], ["client", () => `/clients/${client}`], ["client-users", () => `/clients/${client}/users`],
-  ["profile", "/profile"], ["profile-password", "/profile/password"], ["profile-mfa", "/profile/mfa"], ["profile-sessions", "/profile/sessions"], ["profile-tokens", "/profile/tokens"],
-  ["admin", "/admin"], ["users", "/admin/users"], ["user", "/admin/users/2"], ["roles", "/admin/roles"], ["matrix", "/admin/roles?view=matrix"], ["role", () => `/admin/roles/${role}`],
-  ["authorization", "/admin/authorization"], ["tiers", "/admin/classification-tiers"], ["general", "/admin/general"], ["email", "/admin/email"], ["authentication", "/admin/authentication"],
-  ["retention", "/admin/retention"], ["help", "/help"], ["witnesses", "/admin/witnesses"], ["proofs", "/admin/proofs"], ["health", "/admin/health"], ["audit-log", "/admin/audit-log"], ["access", "/admin/access"], ["lost", "/no/such/page"]];
-const address = (at) => (typeof at === "function" ? at() : at);
 
 for (const { scheme, width } of [{ scheme: "light", width: 1440 }, { scheme: "dark", width: 1440 }, { scheme: "dark", width: 400 }])
   describe(`${scheme}, ${width} px`, () => {
@@ -48,8 +41,10 @@ for (const { scheme, width } of [{ scheme: "light", width: 1440 }, { scheme: "da
       await look("password-link");
     });
     test("signed in", () => signIn(page, s, ADMIN.email, PASSWORD));
-    for (const [name, at] of PAGES)
-      test(name, async () => { await open(page, s, address(at)); await look(name); });
+    test("every page", async (t) => {
+      for (const [name, at] of addresses({ client, role }))
+        await t.test(name, async () => { await open(page, s, at); await look(name); });
+    });
     test("menu and jump", async () => {
       await page.getByRole("button", { name: "User menu" }).click();
       await page.getByRole("menuitem", { name: "Sign out" }).waitFor();

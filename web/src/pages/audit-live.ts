@@ -9,7 +9,7 @@ export const PAGE = 100;
 const EVERY_MS = 250; // between two questions while events pour in
 const WAITING_MAX = 1000; // events held back; beyond, the list is read anew
 const HELD_MAX = 3000; // events of a page that watches; beyond, it starts over from the top
-export interface Log { events: Event[]; fresh: Set<string>; waiting: Event[]; missed: boolean; meta: EventMeta | null; loading: boolean; fault: string; live: "on" | "off" | "past"; more: () => void; release: () => void; again: () => void }
+export interface Log { events: Event[]; fresh: Set<string>; waiting: Event[]; missed: boolean; meta: EventMeta | null; loading: boolean; fault: string; live: "on" | "off" | "past"; round: number; more: () => void; release: () => void; again: () => void }
 /** Events above others, each once: a further page and new events may arrive in any order. */
 const join = (a: Event[], b: Event[]) => { const known = new Set(a.map((e) => e.cuid)); return [...a, ...b.filter((e) => !known.has(e.cuid))]; };
 interface Answer { data: Event[]; meta: EventMeta }
@@ -98,5 +98,5 @@ export function useLog(filter: string, stream: boolean, watching: () => boolean,
     state.current = { ...s, events: [...w, ...s.events], waiting: [] };
     setEvents((o) => join(w, o)); setFresh(new Set(w.map((e) => e.cuid))); setWaiting([]);
   }, [again]);
-  return { events, fresh, waiting, missed, meta, loading, fault, live: !stream ? "past" : on ? "on" : "off", more, release, again };
+  return { events, fresh, waiting, missed, meta, loading, fault, live: !stream ? "past" : on ? "on" : "off", round, more, release, again };
 }

@@ -11,7 +11,9 @@ import { useSession } from "../session";
 import { ago, asDate, longDay, plural, stamp, zoneName, type Zone } from "../time";
 import { ADMIN, Avatar, Badge, Copy, Empty, Failed, Notice, Page, Panel, Skeleton } from "../ui/basics";
 import { useDelayed, useTyped, useUrl } from "../ui/table";
+import { AuditBars } from "./audit-bars";
 import { ExportMenu } from "./audit-export";
+import { useAloud } from "./audit-aloud";
 import { confirmClock } from "./clock";
 import { useLog } from "./audit-live";
 import { DateBox, Detail, END, FilterChip, Marked, Outcome, outcomeWord, pieces, START, who, type Option } from "./audit-parts";
@@ -69,11 +71,18 @@ export function AuditPage() {
   const clientOptions = unique([...(clients.data?.data ?? []).map((c) => ({ value: String(c.client_id), label: c.name })), ...events.filter((e) => e.client?.id).map((e) => ({ value: String(e.client!.id), label: e.client!.name }))]);
   const typeOptions = (types.data?.data ?? []).filter((t) => !t.never && !t.never_recorded).map((t) => ({ value: t.name, label: t.title, group: t.category }));
 
+  // What the bars span: the dates asked for, within the window; now by this clock, or by the server's where it is ahead.
+  const since = asDate(meta?.window?.since)?.getTime() ?? null, now = Math.max(Date.now(), asDate(log.waiting[0]?.timestamp ?? events[0]?.timestamp)?.getTime() ?? 0);
+  const begin = since === null ? null : Math.max(since, asDate(meta?.from)?.getTime() ?? since), until = Math.min(now, asDate(meta?.to)?.getTime() ?? now);
+  const newest = useMemo(() => [...log.waiting, ...events], [log.waiting, events]);
+
+  const [hits, news] = useAloud(log, filter, counted(events.length, meta), pillText(log));
   const any = FILTERS.some((f) => values[f]), none = !log.loading && !log.fault && events.length === 0;
   return (
     <Page kind="full" title="Audit log" crumbs={ADMIN} acts={<>
       <SealBadge />
-      <span className={`live ${log.live === "on" ? "on" : ""}`} role="status"><i aria-hidden />{log.live === "on" ? "Live" : log.live === "past" ? "Range has ended" : log.loading ? "Loading" : "Connecting"}</span>
+      <span className="sr" role="status" id="news">{news}</span>
+      <span className={`live ${log.live === "on" ? "on" : ""}`}><i aria-hidden />{log.live === "on" ? "Live" : log.live === "past" ? "Range has ended" : log.loading ? "Loading" : "Connecting"}</span>
       <Button size="compact-md" variant="default" component={Link} to="/admin/access" leftSection={<IconCalendarUser size={15} />}>Access on a date</Button>
       {s.can("AUDIT_LOG.EXPORT") && <ExportMenu filter={filter} zone={zone} />}
     </>}>
@@ -96,9 +105,10 @@ export function AuditPage() {
       </div>
       {meta?.window?.held_by_clock_step && <Notice kind="warn"><div className="row wrap"><span className="grow">The server's clock was stepped. No month of the log expires until an administrator confirms that the time is right{s.can("AUDIT_LOG.RETENTION") ? `: it is ${stamp(Date.now(), "utc")} UTC by this browser` : ""}.</span>{s.can("AUDIT_LOG.RETENTION") && <Button size="compact-sm" variant="default" onClick={() => void confirmClock(log.again)}>The time is right</Button>}</div></Notice>}
       {log.fault && events.length > 0 && <Notice kind="bad">{log.fault}</Notice>}
+      <AuditBars filter={filter} dates={{ from: values.from, to: values.to }} from={begin} to={until} ready={!log.loading && !log.fault} round={log.round} events={newest} zone={zone} narrow={!!narrow} pick={(d) => set({ from: d.from, to: d.to })} />
       <section className={`log ${log.loading ? "loading" : ""}`} aria-label="Events" aria-busy={log.loading}>
         {log.waiting.length > 0 && <button type="button" className="pill" onClick={top}><IconArrowUp size={14} aria-hidden />{pillText(log)}</button>}
-        <span className="sr" role="status">{log.loading || log.fault ? "" : log.waiting.length > 0 ? pillText(log) : counted(events.length, meta)}</span>
+        <span className="sr" role="status">{hits}</span>
         <div className="grow" role="table" aria-label="Audit events" aria-rowcount={-1} style={{ display: "flex", flexDirection: "column", minHeight: 0 }}>
           <div role="rowgroup"><div className="log-cols log-head" role="row"><span role="columnheader"><span className="sr">Details</span></span><span role="columnheader">User</span><span role="columnheader">Event</span><span role="columnheader">Time <button type="button" className="bare link num" title={zone === "utc" ? "Show local time" : "Show UTC"} onClick={() => setUrl({ tz: zone === "utc" ? "" : "utc" })}>({zoneName(zone)})</button></span><span role="columnheader" className="addr">Address</span></div></div>
           <div className="log-scroll" ref={scroll} role="rowgroup" tabIndex={0} aria-label="Events, newest first" onScroll={(e) => { if (e.currentTarget.scrollTop < 4 && open === null && log.waiting.length) log.release(); }}>

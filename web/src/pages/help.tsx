@@ -5,7 +5,7 @@ import { Page, Panel } from "../ui/basics";
 
 const KEYS: [string, [string[], string][]][] = [
   ["Everywhere", [[["Ctrl K"], "Go to a page or a client"], [["?"], "This page"], [["Esc"], "Close what is open"]]],
-  ["Audit log", [[["/"], "Search"], [["j", "k"], "Next event, previous event"], [["o", "Enter"], "Open or close the marked event"], [["n"], "Show the new events that wait, from the top"], [["↓"], "From the search box into the list"], [["Esc"], "Empty the search box, or close the event"]]],
+  ["Audit log", [[["/"], "Search"], [["j", "k"], "Next event, previous event"], [["o", "Enter"], "Open or close the marked event"], [["n"], "Show the new events that wait, from the top"], [["↓"], "From the search box into the list"], [["←", "→"], "In the bars: from bar to bar; with Shift several are marked, Enter narrows the dates to them"], [["Esc"], "Empty the search box, or close the event"]]],
 ];
 const DOCUMENTS: [string, string][] = [
   ["operations.md", "Running it: folders, settings, backup and restore, several servers, what to watch"],

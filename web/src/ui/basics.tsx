@@ -109,7 +109,8 @@ export function toast(text: string, bad = false) {
 export const toastError = (e: unknown) => toast(say(e), true);
 export function Toasts() {
   const list = useSyncExternalStore((f) => { watchers.add(f); return () => watchers.delete(f); }, () => toasts);
-  return <div className="toasts" role="status" aria-live="polite">{list.map((t) => <div key={t.id} className={`toast ${t.bad ? "bad" : ""}`} role={t.bad ? "alert" : undefined}><div className="grow break">{t.text}</div><button type="button" className="bare" aria-label="Dismiss" onClick={() => publish(toasts.filter((x) => x.id !== t.id))}><IconX size={15} /></button></div>)}</div>;
+  const show = (bad: boolean) => list.filter((t) => t.bad === bad).map((t) => <div key={t.id} className={`toast ${t.bad ? "bad" : ""}`}><div className="grow break">{t.text}</div><button type="button" className="bare" aria-label={`Dismiss: ${t.text.slice(0, 60)}`} onClick={() => publish(toasts.filter((x) => x.id !== t.id))}><IconX size={15} /></button></div>);
+  return <div className="toasts"><div role="alert">{show(true)}</div><div role="status">{show(false)}</div></div>; // beside each other: what is said by one is not said by the other as well
 }
 
 // Confirmation as a promise.

@@ -1,0 +1,204 @@
+/** The bars above the audit log: they count what the list finds, follow what is typed and what happens, and narrow the dates by pointer and by keys. */
+import { test, after, before } from "node:test";
+import { serve, assert, until, everything } from "../api/harness.mjs";
+import { browser, signIn, open, settled, axe, shot, tooWide } from "./harness.mjs";
+
+const DAY = 86_400_000;
+let s, b, admin, page, email, password;
+before(async () => {
+  s = await serve({ noAdmin: true, args: ["--demo"] });
+  const text = await until(() => /Three steps:[^]*Verify\./.test(s.out) && s.out, "the tour", 60_000);
+  [, email, password] = /^ +administrator +(\S+@\S+) +(\S+)$/m.exec(text);
+  admin = await s.as(email, password);
+  b = await browser(s);
+  page = await b.page();
+  await signIn(page, s, email, password);
+});
+after(async () => { await b?.close(); await s?.stop(); });
+
+const LOG = "/admin/audit-log";
+const plot = (p = page) => p.getByRole("listbox", { name: /^Events each / });
+const info = (p = page) => p.locator(".bars-info > .cut").first();
+/** What each bar says of itself: [text, how many]. */
+const bars = async (p = page) => (await p.locator(".bars-plot [role=option]").evaluateAll((all) => all.map((n) => n.getAttribute("aria-label")))).map((l) => /** @type {[string, number]} */ ([l.replace(/: [^:]*$/, ""), Number(/([\d,]+) events?$/.exec(l)[1].replaceAll(",", ""))]));
+const sum = async (p = page) => (await bars(p)).reduce((a, [, n]) => a + n, 0);
+const counted = async (p = page) => { await settled(p); await p.locator(".bars:not(.old)").waitFor(); };
+const param = (k) => new URL(page.url()).searchParams.get(k);
+/** What is here was there before the page looked: only what its own looking added may differ. */
+const found = async (q = {}) => (await everything(admin, q)).length;
+
+test("a bar a day over the whole window, as many as the list has, asked for after the list", async () => {
+  const asked = [];
+  const note = (r) => { const u = new URL(r.url()); if (/auditlog(\/histogram)?$/.test(u.pathname) && !u.searchParams.has("follow")) asked.push(u.pathname.split("/").pop()); };
+  page.on("requestfinished", note);
+  await open(page, s, LOG);
+  await counted();
+  page.off("requestfinished", note);
+  assert.deepEqual(asked.slice(0, 2), ["auditlog", "histogram"]);
+  await plot().waitFor();
+  const all = await bars(), since = (await admin.ok("GET", "/api/v2/auditlog?limit=1")).meta.window.since;
+  assert.ok(Math.abs(all.length - (Date.now() - Date.parse(since)) / DAY) <= 2, `${all.length} bars`);
+  assert.match(all[0][0], /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{4}-\d\d-\d\d$/);
+  await until(async () => (await sum()) === (await found()), "every event in a bar");
+  const day = all[all.length - 20][0].slice(4), from = await page.evaluate((d) => { const [y, m, n] = d.split("-").map(Number); return new Date(y, m - 1, n).toISOString(); }, day);
+  const to = await page.evaluate((d) => { const [y, m, n] = d.split("-").map(Number); return new Date(y, m - 1, n + 1).toISOString(); }, day);
+  assert.equal(all[all.length - 20][1], (await everything(admin)).filter((e) => e.timestamp >= from && e.timestamp < to).length, `${day}, in the reader's own zone`);
+  await axe(page, "bars");
+  await shot(page, "bars-whole");
+});
+test("they follow the text and the filters", async () => {
+  await page.getByRole("textbox", { name: "Search", exact: true }).pressSequentially("password");
+  await until(async () => (await sum()) === (await found({ q: "password" })), "the bars of the word");
+  assert.ok((await sum()) > 3);
+  assert.match(await info().innerText(), /^[\d,]+ events, each bar is a day$/);
+  await open(page, s, `${LOG}?event_type=LoginFail&from=7d`);
+  await counted();
+  assert.equal(await sum(), await found({ event_type: "LoginFail", from: "7d" }));
+  assert.match((await bars())[0][0], / \d\d:00 to \d\d:00$/, "a quarter of a day");
+  await open(page, s, `${LOG}?q=nothing+of+the+kind`);
+  await counted();
+  assert.equal(await sum(), 0);
+  assert.match(await info().innerText(), /^0 events/);
+});
+test("a click narrows the dates to the bar, and from day to hour; there is a way back", async () => {
+  await open(page, s, `${LOG}?from=30d`);
+  await counted();
+  const all = await bars(), i = all.findIndex(([, n], k) => k > 3 && n > 2);
+  await page.locator(".bars-plot [role=option]").nth(i).hover();
+  assert.equal(await info().innerText(), `${all[i][0]}: ${all[i][1]} events`);
+  await page.locator(".bars-plot [role=option]").nth(i).click();
+  await until(() => param("to") !== null, "the dates in the address");
+  assert.equal(Date.parse(param("to")) - Date.parse(param("from")), DAY);
+  await until(async () => (await bars()).length === 24, "an hour each");
+  assert.equal(await sum(), all[i][1]);
+  await until(async () => (await page.locator(".log-row").count()) === all[i][1], "the list");
+  await page.locator(".bars-plot [role=option]").nth((await bars()).findIndex(([, n]) => n > 0)).click();
+  await until(async () => (await bars()).length === 60, "a minute each");
+  await shot(page, "bars-hour");
+  await page.getByRole("button", { name: "Zoom out" }).click();
+  await until(async () => (await bars()).length === 24, "the day again");
+  await page.getByRole("button", { name: "Zoom out" }).click();
+  await until(() => param("from") === "30d" && param("to") === null, "where it began");
+  assert.equal(await page.getByRole("button", { name: "Zoom out" }).count(), 0);
+});
+test("dragging takes several; up to the last one the end stays now", async () => {
+  await open(page, s, `${LOG}?from=30d`);
+  await counted();
+  const box = await plot().boundingBox(), n = (await bars()).length, x = (i) => box.x + ((i + 0.5) / n) * box.width, y = box.y + box.height / 2;
+  await page.mouse.move(x(5), y);
+  await page.mouse.down();
+  await page.mouse.move(x(7), y);
+  await page.mouse.move(x(9), y);
+  assert.equal(await page.locator(".bars-plot [aria-selected=true]").count(), 5);
+  await page.keyboard.press("Escape");
+  await page.mouse.up();
+  assert.equal(param("to"), null, "left by Escape");
+  await page.mouse.move(x(9), y);
+  await page.mouse.down();
+  await page.mouse.move(x(5), y);
+  await page.mouse.up();
+  await until(() => param("to") !== null, "the dates");
+  const days = Math.round((Date.parse(param("to")) - Date.parse(param("from"))) / DAY);
+  assert.equal(days, 5);
+  await open(page, s, `${LOG}?from=30d`);
+  await counted();
+  await page.mouse.move(x(n - 3), y);
+  await page.mouse.down();
+  await page.mouse.move(x(n - 1), y);
+  await page.mouse.up();
+  await until(() => param("from") !== "30d", "the dates");
+  assert.equal(param("to"), null);
+  await page.locator(".live", { hasText: "Live" }).waitFor();
+});
+test("by keys: one stop, arrows, Home, End, Shift and Enter", async () => {
+  await open(page, s, `${LOG}?from=30d`);
+  await counted();
+  await plot().focus();
+  const n = (await bars()).length, active = async () => Number((await plot().getAttribute("aria-activedescendant")).split("-").pop());
+  assert.equal(await active(), n - 1, "the newest first");
+  await page.keyboard.press("ArrowLeft");
+  assert.equal(await active(), n - 2);
+  await page.keyboard.press("Home");
+  assert.equal(await active(), 0);
+  await page.keyboard.press("ArrowLeft");
+  assert.equal(await active(), 0);
+  for (let i = 0; i < 4; i++) await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Shift+ArrowRight");
+  await page.keyboard.press("Shift+ArrowRight");
+  assert.equal(await page.locator(".bars-plot [aria-selected=true]").count(), 3);
+  await page.keyboard.press("Escape");
+  assert.equal(await page.locator(".bars-plot [aria-selected=true]").count(), 0);
+  await page.keyboard.press("Shift+ArrowLeft");
+  const want = (await bars()).slice(5, 7).reduce((a, [, k]) => a + k, 0);
+  await page.keyboard.press("Enter");
+  await until(() => param("to") !== null, "the dates");
+  await until(async () => (await sum()) === want, "two days");
+  assert.ok(await plot().evaluate((e) => e === document.activeElement), "the focus stays");
+});
+test("a new event is added to its bar without asking again", async () => {
+  await open(page, s, `${LOG}?event_type=ClientCreated`);
+  await counted();
+  await page.locator(".live", { hasText: "Live" }).waitFor();
+  const before = await sum(), last = (await bars()).pop()[1];
+  let asked = 0;
+  page.on("request", (r) => { if (/histogram/.test(r.url())) asked++; });
+  for (const name of ["Seen in a bar", "And another"]) await admin.ok("POST", "/api/v1/client/create", { name });
+  await until(async () => (await sum()) === before + 2, "two more");
+  const now = (await bars()).pop()[1];
+  assert.ok(now === last + 2 || asked > 0, "in the last bar, or midnight went by and there is a new one");
+});
+test("whole days of UTC when times are shown so", async () => {
+  await open(page, s, `${LOG}?from=30d&tz=utc`);
+  await counted();
+  const i = (await bars()).findIndex(([, n], k) => k > 2 && n > 0);
+  await page.locator(".bars-plot [role=option]").nth(i).click();
+  await until(() => param("to") !== null, "the dates");
+  assert.match(param("from"), /T00:00:00.000Z$/);
+});
+test("what the time was too short for is called at least, and counted on demand", async () => {
+  const p = await b.page(), edges = [];
+  await signIn(p, s, email, password);
+  await p.route("**/auditlog/histogram?*", (r) => {
+    const u = new URL(r.request().url()), times = u.searchParams.get("edges").split(","), rest = u.searchParams.get("cursor") === "77";
+    edges.push(u.searchParams.get("edges"));
+    return r.fulfill({ json: { status: "success", data: times.slice(1).map((to, i) => ({ from: times[i], to, count: rest === i < 10 ? 3 : 0 })), meta: { total: 0, complete: rest, whole_from: rest ? null : times[12], next: rest ? null : 77, newest: 1e9 } } });
+  });
+  await open(p, s, `${LOG}?from=30d`);
+  const n = await p.locator(".bars-plot [role=option]").count();
+  assert.equal(await info(p).innerText(), `At least ${(n - 10) * 3} events, each bar is a day`);
+  await p.getByText(/^Counted back to .*: older bars may be higher\.$/).waitFor();
+  assert.equal(await p.locator(".bars-plot .part").count(), 12);
+  assert.match(await p.locator(".bars-plot [role=option]").first().getAttribute("aria-label"), /: at least 0 events$/);
+  await shot(p, "bars-part");
+  await p.getByRole("button", { name: "Count the rest" }).click();
+  await until(async () => (await info(p).innerText()) === `${n * 3} events, each bar is a day`, "all of them");
+  assert.equal(new Set(edges).size, 1, "the same bars");
+  assert.equal(await p.locator(".bars-plot .part").count(), 0);
+  await p.context().close();
+});
+test("when they can not be counted the list is there all the same", async () => {
+  const p = await b.page();
+  await signIn(p, s, email, password);
+  await p.route("**/auditlog/histogram?*", (r) => r.fulfill({ status: 409, json: { status: "error", message: "Not now." } }));
+  await open(p, s, LOG);
+  await p.getByText("The events could not be counted. Not now.").waitFor();
+  await p.locator(".log-row").first().waitFor();
+  await p.unroute("**/auditlog/histogram?*");
+  await p.locator(".bars").getByRole("button", { name: "Try again" }).click();
+  await plot(p).waitFor();
+  await p.context().close();
+});
+for (const { scheme, width } of /** @type {{scheme: "light" | "dark", width: number}[]} */ ([{ scheme: "dark", width: 1440 }, { scheme: "light", width: 390 }, { scheme: "dark", width: 390 }]))
+  test(`${scheme}, ${width} px`, async () => {
+    const p = await b.page({ scheme, width, height: 844 });
+    await signIn(p, s, email, password);
+    await open(p, s, LOG);
+    await counted(p);
+    await plot(p).waitFor();
+    assert.ok((await p.locator(".bars-plot [role=option]").count()) <= (width < 500 ? 64 : 192));
+    assert.ok((await tooWide(p)) <= 1);
+    await axe(p, "bars");
+    await shot(p, `bars-${scheme}-${width}`);
+    await p.context().close();
+  });
+test("nothing was complained about", () => assert.deepEqual(b.complaints, []));
