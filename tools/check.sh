@@ -3,7 +3,7 @@
 #
 #   check.sh            everything (seeded samples of the long tests)
 #   check.sh SUITE…     only these: lint static unit asan tsan sqlite postgres browser torture
-#   RECOUNT_LONG=1      full counts
+#   RECOUNT_LONG=1      full counts, and the analysers at full depth
 #
 # Each suite leaves one file in build-results/, which tools/tally.py sums.
 set -u

@@ -147,11 +147,12 @@ note_oldest(struct cx *cx, const struct erase_subject *s, const struct region *g
 static void
 note_run(struct erase_summary *sum, bool instance, int64_t epoch, int64_t idx)
 {
-    struct erase_run *last = sum->n_runs ? &sum->runs[sum->n_runs - 1] : NULL;
+    size_t n = sum->n_runs;
     sum->events++;
-    if (last && last->instance == instance && last->epoch == epoch && last->last + 1 == idx)
-        last->last = idx;
-    else if (sum->n_runs < ERASE_RUNS_MAX)
+    if (n > 0 && sum->runs[n - 1].instance == instance && sum->runs[n - 1].epoch == epoch &&
+        sum->runs[n - 1].last + 1 == idx)
+        sum->runs[n - 1].last = idx;
+    else if (n < ERASE_RUNS_MAX)
         sum->runs[sum->n_runs++] = (struct erase_run){instance, epoch, idx, idx};
     else
         sum->more_runs = true;
