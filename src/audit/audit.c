@@ -34,6 +34,7 @@ free_audit(struct audit *au)
     heads_close(au);
     segments_close(au);
     mover_fini(au);
+    index_fini(au);
     mover_lock_close(au);
     reserve_close(au);
     fold_free(au->fold);

@@ -329,11 +329,65 @@ read_marks(struct db_tx *tx, void *arg)
     return db_query_int(tx, &get_level0, args, &m->level0);
 }
 
+/* PostgreSQL: how far each log's index of a month reaches, so that a look at what is due asks the store only for
+ * what has grown by a chunk. Another server may have gone further; then the store is asked once more. */
+struct index_marks {
+    struct {
+        int32_t month;
+        struct ranges reached;
+    } * v;
+    size_t n;
+};
+
+static struct ranges *
+marks_of(struct audit *au, int32_t month)
+{
+    if (au->marks == NULL && (au->marks = calloc(1, sizeof *au->marks)) == NULL)
+        BUG("out of memory");
+    struct index_marks *m = au->marks;
+    for (size_t i = 0; i < m->n; i++)
+        if (m->v[i].month == month)
+            return &m->v[i].reached;
+    m->v = realloc(m->v, (m->n + 1) * sizeof *m->v);
+    if (m->v == NULL)
+        BUG("out of memory");
+    m->v[m->n].month = month;
+    m->v[m->n].reached = (struct ranges){0};
+    return &m->v[m->n++].reached;
+}
+
+/* Months that have left are forgotten. */
+static void
+marks_keep(struct audit *au, int32_t since)
+{
+    struct index_marks *m = au->marks;
+    size_t k = 0;
+    for (size_t i = 0; m != NULL && i < m->n; i++) {
+        if (m->v[i].month >= since)
+            m->v[k++] = m->v[i];
+        else
+            free(m->v[i].reached.v);
+    }
+    if (m != NULL)
+        m->n = k;
+}
+
+void
+index_fini(struct audit *au)
+{
+    marks_keep(au, INT32_MAX);
+    if (au->marks != NULL)
+        free(au->marks->v);
+    free(au->marks);
+}
+
 static void
 set_indexed(struct audit *au, struct segment *s, const struct region *g, int64_t to)
 {
-    if (au->pg)
+    if (au->pg) {
+        ranges_add(marks_of(au, g->month), g->r.tenant_id, g->r.epoch)->indexed = to;
         return;
+    }
     pthread_mutex_lock(&au->lock);
     struct range *r = ranges_find(&s->ranges, g->r.tenant_id, g->r.epoch);
     if (r != NULL)
@@ -431,7 +485,8 @@ index_region(struct audit *au, struct segment *s, const struct region *g, bool c
     }
     if (e == OK)
         e = merge_ready(b, text, m.level0, done, closed);
-    set_indexed(au, s, g, done);
+    if (e == OK || !au->pg) /* what was left undone is looked at again */
+        set_indexed(au, s, g, done);
     build_free(b);
     return e;
 }
@@ -589,6 +644,10 @@ index_month(struct audit *au, struct arena *a, int32_t month, bool closed)
     TRY(regions_in(au, a, month, &g, &n));
     struct segment *s = au->pg ? NULL : segment_pin(au, month);
     enum err e = OK;
+    for (size_t i = 0; au->pg && i < n; i++) {
+        const struct range *r = ranges_find(marks_of(au, month), g[i].r.tenant_id, g[i].r.epoch);
+        g[i].r.indexed = r != NULL ? r->indexed : 0;
+    }
     for (size_t i = 0; i < n && e == OK && (au->pg || s != NULL); i++)
         if (is_due(&g[i], closed))
             e = index_region(au, s, &g[i], closed);
@@ -609,6 +668,7 @@ index_all(struct audit *au)
         return OK;
     }
     struct arena *a = arena_create("audit.months", INDEX_ARENA);
+    marks_keep(au, month_ordinal(since));
     enum err e = segment_months(au, a, &months, &n);
     for (size_t i = 0; i < n && e == OK; i++)
         if (months[i] >= month_ordinal(since)) /* what leaves is no longer searched */

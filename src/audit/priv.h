@@ -38,7 +38,7 @@ struct range {
     int64_t first, next; /* indexes [first, next) */
     int64_t last_logged;
     int64_t min_lag, max_lag; /* of logged − at, µs: turns a range of `at` into one of indexes */
-    int64_t indexed;          /* SQLite: the text index reaches to here; 0 = nothing */
+    int64_t indexed; /* the text index reaches to here, as far as this process knows; 0: nothing */
 };
 
 struct ranges {
@@ -119,6 +119,7 @@ struct audit {
     pthread_mutex_t mover; /* one move at a time; taken before `lock` */
     struct batch *batch;   /* mover.c's, under `mover` */
     pthread_mutex_t indexer;
+    struct index_marks *marks; /* index.c's, under `indexer` */
     pthread_mutex_t wake_lock;
     pthread_cond_t wake;  /* for the mover thread (CLOCK_MONOTONIC) */
     pthread_cond_t hurry; /* a reader waits: the mover need not gather any longer */
@@ -315,6 +316,7 @@ MUST_CHECK enum err audit_move_out(struct app *app);
 /* ---- index.c ---- */
 void *index_main(void *arg);
 MUST_CHECK enum err index_all(struct audit *au);
+void index_fini(struct audit *au);
 /* Makes the chunk that holds the index again, without what was erased; *next: the first index behind
  * it. Nothing is done for what is not indexed. ERR_CONFLICT: another process indexes now. */
 MUST_CHECK enum err index_remake(struct audit *au, const struct region *g, int64_t idx,

@@ -23,10 +23,16 @@
 #define CHANNEL "recount"
 #define ID_LEN  16
 
+/* Statements are few, prepared, and of the kind that one plan serves for all values: planning a look into
+ * a partitioned table each time costs more than the look. A plan made while a table was empty must not
+ * scan it for ever, hence no scans where there is an index; under SERIALIZABLE these would also lock the whole table
+ * and make writers conflict. */
+#define PLANS "SET plan_cache_mode='force_generic_plan'; SET enable_seqscan=off; SET jit=off; "
+
 static const char setup_writer[] =
-    "SET timezone='UTC'; SET client_min_messages='warning'; SET bytea_output='hex'; "
-    "SET default_transaction_isolation='serializable'; SET default_transaction_read_only=off";
-static const char setup_reader[] =
+    PLANS "SET timezone='UTC'; SET client_min_messages='warning'; SET bytea_output='hex'; "
+          "SET default_transaction_isolation='serializable'; SET default_transaction_read_only=off";
+static const char setup_reader[] = PLANS
     "SET timezone='UTC'; SET client_min_messages='warning'; SET bytea_output='hex'; "
     "SET default_transaction_isolation='read committed'; SET default_transaction_read_only=on";
 static const char setup_listener[] = "SET client_min_messages='warning'; LISTEN " CHANNEL;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "db/postgres_priv.h"
 
@@ -248,41 +249,109 @@ pg_exec(struct db_tx *tx, const struct sql *q, struct db_args args, int64_t *cha
     return OK;
 }
 
-/* ---- many in one go: a pipeline of libpq ---- */
+/* ---- many in one go: a pipeline of libpq, of inserts of many rows each ---- */
+
+/* Starting and ending a statement costs the server several times what one row does. */
+#define GROUP_ROWS 16
+
+/* Rows that one statement of the pipeline takes. */
+struct many_part {
+    size_t first, rows;
+    unsigned id; /* of the prepared statement */
+};
+
+/* The statement for several rows: "INSERT … VALUES (…)" with its list again and again, parameters numbered
+ * on. NULL: it is not of that form. */
+static const char *
+group_text(struct arena *a, const char *text, size_t width, size_t rows)
+{
+    const char *list = strstr(text, "VALUES (");
+    if (strncmp(text, "INSERT INTO ", 12) != 0 || list == NULL)
+        return NULL;
+    list += strlen("VALUES ");
+    if (strchr(list, ')') != text + strlen(text) - 1)
+        return NULL;
+    struct buf *b = buf_in(a, rows * (strlen(list) + width * 4) + strlen(text));
+    buf_str(b, str_mem(text, (size_t)(list - text)));
+    for (size_t r = 0; r < rows; r++) {
+        buf_str(b, r > 0 ? S(", ") : S(""));
+        for (const char *p = list; *p != '\0';) {
+            if (*p != '$') {
+                buf_str(b, str_mem(p++, 1));
+                continue;
+            }
+            char *end = NULL;
+            buf_fmt(b, "$%zu", (size_t)strtoul(p + 1, &end, 10) + r * width);
+            p = end;
+        }
+    }
+    return buf_failed(b) ? NULL : arena_cstr(a, buf_view(b));
+}
+
+/* One type a column, whatever is NULL where: else there would be a statement for each pattern of NULLs.
+ * false: a column holds several. */
+static bool
+group_shape(const struct db_val *v, size_t width, size_t n, size_t rows, struct db_val *shape)
+{
+    for (size_t col = 0; col < width; col++) {
+        enum db_type t = DB_NULL;
+        for (size_t i = 0; i < n; i++) {
+            enum db_type own = v[i * width + col].type;
+            if (t != DB_NULL && own != DB_NULL && own != t)
+                return false;
+            t = own != DB_NULL ? own : t;
+        }
+        for (size_t i = 0; i < rows; i++)
+            shape[i * width + col] = (struct db_val){.type = t};
+    }
+    return true;
+}
 
 /* Every statement is prepared before the pipeline is entered, where nothing may wait for an answer. Emptying
  * the cache meanwhile would take names away that were looked up already, hence the room. */
 static enum err
 many_prepare(struct db_tx *tx, const char *text, const struct db_val *v, size_t width, size_t n,
-             unsigned *ids)
+             struct many_part *parts, size_t *n_parts)
 {
     struct pg_conn *c = tx->conn;
     struct pg_stmt *s = NULL;
-    if (c->n + n >= DB_CACHE_MAX) {
+    struct db_val shape[DB_MAX_ARGS];
+    size_t rows = width > 0 && width * GROUP_ROWS <= DB_MAX_ARGS ? GROUP_ROWS : 0, at = 0, k = 0;
+    const char *group = NULL;
+    if (c->n + n + 1 >= DB_CACHE_MAX) {
         TRY(pg_run(c, tx, "DEALLOCATE ALL"));
         pg_cache_forget(c);
     }
-    for (size_t i = 0; i < n; i++) {
-        struct db_args args = {v + i * width, width};
+    if (rows > 0 && n >= rows && group_shape(v, width, n, rows, shape))
+        group = group_text(tx->arena, text, width, rows);
+    if (group != NULL)
+        TRY(stmt_get(tx, group, (struct db_args){shape, rows * width}, &s));
+    for (; group != NULL && n - at >= rows; at += rows)
+        parts[k++] = (struct many_part){at, rows, s->id};
+    for (s = NULL; at < n; at++) {
+        struct db_args args = {v + at * width, width};
         if (s == NULL || !stmt_fits(s, text, args))
             TRY(stmt_get(tx, text, args, &s));
-        ids[i] = s->id;
+        parts[k++] = (struct many_part){at, 1, s->id};
     }
+    *n_parts = k;
     return OK;
 }
 
 /* The answers to DB_MANY statements without rows fit the buffers between us and the server, so that neither
  * waits for the other while both send. */
 static bool
-many_send(struct db_tx *tx, const struct db_val *v, size_t width, size_t n, const unsigned *ids)
+many_send(struct db_tx *tx, const struct db_val *v, size_t width, const struct many_part *parts,
+          size_t n_parts)
 {
     struct pg_conn *c = tx->conn;
     struct params p;
     char name[16];
-    for (size_t i = 0; i < n; i++) {
-        params_fill(&p, (struct db_args){v + i * width, width}, tx->arena);
-        snprintf(name, sizeof(name), "s%u", ids[i]);
-        if (!PQsendQueryPrepared(c->c, name, (int)width, p.value, p.length, p.format, 1))
+    for (size_t i = 0; i < n_parts; i++) {
+        size_t n = parts[i].rows * width;
+        params_fill(&p, (struct db_args){v + parts[i].first * width, n}, tx->arena);
+        snprintf(name, sizeof(name), "s%u", parts[i].id);
+        if (!PQsendQueryPrepared(c->c, name, (int)n, p.value, p.length, p.format, 1))
             return false;
     }
     return PQpipelineSync(c->c) == 1;
@@ -321,11 +390,13 @@ pg_exec_many(struct db_tx *tx, const struct sql *q, const struct db_val *v, size
              int64_t *changed)
 {
     struct pg_conn *c = tx->conn;
-    unsigned ids[DB_MANY];
-    TRY(many_prepare(tx, text_of(q), v, width, n, ids));
+    struct many_part parts[DB_MANY];
+    size_t n_parts = 0;
+    TRY(many_prepare(tx, text_of(q), v, width, n, parts, &n_parts));
     if (PQenterPipelineMode(c->c) != 1)
         return pg_error(c, tx, NULL, PQerrorMessage(c->c));
-    enum err e = many_send(tx, v, width, n, ids) ? OK : pg_error(c, tx, NULL, PQerrorMessage(c->c));
+    enum err e =
+        many_send(tx, v, width, parts, n_parts) ? OK : pg_error(c, tx, NULL, PQerrorMessage(c->c));
     if (e == OK)
         e = many_read(tx, text_of(q), changed);
     if (PQexitPipelineMode(c->c) != 1)

@@ -194,9 +194,10 @@ test_rollback(void **state)
 struct many_case {
     int64_t twice;  /* this row's id is that of the first one, too; 0: none */
     int64_t nul_at; /* this row's name holds U+0000; 0: none */
+    bool same;      /* a column's values are of one type */
 };
 
-/* Every third row without a name, every fifth without bytes: one statement, several types. */
+/* Every third row without a name, every fifth without bytes, whole numbers as such: one statement, several types. */
 static enum err
 many_body(struct db_tx *tx, void *arg)
 {
@@ -210,7 +211,8 @@ many_body(struct db_tx *tx, void *arg)
         struct str data = arena_fmt(tx->arena, "%0*d", (int)(i * 13 % 700) + 1, 7);
         TRY(db_many_add(
             m, ARGS(V_INT(i == c->twice ? 1 : i), V_STR(i % 3 || i == c->nul_at ? name : STR_NULL),
-                    i % 5 ? V_BYTES(data) : V_NULL, V_DOUBLE((double)i / 8), V_INT(i % 2))));
+                    i % 5 ? V_BYTES(data) : V_NULL,
+                    i % 8 || c->same ? V_DOUBLE((double)i / 8) : V_INT(i / 8), V_INT(i % 2))));
     }
     TRY(db_many_end(m, &changed));
     assert_int_equal(changed, MANY_ROWS);
@@ -222,6 +224,14 @@ many_body(struct db_tx *tx, void *arg)
     return add_item(tx, MANY_ROWS + 1);
 }
 
+static enum err
+remove_items(struct db_tx *tx, void *arg)
+{
+    static const struct sql q = SQL_WRITE("item", "DELETE FROM item");
+    (void)arg;
+    return db_exec(tx, &q, NO_ARGS, NULL);
+}
+
 static void
 test_many(void **state)
 {
@@ -230,10 +240,13 @@ test_many(void **state)
                  " AND (data IS NULL) = (id % 5 = 0) AND num = id / 8.0 AND flag = id % 2"
                  " AND (data IS NULL OR length(data) = id * 13 % 700 + 1)");
     (void)state;
-    struct many_case plain = {0};
-    assert_int_equal(db_write(t.db, t.a, many_body, &plain), OK);
-    assert_int_equal(count_now(t.db, &count_items), MANY_ROWS + 1);
-    assert_int_equal(count_now(t.db, &odd), MANY_ROWS);
+    for (int same = 0; same < 2; same++) {
+        struct many_case plain = {.same = same};
+        assert_int_equal(db_write(t.db, t.a, many_body, &plain), OK);
+        assert_int_equal(count_now(t.db, &count_items), MANY_ROWS + 1);
+        assert_int_equal(count_now(t.db, &odd), MANY_ROWS);
+        assert_int_equal(db_write(t.db, t.a, remove_items, NULL), OK);
+    }
 }
 
 static void
@@ -242,7 +255,8 @@ test_many_refused(void **state)
     (void)state;
     const int64_t at[] = {2, DB_MANY, DB_MANY + 1, MANY_ROWS};
     for (size_t i = 0; i < sizeof(at) / sizeof(*at); i++) {
-        struct many_case twice = {.twice = at[i]}, nul = {.nul_at = at[i]};
+        struct many_case twice = {.twice = at[i], .same = i % 2},
+                         nul = {.nul_at = at[i], .same = i % 2};
         assert_int_equal(db_write(t.db, t.a, many_body, &twice), ERR_CONFLICT);
         assert_false(str_is_empty(db_last_error()));
         assert_int_equal(db_write(t.db, t.a, many_body, &nul), ERR_INVALID);
