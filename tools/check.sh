@@ -79,9 +79,9 @@ unit() {
     cp "$2/meson-logs/testlog.json" "$RESULTS/$1.meson"
 }
 
-# Scenarios wait more than they compute (for moments, for mails, for a disk to fill): one file more than there are
-# cores keeps these busy. Pages in Chromium and what runs under sanitizers do compute.
-SCENARIO_JOBS=${TEST_JOBS:-$((JOBS + 1))}
+# Scenarios wait more than they compute (for moments, for mails, for a disk to fill): two files more than there are
+# cores keep these busy. Pages in Chromium and what runs under sanitizers do compute.
+SCENARIO_JOBS=${TEST_JOBS:-$((JOBS + 2))}
 
 # node_tests NAME FILE…: Node's test runner; the log keeps all, the screen shows the failures.
 node_tests() {
