@@ -105,16 +105,21 @@ struct str query_str(struct api_request *rq, const char *name); /* null when abs
 /* {"status":"success","message":…} */
 enum err api_ok(struct api_request *rq, struct str message);
 /* The v2 list envelope's reading: {pagination:{offset,limit}, sort:[{by,order}], filters:[{by,value}]}. */
+#define LIST_SORTS_MAX 8
+struct list_sort {
+    struct str by;
+    bool descending;
+};
 struct list_args {
     int64_t offset, limit;
-    struct str sort_by;
-    bool descending;
+    struct list_sort sorts[LIST_SORTS_MAX]; /* the second where the first is equal, and so on */
+    size_t n_sorts;
     const struct json *filters; /* array or NULL */
     const struct json *sort;
 };
 MUST_CHECK enum err list_args_read(struct api_request *rq, int64_t max_limit,
                                    struct list_args *out);
-/* ERR_INVALID when the list is to be sorted by what `names` (separated by spaces) does not name. */
+/* ERR_INVALID for each thing the list is to be sorted by that `names` (separated by spaces) does not name. */
 MUST_CHECK enum err list_sort_known(struct api_request *rq, const struct list_args *l,
                                     const char *names);
 /* Writes the members status, data (by `row` calls between) … meta echoing the request with total. */

@@ -174,11 +174,23 @@ prepare(struct api_request *rq, struct export *x)
     return OK;
 }
 
+/* HEAD asks what would come: nothing is gone through, made or recorded, so what only the walk tells is left out
+ * (RFC 9110, section 9.3.2). A wrong query is refused all the same. */
+static enum err
+prepare_head(struct api_request *rq, struct export *x)
+{
+    rq->state = x;
+    TRY(audit_query_read(rq, &x->q));
+    return export_form_read(rq, &x->form);
+}
+
 enum err
 audit_export_prepare(struct api_request *rq)
 {
     struct export *x = arena_new(rq->cx->arena, struct export);
 
+    if (rq->http->head)
+        return prepare_head(rq, x);
     TRY(prepare(rq, x));
     return x->form.proofs ? export_manifest(rq, &x->form, &x->sum, &x->manifest) : OK;
 }
@@ -226,8 +238,11 @@ enum err
 audit_export_apply(struct api_request *rq)
 {
     const struct export *x = rq->state;
-    struct audit_entry e = export_entry(rq->cx, &x->sum, x->query);
+    struct audit_entry e;
 
+    if (rq->http->head)
+        return OK;
+    e = export_entry(rq->cx, &x->sum, x->query);
     return audit_record(rq->cx, &e, NULL);
 }
 
@@ -244,14 +259,38 @@ header_text(struct arena *a, struct str query)
     return query.n && query.n < 1500 ? query : S("-");
 }
 
+static struct str
+type_of(const struct export *x)
+{
+    return x->form.format == AUDIT_CSV ? S("text/csv; charset=utf-8") : S("application/x-ndjson");
+}
+
+static void
+name_file(struct api_request *rq, const struct export *x)
+{
+    static const char *const ext[] = {"ndjson", "csv", "ocsf.ndjson"};
+    struct arena *a = rq->cx->arena;
+
+    http_add_header(rq->rs, S("Content-Disposition"),
+                    arena_fmt(a, "attachment; filename=\"audit-log-%.*s%s.%s\"", 10,
+                              time_iso(a, rq->cx->now).p, x->form.proofs ? "-proofs" : "",
+                              ext[x->form.format]));
+}
+
 enum err
 audit_export_after(struct api_request *rq)
 {
     struct export *x = rq->state;
-    static const char *const ext[] = {"ndjson", "csv", "ocsf.ndjson"};
-    struct stream *s = audit_stream_new(rq, &x->q);
+    struct stream *s;
     struct arena *a = rq->cx->arena;
 
+    name_file(rq, x);
+    if (rq->http->head) {
+        rq->rs->content_type = type_of(x);
+        rq->rs->stream.write = export_write; /* of unknown length, as GET's; never called */
+        return OK;
+    }
+    s = audit_stream_new(rq, &x->q);
     x->handed = true;
     s->form = x->form;
     s->form.head.origin = arena_str(s->arena, x->form.head.origin);
@@ -271,12 +310,5 @@ audit_export_after(struct api_request *rq)
                     arena_fmt(a, "%lld", (long long)x->sum.last));
     http_add_header(rq->rs, S("X-Recount-Digest"),
                     arena_fmt(a, "sha-256=%.*s", STR_ARG(x->sum.digest)));
-    http_add_header(rq->rs, S("Content-Disposition"),
-                    arena_fmt(a, "attachment; filename=\"audit-log-%.*s%s.%s\"", 10,
-                              time_iso(a, rq->cx->now).p, x->form.proofs ? "-proofs" : "",
-                              ext[x->form.format]));
-    return audit_stream_open(rq, s,
-                             x->form.format == AUDIT_CSV ? S("text/csv; charset=utf-8")
-                                                         : S("application/x-ndjson"),
-                             export_write);
+    return audit_stream_open(rq, s, type_of(x), export_write);
 }

@@ -5,6 +5,8 @@
 #include "api/dispatch.h"
 #include "base/text.h"
 
+#define WHOLE S("") /* the JSON pointer of the body itself (RFC 6901, section 5) */
+
 /* A form becomes an object of strings, so that handlers know one shape. Files are no texts: they stay
  * in rq->parts. A name given twice would be read differently by two readers. */
 static enum err
@@ -49,7 +51,7 @@ static enum err
 read_form(struct api_request *rq, struct str type)
 {
     if (form_parse(rq->cx->arena, type, rq->http->body, &rq->parts, &rq->n_parts) != OK)
-        return fail(rq->cx, ERR_INVALID, "The form is malformed");
+        return fail_field(rq->cx, WHOLE, "is a malformed form");
     return form_object(rq, &rq->body);
 }
 
@@ -62,9 +64,9 @@ read_json(struct api_request *rq, struct str text)
     const char *why;
 
     if (!utf8_is_valid(text))
-        return fail(rq->cx, ERR_INVALID, "The body is not valid UTF-8 text");
+        return fail_field(rq->cx, WHOLE, "is not valid UTF-8 text");
     if (json_parse(rq->cx->arena, text, &v, &where, &why) != OK)
-        return fail(rq->cx, ERR_INVALID, "The body is not valid JSON: %s at byte %zu", why, where);
+        return fail_field(rq->cx, WHOLE, "is not valid JSON: %s at byte %zu", why, where);
     rq->body = v->type == JSON_NULL ? NULL : v;
     return OK;
 }
@@ -78,7 +80,7 @@ check_shape(struct api_request *rq)
 
     if (rq->body->type == JSON_OBJECT || (list && rq->body->type == JSON_ARRAY))
         return OK;
-    return fail_field(rq->cx, S(""), list ? "must be an object or a list" : "must be an object");
+    return fail_field(rq->cx, WHOLE, list ? "must be an object or a list" : "must be an object");
 }
 
 enum err
@@ -101,7 +103,7 @@ api_read_body(struct api_request *rq)
         TRY(read_json(rq, text));
     }
     if (!rq->body && (want == BODY_JSON || want == BODY_JSON_OR_FORM))
-        return fail(rq->cx, ERR_INVALID, "A body is required");
+        return fail_field(rq->cx, WHOLE, "is required");
     return rq->body && rq->route->fields ? check_shape(rq) : OK;
 }
 
@@ -308,50 +310,64 @@ read_pagination(struct api_request *rq, const struct json *p, int64_t max_limit,
     return OK;
 }
 
+static enum err
+read_sorts(struct api_request *rq, const struct json *list, struct list_args *l)
+{
+    for (const struct json *j = list->first; j; j = j->next) {
+        const char *at =
+            arena_cstr(rq->cx->arena, arena_fmt(rq->cx->arena, "/sort/%zu", l->n_sorts));
+        struct str order = STR_NULL;
+        struct list_sort x = {0};
+
+        if (l->n_sorts == LIST_SORTS_MAX)
+            return fail_field(rq->cx, S("/sort"), "holds more than %d", LIST_SORTS_MAX);
+        rq->at = at;
+        TRY(body_str(rq, j, "by", true, 64, &x.by));
+        TRY(body_str(rq, j, "order", false, 16, &order));
+        rq->at = NULL;
+        TRY(order_read(rq, order, arena_fmt(rq->cx->arena, "%s/order", at), &x.descending));
+        l->sorts[l->n_sorts++] = x;
+    }
+    return OK;
+}
+
 enum err
 list_args_read(struct api_request *rq, int64_t max_limit, struct list_args *out)
 {
     struct list_args l = {.limit = max_limit < 100 ? max_limit : 100};
-    const struct json *sort, *filters;
 
     TRY(read_pagination(rq, json_get(rq->body, S("pagination")), max_limit, &l));
-    sort = json_get(rq->body, S("sort"));
-    if (sort && sort->type != JSON_NULL) {
-        struct str order = STR_NULL;
-
-        if (sort->type != JSON_ARRAY)
-            return fail_field(rq->cx, S("/sort"), "must be a list");
-        l.sort = sort;
-        if (sort->first) {
-            rq->at = "/sort/0";
-            TRY(body_str(rq, sort->first, "by", true, 64, &l.sort_by));
-            TRY(body_str(rq, sort->first, "order", false, 16, &order));
-            rq->at = NULL;
-            TRY(order_read(rq, order, S("/sort/0/order"), &l.descending));
-        }
-    }
-    filters = json_get(rq->body, S("filters"));
-    if (filters && filters->type != JSON_NULL) {
-        if (filters->type != JSON_ARRAY)
-            return fail_field(rq->cx, S("/filters"), "must be a list");
-        l.filters = filters;
-    }
+    TRY(body_part(rq, rq->body, "sort", JSON_ARRAY, &l.sort));
+    if (l.sort)
+        TRY(read_sorts(rq, l.sort, &l));
+    TRY(body_part(rq, rq->body, "filters", JSON_ARRAY, &l.filters));
     *out = l;
     return OK;
+}
+
+static bool
+is_word_of(const char *names, struct str word)
+{
+    struct str rest = str_of(names), name;
+
+    while (str_cut(&rest, ' ', &name)) {
+        if (str_eq(name, word))
+            return true;
+    }
+    return false;
 }
 
 enum err
 list_sort_known(struct api_request *rq, const struct list_args *l, const char *names)
 {
-    struct str rest = str_of(names), name;
+    enum err e = OK;
 
-    if (str_is_empty(l->sort_by))
-        return OK;
-    while (str_cut(&rest, ' ', &name)) {
-        if (str_eq(name, l->sort_by))
-            return OK;
+    for (size_t i = 0; i < l->n_sorts; i++) {
+        if (!is_word_of(names, l->sorts[i].by))
+            e = fail_field(rq->cx, arena_fmt(rq->cx->arena, "/sort/%zu/by", i),
+                           "must be one of: %s", names);
     }
-    return fail_field(rq->cx, S("/sort/0/by"), "must be one of: %s", names);
+    return e;
 }
 
 static void

@@ -105,8 +105,10 @@ list_apply(struct api_request *rq)
     size_t at = 0;
 
     TRY(list_args_read(rq, LIST_LIMIT, &l));
-    q = (struct client_query){
-        .offset = l.offset, .limit = l.limit, .sort = l.sort_by, .descending = l.descending};
+    q = (struct client_query){.offset = l.offset, .limit = l.limit, .n_sort = l.n_sorts};
+    _Static_assert(LIST_SORTS_MAX <= CLIENT_SORTS_MAX, "each has its place");
+    for (size_t i = 0; i < l.n_sorts; i++)
+        q.sort[i] = (struct client_sort){l.sorts[i].by, l.sorts[i].descending};
     for (const struct json *f = l.filters ? l.filters->first : NULL; f; f = f->next)
         TRY(filter_one(rq, f, &q));
     TRY(client_list(rq->cx, &q, &all));

@@ -90,7 +90,7 @@ static const struct sql USERS =
 static enum err
 apply(struct api_request *rq)
 {
-    struct client_query q = {.limit = CLIENTS_SHOWN, .sort = S("updated"), .descending = true};
+    struct client_query q = {.limit = CLIENTS_SHOWN, .sort = {{S("updatedAt"), true}}, .n_sort = 1};
     struct json_writer *w = &rq->out;
     struct cx *cx = rq->cx;
     struct clients all;

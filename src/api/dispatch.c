@@ -57,12 +57,12 @@ match_path(struct str pattern, struct str path, struct str param[ROUTE_PARAMS])
 /* A final '/' of the address is ignored, but "/api/v1/" is a route of its own. */
 static const struct route *
 find_route(enum http_method method, struct str path, struct str param[ROUTE_PARAMS],
-           bool *path_known)
+           unsigned *methods)
 {
     const struct route *best = NULL;
     int best_score = -1;
 
-    *path_known = false;
+    *methods = 0;
     if (method == HTTP_HEAD)
         method = HTTP_GET;
     for (size_t t = 0; api_tables[t]; t++) {
@@ -72,7 +72,7 @@ find_route(enum http_method method, struct str path, struct str param[ROUTE_PARA
 
             if (score < 0)
                 continue;
-            *path_known = true;
+            *methods |= 1u << r->method;
             if (r->method == method && score > best_score) {
                 best = r;
                 best_score = score;
@@ -84,12 +84,12 @@ find_route(enum http_method method, struct str path, struct str param[ROUTE_PARA
 }
 
 const struct route *
-api_find(const struct http_request *rq, struct str param[ROUTE_PARAMS], bool *path_known)
+api_find(const struct http_request *rq, struct str param[ROUTE_PARAMS], unsigned *methods)
 {
-    const struct route *r = find_route(rq->method, rq->path, param, path_known);
+    const struct route *r = find_route(rq->method, rq->path, param, methods);
 
-    if (!r && !*path_known && rq->path.n > 8 && str_has_suffix(rq->path, S("/")))
-        r = find_route(rq->method, str_sub(rq->path, 0, rq->path.n - 1), param, path_known);
+    if (!r && *methods == 0 && rq->path.n > 8 && str_has_suffix(rq->path, S("/")))
+        r = find_route(rq->method, str_sub(rq->path, 0, rq->path.n - 1), param, methods);
     return r;
 }
 
@@ -136,7 +136,7 @@ api_error_body(struct buf *out, const struct http_refusal *why)
         json_begin_array(&w);
         json_begin_object(&w);
         json_kv_str(&w, "pointer", why->field);
-        json_kv_str(&w, "reason", S("is no percent-encoded UTF-8 text"));
+        json_kv_str(&w, "reason", why->reason);
         json_end_object(&w);
         json_end_array(&w);
     }
@@ -455,19 +455,37 @@ new_request(struct app *app, struct http_request *http)
     return rq;
 }
 
+/* 405 says which methods the address takes (RFC 9110, section 15.5.6). */
+static enum err
+refuse_method(struct api_request *rq, unsigned methods)
+{
+    static const char *const names[] = {
+        [HTTP_GET] = "GET, HEAD", [HTTP_POST] = "POST",     [HTTP_PUT] = "PUT",
+        [HTTP_PATCH] = "PATCH",   [HTTP_DELETE] = "DELETE",
+    };
+    struct buf *b = buf_in(rq->cx->arena, 256);
+
+    for (size_t m = 0; m < sizeof names / sizeof names[0]; m++) {
+        if (names[m] && methods >> m & 1)
+            buf_fmt(b, "%s%s", b->n ? ", " : "", names[m]);
+    }
+    http_add_header(rq->rs, S("Allow"), buf_view(b));
+    return fail(rq->cx, ERR_METHOD, "This address does not take %.*s",
+                STR_ARG(rq->http->method_name));
+}
+
 static enum err
 begin(struct api_request *rq)
 {
-    bool path_known;
+    unsigned methods;
 
-    rq->route = api_find(rq->http, rq->param, &path_known);
+    rq->route = api_find(rq->http, rq->param, &methods);
     for (int i = 0; i < 6; i++)
         rq->param_id[i] = path_number(rq->param[i]);
     if (rq->route)
         return serve(rq);
-    return path_known ? fail(rq->cx, ERR_METHOD, "This address does not take %.*s",
-                             STR_ARG(rq->http->method_name))
-                      : fail(rq->cx, ERR_NOT_FOUND, "There is nothing at this address");
+    return methods ? refuse_method(rq, methods)
+                   : fail(rq->cx, ERR_NOT_FOUND, "There is nothing at this address");
 }
 
 /* What a page asks for by itself, again and again, is no use of the session by a person: a page left open must
@@ -548,8 +566,8 @@ void
 api_headers_done(void *arg, const struct http_request *rq, struct http_limits *limits)
 {
     struct str param[ROUTE_PARAMS] = {{0}};
-    bool known;
-    const struct route *r = api_find(rq, param, &known);
+    unsigned methods;
+    const struct route *r = api_find(rq, param, &methods);
 
     (void)arg;
     /* Strangers who may be many: their requests make way for those of people at work. */
@@ -568,10 +586,10 @@ api_before_upload(void *arg, struct http_request *http, struct http_limits *limi
 {
     struct cx cx = context_of(arg, http);
     struct api_request rq = {.cx = &cx, .http = http, .rs = rs};
-    bool known;
+    unsigned methods;
     enum err e;
 
-    rq.route = api_find(http, rq.param, &known);
+    rq.route = api_find(http, rq.param, &methods);
     if (!rq.route)
         return;
     for (int i = 0; i < 6; i++) {

@@ -62,6 +62,7 @@ api_static(struct app *app, struct http_request *rq, struct http_response *rs)
     http_add_header(rs, S("Cross-Origin-Opener-Policy"), S("same-origin"));
     if (rq->method != HTTP_GET && rq->method != HTTP_HEAD) {
         rs->status = 405;
+        http_add_header(rs, S("Allow"), S("GET, HEAD"));
         rs->content_type = S("text/plain; charset=utf-8");
         rs->body = S("Method Not Allowed\n");
         return;

@@ -189,7 +189,7 @@ prepare_bulk(struct api_request *rq)
     if (json_is(list, JSON_OBJECT))
         list = json_get(list, S("users"));
     if (!json_is(list, JSON_ARRAY) || !list->first)
-        return fail_field(rq->cx, S(""), "send a list of users");
+        return fail_field(rq->cx, S(""), "must be a list of users");
     if (list->count > BULK_MAX)
         return fail_field(rq->cx, S(""), "holds more than %d users", BULK_MAX);
     TRY(send_wanted(rq, &b->send));
@@ -268,7 +268,7 @@ prepare_one(struct api_request *rq)
     enum err e;
 
     if (!json_is(rq->body, JSON_OBJECT))
-        return fail_field(rq->cx, S(""), "send one user");
+        return fail_field(rq->cx, S(""), "must be one user");
     e = read_element(rq, rq->body, STR_NULL, s);
     if (str_is_null(s->first))
         TRY(element_str(rq, rq->body, STR_NULL, "name/first", "name[first]", USER_NAME_MAX,

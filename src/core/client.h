@@ -43,14 +43,19 @@ MUST_CHECK enum err client_delete(struct cx *cx, const struct client *c);
 struct client client_row(struct cx *cx, const struct db_rows *r);
 
 /* ---- what the caller sees: clients he is assigned to and may view, or all with AUTHORIZATION_MANAGE ---- */
+#define CLIENT_SORTS_MAX 8
+struct client_sort {
+    struct str by; /* name, createdAt (created), updatedAt (updated), asset */
+    bool descending;
+};
 struct client_query {
     int64_t offset, limit;
-    struct str sort; /* name, created, updated; null: name */
-    bool descending;
-    struct str name; /* part of the name; null: any */
-    struct str tags; /* JSON array: any of these; null: any */
-    bool untagged;   /* only clients without tags */
-    bool none;       /* a filter nothing can match */
+    struct client_sort sort[CLIENT_SORTS_MAX]; /* the second where the first is equal, and so on */
+    size_t n_sort;                             /* 0: by name */
+    struct str name;                           /* part of the name; null: any */
+    struct str tags;                           /* JSON array: any of these; null: any */
+    bool untagged;                             /* only clients without tags */
+    bool none;                                 /* a filter nothing can match */
     bool names_only; /* the long texts stay empty: any number of clients is listed */
 };
 struct clients {
@@ -58,7 +63,7 @@ struct clients {
     size_t n;
     int64_t total;
 };
-/* ERR_INVALID when `sort` is unknown. Logos are left out (empty text or "1" for present). */
+/* ERR_INVALID when one of `sort` is unknown. Logos are left out (empty text or "1" for present). */
 MUST_CHECK enum err client_list(struct cx *cx, const struct client_query *q, struct clients *out);
 /* "[1,2]": the ids, for the statements that take several. */
 struct str client_ids(struct cx *cx, const struct clients *all);

@@ -1,4 +1,4 @@
-/* The clients a caller may see: one WHERE for count and page, an order from a constant table. */
+/* The clients a caller may see: one WHERE for count and page, one ORDER BY for all orders. */
 #include "core/client.h"
 
 #include "core/tag.h"
@@ -28,36 +28,62 @@
 #define CLIENT_COLUMNS                                                                             \
     "SELECT c.client_id, c.cuid, c.name, " LONG("description") ", c.poc, c.poc_email, " LONG(      \
         "tags") ", " LONG("custom_field") ", CASE WHEN c.logo = '' THEN '' ELSE '1' END, " LONG("extra") ", c.created_at, c.updated_at "
-#define PAGE(order)                                                                                \
-    SQL_READ2(CLIENT_COLUMNS CLIENT_VISIBLE TAGS_LITE "ORDER BY " order " LIMIT $9 OFFSET $10",    \
-              CLIENT_COLUMNS CLIENT_VISIBLE TAGS_PG "ORDER BY " order " LIMIT $9 OFFSET $10")
+/* One of the keys sorted by, in $n: twice its number, one more when it descends; 0: none. What is not
+ * asked for is NULL in every row, and sorts nothing. */
+#define KEY(n, k, by)                                                                              \
+    "CASE WHEN $" n " = 2 * " k " THEN " by " END, CASE WHEN $" n " = 2 * " k " + 1 THEN " by      \
+    " END DESC, "
+#define SLOT(n) KEY(n, "1", "lower(c.name)") KEY(n, "2", "c.created_at") KEY(n, "3", "c.updated_at")
+/* $15: the first of them descends. */
+#define ORDER                                                                                      \
+    "ORDER BY " SLOT("12") SLOT("13") SLOT("14") "CASE WHEN $15 = 1 THEN c.client_id END DESC, "   \
+                                                 "c.client_id LIMIT $9 OFFSET $10"
+#define SLOTS 3 /* as many keys as tell clients apart */
+
+static const struct sql PAGE = SQL_READ2(CLIENT_COLUMNS CLIENT_VISIBLE TAGS_LITE ORDER,
+                                         CLIENT_COLUMNS CLIENT_VISIBLE TAGS_PG ORDER);
 
 static const struct sql COUNT = SQL_READ2("SELECT COUNT(*) " CLIENT_VISIBLE TAGS_LITE,
                                           "SELECT COUNT(*) " CLIENT_VISIBLE TAGS_PG);
 
 static const struct {
     const char *name;
-    struct sql up, down;
-} ORDERS[] = {
-    {"name", PAGE("lower(c.name), c.client_id"), PAGE("lower(c.name) DESC, c.client_id DESC")},
-    {"created", PAGE("c.created_at, c.client_id"), PAGE("c.created_at DESC, c.client_id DESC")},
-    {"updated", PAGE("c.updated_at, c.client_id"), PAGE("c.updated_at DESC, c.client_id DESC")},
-    {"createdAt", PAGE("c.created_at, c.client_id"), PAGE("c.created_at DESC, c.client_id DESC")},
-    {"updatedAt", PAGE("c.updated_at, c.client_id"), PAGE("c.updated_at DESC, c.client_id DESC")},
-    {"asset", PAGE("c.client_id"),
-     PAGE("c.client_id DESC")}, /* no assets are kept yet: all have none */
-};
+    int key; /* 0: the same for all; no assets are kept yet, so all have none */
+} KEYS[] = {{"name", 1},    {"created", 2},   {"createdAt", 2},
+            {"updated", 3}, {"updatedAt", 3}, {"asset", 0}};
 
-static const struct sql *
-order_of(const struct client_query *q)
+static int
+key_of(struct str by)
 {
-    struct str by = str_is_empty(q->sort) ? S("name") : q->sort;
-
-    for (size_t i = 0; i < sizeof ORDERS / sizeof *ORDERS; i++) {
-        if (str_eq(by, str_of(ORDERS[i].name)))
-            return q->descending ? &ORDERS[i].down : &ORDERS[i].up;
+    for (size_t i = 0; i < sizeof KEYS / sizeof *KEYS; i++) {
+        if (str_eq(by, str_of(KEYS[i].name)))
+            return KEYS[i].key;
     }
-    return NULL;
+    return -1;
+}
+
+/* A key that comes again sorts nothing any more. */
+static enum err
+read_order(struct cx *cx, const struct client_query *q, struct db_val slot[SLOTS])
+{
+    bool taken[SLOTS + 1] = {true};
+    size_t n = 0;
+
+    for (size_t i = 0; i < SLOTS; i++)
+        slot[i] = V_INT(0);
+    for (size_t i = 0; i < q->n_sort; i++) {
+        int key = key_of(q->sort[i].by);
+
+        if (key < 0)
+            return fail_field(cx, arena_fmt(cx->arena, "/sort/%zu/by", i),
+                              "must be name, asset, createdAt or updatedAt");
+        if (!taken[key])
+            slot[n++] = V_INT(2 * key + q->sort[i].descending);
+        taken[key] = true;
+    }
+    if (q->n_sort == 0)
+        slot[0] = V_INT(2);
+    return OK;
 }
 
 struct client
@@ -106,10 +132,9 @@ beyond_scope(const struct cx *cx)
 enum err
 client_list(struct cx *cx, const struct client_query *q, struct clients *out)
 {
-    const struct sql *page = order_of(q);
     struct clients all = {0};
     struct db_rows *rows;
-    struct db_val v[11] = {
+    struct db_val v[12 + SLOTS] = {
         V_INT(cx->tenant.id),
         V_INT(cx->actor.user_id),
         V_INT(cx_may(cx, PERM_AUTHORIZATION_MANAGE)),
@@ -123,10 +148,10 @@ client_list(struct cx *cx, const struct client_query *q, struct clients *out)
         V_INT(q->names_only),
     };
 
-    if (!page)
-        return fail_field(cx, S("/sort/0/by"), "must be name, asset, createdAt or updatedAt");
+    TRY(read_order(cx, q, v + 11));
+    v[11 + SLOTS] = V_INT(q->n_sort > 0 && q->sort[0].descending);
     TRY(db_query_int(cx->tx, &COUNT, (struct db_args){v, 8}, &all.total));
-    TRY(db_query(cx->tx, page, (struct db_args){v, 11}, &rows));
+    TRY(db_query(cx->tx, &PAGE, (struct db_args){v, 12 + SLOTS}, &rows));
     TRY(read_page(cx, rows, &all));
     *out = all;
     return OK;

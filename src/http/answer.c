@@ -74,8 +74,9 @@ answer_error_make(struct rq *r, int status, struct str message, bool close)
     if (message.n == 0)
         message = str_of(reason_of(status));
     if (s->o.error_body != NULL)
-        s->o.error_body(b,
-                        &(struct http_refusal){status, message, r->bad_field, r->pub.request_id});
+        s->o.error_body(b, &(struct http_refusal){status, message, r->bad_field,
+                                                  r->bad_reason ? str_of(r->bad_reason) : STR_NULL,
+                                                  r->pub.request_id});
     else
         buf_str(b, message);
     r->answer = plain(buf_view(b));
@@ -91,15 +92,32 @@ answer_error_make(struct rq *r, int status, struct str message, bool close)
     atomic_fetch_add_explicit(&s->n_refused, 1, memory_order_relaxed);
 }
 
-/* A HEAD request has no use for a stream: it ends unread. */
-static struct MHD_Response *
-stream_or_null(struct rq *r)
+static ssize_t
+nothing(void *cls, uint64_t pos, char *buf, size_t max)
 {
-    if (!r->head)
+    (void)cls;
+    (void)pos;
+    (void)buf;
+    (void)max;
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+/* A HEAD request has no use for a stream: it ends unread. Its length stays unsaid, as GET's does; the library
+ * would end a chunked body that is not there, so the connection closes instead. */
+static struct MHD_Response *
+stream_or_none(struct rq *r)
+{
+    struct MHD_Response *m;
+
+    if (!r->pub.head)
         return stream_open(r);
     if (r->rs.stream.end != NULL)
         r->rs.stream.end(r->rs.stream.arg);
-    return plain(S(""));
+    m = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1024, nothing, NULL, NULL);
+    if (m == NULL)
+        BUG("no memory for an answer");
+    MHD_set_response_options(m, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    return m;
 }
 
 void
@@ -114,7 +132,7 @@ answer_make(struct rq *r)
         answer_error_make(r, 500, STR_NULL, false);
         return;
     }
-    r->answer = rs->stream.write != NULL ? stream_or_null(r) : plain(rs->body);
+    r->answer = rs->stream.write != NULL ? stream_or_none(r) : plain(rs->body);
     if (r->answer == NULL) {
         answer_error_make(r, 503, S("too many open streams"), false);
         return;

@@ -43,6 +43,7 @@ struct http_request {
     struct str via;        /* the socket's, when different; else null */
     struct str request_id; /* cuid */
     bool tls;
+    bool head;       /* HEAD, to be served as GET: the body is dropped on the way out */
     int64_t started; /* monotonic µs */
     void *state;     /* the handler's own, NULL when it is called first; see http_response.later */
 };
@@ -96,7 +97,9 @@ struct http_limits {
 struct http_refusal {
     int status;
     struct str message;
-    struct str field; /* the parameter of the query that is malformed; null: none */
+    struct str
+        field; /* what of the head is malformed: "path", a header, a parameter …; null: nothing */
+    struct str reason; /* of that field */
     struct str request_id;
 };
 

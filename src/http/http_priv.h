@@ -52,13 +52,14 @@ struct rq {
     struct MHD_Response *answer; /* made, not queued yet */
     int answer_status;
     struct str target;      /* as received */
-    struct str bad_field;   /* a parameter of the query that is malformed; null: none */
+    struct str bad_field;   /* the part of the head that is malformed; null: none */
+    const char *bad_reason; /* what is wrong with it */
     int64_t content_length; /* bytes; -1: chunked */
     int64_t received;       /* bytes of body so far */
     struct buf *body;       /* the whole body, or the piece of an upload not yet written */
     int fd;                 /* an upload's file; -1 */
     int late_status;        /* decided while the body was arriving; answered at its end */
-    bool head, http10, counted;
+    bool http10, counted;
 };
 
 /* Those who yield stand in a lane of their own, so that a flood of them neither fills the queue of

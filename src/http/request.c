@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "http/http_priv.h"
 
+#define NOT_ENCODED "is no percent-encoded UTF-8 text"
+
 struct head {
     struct rq *r;
     int status; /* 0: fine so far */
@@ -15,13 +17,23 @@ struct head {
     struct str host, length, coding, expect;
 };
 
+/* Also the part that is wrong and what is wrong with it: the name of a header or of a parameter, or the
+ * address, its path or its query. */
 static void
-refuse(struct head *h, int status, const char *why)
+refuse_part(struct head *h, int status, const char *why, struct str part, const char *reason)
 {
     if (h->status != 0)
         return; /* the first reason is the one told */
     h->status = status;
     h->why = why;
+    h->r->bad_field = part;
+    h->r->bad_reason = reason;
+}
+
+static void
+refuse(struct head *h, int status, const char *why, struct str part)
+{
+    refuse_part(h, status, why, part, why);
 }
 
 /* tchar of RFC 9110, section 5.6.2 */
@@ -198,24 +210,54 @@ strip_authority(struct head *h, struct str target)
     return slash == SIZE_MAX ? S("/") : str_sub(rest, slash, SIZE_MAX);
 }
 
+/* NULL: it is fine. */
+static const char *
+read_path(struct head *h, struct str raw)
+{
+    struct http_request *q = &h->r->pub;
+
+    if (has_hidden_slash(raw))
+        return "hides a slash as %2F";
+    if (percent_decode(q->arena, raw, false, &q->path) != OK)
+        return NOT_ENCODED;
+    return is_plain_path(q->path)
+               ? NULL
+               : "holds an empty segment, a dot segment, a backslash or a control character";
+}
+
+static void
+read_query(struct head *h, struct str text)
+{
+    struct http_request *q = &h->r->pub;
+    struct str bad = STR_NULL;
+    enum err e = pairs_decode(q->arena, text, "&?", QUERY_MAX, &q->query, &q->n_query, &bad);
+
+    if (e == ERR_TOO_LARGE)
+        refuse_part(h, 400, "the query is malformed", S("query"), "holds too many parameters");
+    else if (e != OK)
+        refuse_part(h, 400, "the query is malformed", str_is_null(bad) ? S("query") : bad,
+                    NOT_ENCODED);
+}
+
 static void
 read_target(struct head *h)
 {
     struct http_request *q = &h->r->pub;
-    struct str t = h->r->target, raw, bad = STR_NULL;
+    struct str t = h->r->target, raw;
+    const char *wrong;
 
     if (t.n > URI_MAX) {
-        refuse(h, 414, "the address is too long");
+        refuse(h, 414, "the address is too long", S("address"));
         return;
     }
     for (size_t i = 0; i < t.n; i++)
         if ((unsigned char)t.p[i] <= 0x20 || (unsigned char)t.p[i] >= 0x7f || t.p[i] == '#') {
-            refuse(h, 400, "the address holds a byte that must be encoded");
+            refuse(h, 400, "the address holds a byte that must be encoded", S("address"));
             return;
         }
     t = strip_authority(h, t);
     if (!str_is_null(h->host) && !is_host(h->host)) { /* the target's own, unlike the header's */
-        refuse(h, 400, "the Host is malformed");
+        refuse(h, 400, "the Host is malformed", S("address"));
         return;
     }
     raw = str_sub(t, 0, str_index(t, '?'));
@@ -223,14 +265,11 @@ read_target(struct head *h)
         q->path = S("*");
         return;
     }
-    if (has_hidden_slash(raw) || percent_decode(q->arena, raw, false, &q->path) != OK ||
-        !is_plain_path(q->path))
-        refuse(h, 400, "the path is malformed");
-    else if (raw.n < t.n && pairs_decode(q->arena, str_sub(t, raw.n + 1, SIZE_MAX), "&?", QUERY_MAX,
-                                         &q->query, &q->n_query, &bad) != OK) {
-        h->r->bad_field = bad;
-        refuse(h, 400, "the query is malformed");
-    }
+    wrong = read_path(h, raw);
+    if (wrong)
+        refuse_part(h, 400, "the path is malformed", S("path"), wrong);
+    else if (raw.n < t.n)
+        read_query(h, str_sub(t, raw.n + 1, SIZE_MAX));
 }
 
 /* --- headers ---------------------------------------------------------------------------------- */
@@ -246,7 +285,7 @@ check_single(struct head *h, struct str name)
         return;
     for (size_t i = 0; i + 1 < q->n_headers; i++) {
         if (str_eq(q->headers[i].name, name))
-            refuse(h, 400, "Authorization or Content-Type is given twice");
+            refuse(h, 400, "Authorization or Content-Type is given twice", name);
     }
 }
 
@@ -278,11 +317,13 @@ take_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_n,
 
     (void)kind;
     if (q->n_headers == HEADERS_MAX) {
-        refuse(h, 431, "too many headers");
+        refuse(h, 431, "too many headers", S("headers"));
         return MHD_NO;
     }
     if (!is_token(str_mem(name, name_n)) || !is_field_value(v)) {
-        refuse(h, 400, "a header is malformed");
+        refuse(h, 400, "a header is malformed",
+               is_token(str_mem(name, name_n)) ? arena_str(q->arena, str_mem(name, name_n))
+                                               : S("headers"));
         return MHD_NO;
     }
     lower = arena_cstr(q->arena, str_mem(name, name_n));
@@ -301,17 +342,17 @@ check_length(struct head *h)
     int64_t n = 0;
 
     if (h->n_length + h->n_coding > 1) {
-        refuse(h, 400, "the length of the body is given twice");
+        refuse(h, 400, "the length of the body is given twice", S("content-length"));
     } else if (h->n_coding == 1) {
         h->r->content_length = -1;
         if (h->r->http10 || !str_ieq(h->coding, S("chunked")))
-            refuse(h, 400, "this transfer encoding is not understood");
+            refuse(h, 400, "this transfer encoding is not understood", S("transfer-encoding"));
     } else if (h->n_length == 1) {
         for (size_t i = 0; i < h->length.n; i++)
             if (h->length.p[i] < '0' || h->length.p[i] > '9')
-                refuse(h, 400, "the content length is malformed");
+                refuse(h, 400, "the content length is malformed", S("content-length"));
         if (str_int64(h->length, &n) != OK)
-            refuse(h, 400, "the content length is malformed");
+            refuse(h, 400, "the content length is malformed", S("content-length"));
         h->r->content_length = n;
     }
 }
@@ -320,11 +361,11 @@ static void
 check_host(struct head *h)
 {
     if (h->n_host > 1 || (h->n_host == 0 && !h->r->http10))
-        refuse(h, 400, "exactly one Host is needed");
+        refuse(h, 400, "exactly one Host is needed", S("host"));
     if (h->n_host == 1 && !is_host(h->host))
-        refuse(h, 400, "the Host is malformed");
+        refuse(h, 400, "the Host is malformed", S("host"));
     if (!str_is_null(h->expect) && !str_ieq(h->expect, S("100-continue")))
-        refuse(h, 417, "this expectation can not be met");
+        refuse(h, 417, "this expectation can not be met", S("expect"));
 }
 
 static void
@@ -343,12 +384,12 @@ read_method(struct head *h, const char *method)
     q->method_name = arena_str(q->arena, str_of(method));
     q->method = HTTP_OTHER;
     if (!is_token(q->method_name) || q->method_name.n > 32)
-        refuse(h, 400, "the method is malformed");
+        refuse(h, 400, "the method is malformed", S("method"));
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (str_eq(q->method_name, known[i].name))
             q->method = known[i].method;
-    h->r->head = q->method == HTTP_HEAD;
-    if (h->r->head)
+    q->head = q->method == HTTP_HEAD;
+    if (q->head)
         q->method = HTTP_GET; /* the body is dropped on the way out */
 }
 
@@ -399,7 +440,7 @@ request_read(struct rq *r, const char *method, const char *version, const char *
     q->request_id = cuid_in(q->arena, clock_now());
     r->http10 = strcmp(version, "HTTP/1.0") == 0;
     if (!r->http10 && strcmp(version, "HTTP/1.1") != 0)
-        refuse(&h, 505, "only HTTP/1.1 is spoken here");
+        refuse(&h, 505, "only HTTP/1.1 is spoken here", S("version"));
     n = MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, NULL, NULL);
     if (n > HEADERS_MAX)
         n = HEADERS_MAX;

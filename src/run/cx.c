@@ -49,7 +49,7 @@ fail_word(struct cx *cx, enum err code, struct str word, const char *fmt, ...)
     return code;
 }
 
-/* "name is required": the reason reads as a sentence behind the field's name. */
+/* "name is required": the reason reads as a sentence behind the field's name, or behind "The body". */
 static struct str
 field_sentence(struct arena *a, const struct field_error *f)
 {
@@ -57,8 +57,9 @@ field_sentence(struct arena *a, const struct field_error *f)
 
     if (str_has_prefix(name, S("/")))
         name = str_sub(name, 1, name.n);
-    return str_is_empty(name) ? f->reason
-                              : arena_fmt(a, "%.*s %.*s", STR_ARG(name), STR_ARG(f->reason));
+    if (str_is_empty(name))
+        name = S("The body");
+    return arena_fmt(a, "%.*s %.*s", STR_ARG(name), STR_ARG(f->reason));
 }
 
 enum err

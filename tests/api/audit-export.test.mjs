@@ -51,6 +51,17 @@ test("headers and event say query, absolute range, count, first and last index, 
   assert.ok(e.message.includes(`exported 8 events of the audit log, from ${from} to ${to} (index ${lines[0].index} to ${lines.at(-1).index}, SHA-256 ${sha(r.raw)})`), e.message);
   assert.match(e.private_detail, /event_type=ClientCreated from=30d/);
 });
+test("HEAD of an export makes none and records none; it says what would come, and refuses what would be refused", async () => {
+  const get = await admin.get("/api/v2/auditlog/export?format=csv&q=for-get"), r = await admin.request("HEAD", "/api/v2/auditlog/export?format=csv&q=for-head");
+  assert.deepEqual([r.status, r.text, r.headers["content-type"], r.headers["content-disposition"]], [200, "", get.headers["content-type"], get.headers["content-disposition"]]);
+  assert.deepEqual([r.headers["content-length"], r.headers["x-recount-count"]], [undefined, undefined], "only the walk could tell");
+  for (const q of ["format=nope", "from=yesterday", `q=${"x".repeat(1025)}`]) assert.equal((await admin.request("HEAD", `/api/v2/auditlog/export?${q}`)).status, 400, q);
+  assert.equal((await s.client().request("HEAD", "/api/v2/auditlog/export")).status, 401);
+  await admin.event("AuditLogExported", (e) => e.private_detail.includes("for-get"));
+  await admin.get("/api/v2/auditlog/export?format=csv&q=behind-it");
+  await admin.event("AuditLogExported", (e) => e.private_detail.includes("behind-it"));
+  assert.equal((await admin.events({ event_type: "AuditLogExported" })).filter((e) => e.private_detail.includes("for-head")).length, 0);
+});
 test("without dates the range is what is shown, up to now; an end in the future is now; beyond the window nothing is claimed", async () => {
   const { meta } = await admin.ok("GET", "/api/v2/auditlog?limit=1");
   for (const q of ["", "&from=2001-01-01", "&to=2199-01-01", "&from=2001-01-01&to=2199-01-01"]) {

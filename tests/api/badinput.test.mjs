@@ -1,6 +1,7 @@
 /** Malformed requests: refused with a status, never a 500, and the server goes on. */
 import { test, after } from "node:test";
 import { serve, assert, raw, ADMIN, PASSWORD } from "./harness.mjs";
+import { routes } from "./routes.mjs";
 
 const s = await serve({});
 const admin = await s.as();
@@ -46,8 +47,33 @@ test("bodies: not JSON, half JSON, doubled keys, too deep, NaN, another type", a
     const r = await admin.request("POST", "/api/v1/client/create", body, { "content-type": "application/json" });
     assert.equal(r.status, 400, `${body.slice(0, 30)}: ${r.status} ${r.text.slice(0, 200)}`);
     assert.equal(r.body.statusCode, 400);
+    assert.ok(r.body.fields.length > 0 && r.body.fields.every((f) => typeof f.pointer === "string" && f.reason), r.text);
   }
+  const none = await admin.request("POST", "/api/v1/client/create");
+  assert.deepEqual([none.status, none.body.fields, none.body.message], [400, [{ pointer: "", reason: "is required" }], "The body is required"]);
   await alive();
+});
+test("a malformed head names the part that is wrong, and what is wrong with it", async () => { // what the library answers before we see it names none
+  for (const [bytes, pointer, reason] of /** @type {[string, string, RegExp][]} */ ([
+    [`GET /api/v1/a%2Fb HTTP/1.1\r\n${head()}\r\n`, "path", /%2F/],
+    [`GET /api/v1//x HTTP/1.1\r\n${head()}\r\n`, "path", /empty segment/],
+    [`GET /api/v1/%2e%2e/x HTTP/1.1\r\n${head()}\r\n`, "path", /dot segment/],
+    [`GET /api/v1/%ff HTTP/1.1\r\n${head()}\r\n`, "path", /UTF-8/],
+    [`GET /api/v1/%4 HTTP/1.1\r\n${head()}\r\n`, "path", /percent-encoded/],
+    [`GET /api/v1/a%5cb HTTP/1.1\r\n${head()}\r\n`, "path", /backslash/],
+    [`GET /api/v2/auditlog?q=%ff HTTP/1.1\r\n${head()}\r\n`, "q", /UTF-8/],
+    [`GET /api/v2/auditlog?%ff=q HTTP/1.1\r\n${head()}\r\n`, "query", /UTF-8/],
+    [`GET /api/v2/auditlog?${"a&".repeat(300)} HTTP/1.1\r\n${head()}\r\n`, "query", /too many/],
+    [`GET /api/v1/ HTTP/1.1\r\nHost: y\r\n${head()}\r\n`, "host", /exactly one/],
+    ["GET /api/v1/ HTTP/1.1\r\nHost: x\r\nX-A: a\x01b\r\n\r\n", "X-A", /malformed/],
+    [`GET /api/v2/whoami HTTP/1.1\r\n${head("authorization: Bearer other\r\n")}\r\n`, "authorization", /twice/],
+  ])) {
+    const r = await raw(s, bytes), line = bytes.slice(0, 60);
+    assert.equal(r.status, 400, `${line}: ${r.text.slice(0, 300)}`);
+    const { fields } = JSON.parse(/\{"status".*\}/s.exec(r.text)?.[0] ?? assert.fail(r.text));
+    assert.deepEqual(fields.map((f) => f.pointer), [pointer], line);
+    assert.match(fields[0].reason, reason, line);
+  }
 });
 test("every bad field is named, with its reason", async () => {
   const r = await admin.post("/api/v1/client/create", { name: "", description: 7, poc_email: ["x"], tags: "no list" });
@@ -72,10 +98,23 @@ test("ids that are none", async () => {
     assert.equal(typeof r.body.message, "string");
   }
 });
-test("the wrong method on a known address", async () => {
-  const r = await admin.request("PATCH", "/api/v1/client/list", {});
-  assert.ok([404, 405].includes(r.status));
-  assert.equal(r.body.status, "error");
+test("the wrong method on each address there is: 405, with the methods it takes", async () => {
+  const all = routes(), order = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+  /** Whether an address is one of the pattern's. */
+  const fits = (pattern, path) => { const p = pattern.split("/"), x = path.split("/"); return p.length === x.length && p.every((seg, i) => seg.startsWith("{") || seg === x[i]); };
+  for (const path of new Set(all.map((r) => r.path.replace(/\{[^}]*\}/g, "0")))) {
+    const takes = new Set(all.filter((r) => fits(r.path, path)).map((r) => r.method));
+    if (takes.has("GET")) takes.add("HEAD");
+    for (const method of ["PROPFIND", ...order.filter((m) => !takes.has(m))]) {
+      const r = await admin.request(method, path, ["POST", "PUT", "PATCH"].includes(method) ? {} : undefined);
+      assert.equal(r.status, 405, `${method} ${path}: ${r.status}`);
+      assert.equal(r.headers.allow, order.filter((m) => takes.has(m)).join(", "), `${method} ${path}`);
+    }
+  }
+  const r = await admin.request("POST", "/", {});
+  assert.deepEqual([r.status, r.headers.allow], [405, "GET, HEAD"], "pages");
+  const one = await admin.request("HEAD", "/api/v2/whoami"), none = await admin.request("HEAD", "/api/v2/nothing");
+  assert.deepEqual([one.status, one.text, none.status, none.headers.allow], [200, "", 404, undefined]);
 });
 test("control and bidirectional characters in names are shown as codes in the log", async () => {
   await admin.ok("POST", "/api/v1/client/create", { name: "evil\u202etxt\u0007\nforged line" });

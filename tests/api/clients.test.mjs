@@ -46,6 +46,23 @@ test("v2 list: envelope, right totals, filters, sort, large limits", async () =>
   assert.deepEqual(named.data.map((c) => c.name), ["Acme"]);
   assert.equal((await admin.post("/api/v2/clients", {})).status, 400, "pagination is required");
 });
+test("v2 list: sorted by several keys, each where those before it are equal; what is no key is named", async () => {
+  const made = [];
+  for (const name of ["Twin", "other", "TWIN", "twin", "Other"]) made.push([(await admin.ok("POST", "/api/v1/client/create", { name })).client_id, name]);
+  await admin.ok("PUT", `/api/v1/client/${made[2][0]}`, { description: "touched last" });
+  const ask = async (...sort) => (await admin.ok("POST", "/api/v2/clients", { pagination: { offset: 0, limit: 100 }, sort: sort.map(([by, order]) => ({ by, order })) })).data.map((c) => made.findIndex(([id]) => id === c.client_id)).filter((i) => i >= 0);
+  assert.deepEqual(await ask(["name", "ASC"], ["createdAt", "DESC"]), [4, 1, 3, 2, 0]);
+  assert.deepEqual(await ask(["name", "DESC"], ["createdAt", "ASC"]), [0, 2, 3, 1, 4]);
+  assert.deepEqual(await ask(["name", "ASC"], ["updatedAt", "DESC"]), [4, 1, 2, 3, 0]);
+  assert.deepEqual(await ask(["asset", "ASC"], ["name", "ASC"], ["name", "DESC"], ["updatedAt", "DESC"], ["createdAt", "ASC"]), [4, 1, 2, 3, 0], "no client has an asset, and a key sorts once");
+  assert.deepEqual(await ask(["createdAt", "ASC"], ["name", "ASC"]), [0, 1, 2, 3, 4]);
+  const refused = async (sort, pointer) => { const r = await admin.post("/api/v2/clients", { pagination: { offset: 0, limit: 5 }, sort }); assert.deepEqual([r.status, r.body.fields.map((f) => f.pointer)], [400, [pointer]], r.text); };
+  await refused([{ by: "name" }, { by: "nothing" }], "/sort/1/by");
+  await refused([{ by: "name" }, { by: "createdAt", order: "sideways" }], "/sort/1/order");
+  await refused([{ by: "name" }, "createdAt"], "/sort/1/by");
+  await refused(Array(9).fill({ by: "name" }), "/sort");
+  for (const [cid] of made) await admin.ok("DELETE", `/api/v1/client/${cid}`);
+});
 test("a change merges; members nobody knows survive the round trip", async () => {
   await admin.ok("PUT", `/api/v1/client/${id}`, { description: "first", unknown_member: { deep: [1, 2] } });
   const r = await admin.ok("PUT", `/api/v1/client/${id}`, { tags: ["alpha", "beta"] });
