@@ -85,7 +85,7 @@ end_others(struct api_request *rq)
     int64_t n;
 
     TRY(user_get(rq->cx, rq->cx->actor.user_id, &u));
-    TRY(user_end_sessions(rq->cx, &u, rq->cx->actor.session, &n));
+    TRY(user_end_sessions(rq->cx, &u, rq->cx->actor.session, "", &n));
     json_begin_object(&rq->out);
     json_kv_str(&rq->out, "status", S("success"));
     json_kv_i64(&rq->out, "ended", n);

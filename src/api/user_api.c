@@ -611,7 +611,7 @@ end_sessions(struct api_request *rq)
     int64_t n;
 
     TRY(target(rq, &u));
-    TRY(user_end_sessions(rq->cx, &u, STR_NULL, &n));
+    TRY(user_end_sessions(rq->cx, &u, STR_NULL, "", &n));
     json_begin_object(&rq->out);
     json_kv_str(&rq->out, "status", S("success"));
     json_kv_i64(&rq->out, "ended", n);

@@ -312,6 +312,8 @@ enum err
 role_update(struct cx *cx, const struct role *r, struct str title, struct str description,
             bool enabled)
 {
+    struct permission_set lost = {{0, 0}};
+    struct loser *losers;
     struct trail t = {0};
     struct roles all;
 
@@ -326,11 +328,16 @@ role_update(struct cx *cx, const struct role *r, struct str title, struct str de
     TRY(role_load(cx, &all));
     if (title_taken(cx, &all, title, r))
         return fail(cx, ERR_CONFLICT, "There is a role of this name already");
+    if (!enabled)
+        lost = r->rights;
+    TRY(role_losers(cx, r, &lost, &losers));
     TRY(db_exec(cx->tx, &UPDATE_ROLE,
                 ARGS(V_INT(cx->tenant.id), V_STR(r->cuid), V_STR(title), V_STR(description),
                      V_INT(enabled)),
                 NULL));
-    return record(cx, EV_ROLE_UPDATED, r, "changed", &t);
+    TRY(record(cx, EV_ROLE_UPDATED, r, "changed", &t));
+    return role_losers_end(
+        cx, losers, arena_fmt(cx->arena, " by switching off the role %.*s", STR_ARG(r->title)));
 }
 
 static const struct sql DELETE_RIGHT = SQL_WRITE(
@@ -342,6 +349,7 @@ role_set_rights(struct cx *cx, const struct role *r, const struct permission_set
 {
     struct role wanted = *r;
     struct permission_set added = {{0, 0}}, removed = {{0, 0}};
+    struct loser *losers;
     struct trail t = {0};
 
     TRY(changeable(cx, r));
@@ -366,7 +374,11 @@ role_set_rights(struct cx *cx, const struct role *r, const struct permission_set
     if (permission_count(&removed))
         trail_note_whole(cx, &t, S("permissions removed"), role_rights_text(cx, &removed),
                          STR_NULL);
-    return record(cx, EV_ROLE_UPDATED, r, "changed the permissions of", &t);
+    TRY(role_losers(cx, r, &removed, &losers)); /* what the role keeps is none of them */
+    TRY(record(cx, EV_ROLE_UPDATED, r, "changed the permissions of", &t));
+    return role_losers_end(
+        cx, losers,
+        arena_fmt(cx->arena, " by changing the permissions of the role %.*s", STR_ARG(r->title)));
 }
 
 /* ---- deleting ---- */
@@ -448,11 +460,13 @@ role_delete(struct cx *cx, const struct role *r)
     const char *how = arena_cstr(
         cx->arena, arena_fmt(cx->arena, " by deleting the role %.*s", STR_ARG(r->title)));
     struct lost *members, *there;
+    struct loser *losers;
     struct trail t = {0};
 
     TRY(changeable(cx, r));
     TRY(read_lost(cx, &MEMBERS, r, false, &members));
     TRY(read_lost(cx, &CLIENT_MEMBERS, r, true, &there));
+    TRY(role_losers(cx, r, &r->rights, &losers));
     for (size_t i = 0; i < sizeof drops / sizeof *drops; i++)
         TRY(db_exec(cx->tx, drops[i], ARGS(V_INT(cx->tenant.id), V_STR(r->cuid)), NULL));
     for (; members; members = members->next)
@@ -465,7 +479,8 @@ role_delete(struct cx *cx, const struct role *r)
         trail_note_whole(cx, &t, S("description"), r->description, STR_NULL);
     trail_note(cx, &t, S("enabled"), trail_bool(r->enabled), STR_NULL);
     trail_note_whole(cx, &t, S("permissions"), role_rights_text(cx, &r->rights), STR_NULL);
-    return record(cx, EV_ROLE_DELETED, r, "deleted", &t);
+    TRY(record(cx, EV_ROLE_DELETED, r, "deleted", &t));
+    return role_losers_end(cx, losers, str_of(how));
 }
 
 /* ---- built-in roles ---- */

@@ -61,6 +61,17 @@ MUST_CHECK enum err role_delete(struct cx *cx, const struct role *r);
 /* Gives / takes a tenant-wide role; nothing happens when the user has it / has it not. */
 MUST_CHECK enum err role_assign(struct cx *cx, int64_t user_id, const struct role *r);
 MUST_CHECK enum err role_remove(struct cx *cx, int64_t user_id, const struct role *r);
+/* role_loss.c: whoever loses a right with a role is signed out, with an event, from the next request on; who
+ * holds it by another role, or loses none, stays. Whoever acts keeps the session he does it with. */
+/* After a role was taken from one. */
+MUST_CHECK enum err role_taken(struct cx *cx, struct user *u, const struct role *r);
+/* Before the rights `lost` are lost to all who hold the role: who of them that ends. Then, behind the change's
+ * own event, the ending. */
+struct loser;
+MUST_CHECK enum err role_losers(struct cx *cx, const struct role *r,
+                                const struct permission_set *lost, struct loser **out);
+MUST_CHECK enum err role_losers_end(struct cx *cx, struct loser *l, struct str how);
+
 /* After any change that might end it: at least one enabled user holds the enabled role ADMIN, else
  * ERR_CONFLICT. Safe against two racing requests: both stores serialise writes. */
 MUST_CHECK enum err admin_must_remain(struct cx *cx);

@@ -1,7 +1,6 @@
 /* Who holds a role tenant-wide: giving, taking, and that an administrator remains. */
 #include "core/role.h"
 
-#include "core/session.h"
 #include "core/trail.h"
 
 static const struct sql INSERT_HOLDER = SQL_WRITE(
@@ -57,9 +56,8 @@ role_remove(struct cx *cx, int64_t user_id, const struct role *r)
         return OK;
     if (str_eq(r->key, S("ADMIN")))
         TRY(admin_must_remain(cx));
-    if (cx_is_process(cx) || user_id != cx->actor.user_id)
-        TRY(session_end_all(cx, user_id, STR_NULL, NULL)); /* he signs in again with what is left */
-    return record(cx, EV_ROLE_REMOVED, r, &u);
+    TRY(record(cx, EV_ROLE_REMOVED, r, &u));
+    return role_taken(cx, &u, r);
 }
 
 /* ---- the last administrator ---- */

@@ -85,10 +85,10 @@ struct session_tokens session_mint(struct cx *cx, const struct session_user *u, 
 /* Tokens for the session that is open in cx (refresh): no write. */
 struct session_tokens session_renew(struct cx *cx);
 
-/* ---- ending: inside cx->tx; one event per user when any session was open ---- */
+/* ---- ending: inside cx->tx; one event per user when any session was open (user_end_sessions) ---- */
 
 /* Ends all sessions of a user but `keep` (null: none kept). Does not record; *ended gets the number. The
- * caller's own event covers the table, or session_ended_event() does. */
+ * caller's own event covers the table. */
 MUST_CHECK enum err session_end_all(struct cx *cx, int64_t user_id, struct str keep,
                                     int64_t *ended);
 /* Ends one session of the user: ERR_NOT_FOUND when it is not his or is over already. */

@@ -566,7 +566,7 @@ user_set_password(struct cx *cx, struct user *u, struct str hash, bool by_other,
 }
 
 enum err
-user_end_sessions(struct cx *cx, struct user *u, struct str keep, int64_t *ended)
+user_end_sessions(struct cx *cx, struct user *u, struct str keep, const char *how, int64_t *ended)
 {
     struct audit_change c = {.field = S("sessions ended")};
 
@@ -575,7 +575,7 @@ user_end_sessions(struct cx *cx, struct user *u, struct str keep, int64_t *ended
     if (*ended == 0)
         return OK;
     c.after = arena_fmt(cx->arena, "%lld", (long long)*ended);
-    return record(cx, u, EV_SESSION_ENDED, "ended the sessions of", "", &c, 1);
+    return record(cx, u, EV_SESSION_ENDED, "ended the sessions of", how, &c, 1);
 }
 
 enum err

@@ -85,9 +85,9 @@ MUST_CHECK enum err user_delete(struct cx *cx, struct user *u);
 /* Sets the password and ends sessions but `keep`; `by_other` chooses the event, `how` its sentence. */
 MUST_CHECK enum err user_set_password(struct cx *cx, struct user *u, struct str hash, bool by_other,
                                       struct str keep, const char *how);
-/* Ends the user's sessions by someone else, with an event when there were any. */
+/* Ends the user's sessions but `keep`, with an event when there were any; `how` ends its sentence. */
 MUST_CHECK enum err user_end_sessions(struct cx *cx, struct user *u, struct str keep,
-                                      int64_t *ended);
+                                      const char *how, int64_t *ended);
 MUST_CHECK enum err user_mfa_reset(struct cx *cx, struct user *u, bool by_other);
 
 /* ---- roles (user_role.c; the rules of granting are role.h's) ---- */

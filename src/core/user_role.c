@@ -1,7 +1,6 @@
 /* A user's tenant-wide roles and tier, and whether the caller may act on him. Owns no table: roles
  * are role.c's, tiers tier.c's. */
 #include "core/role.h"
-#include "core/session.h"
 #include "core/tier.h"
 #include "core/user.h"
 
@@ -90,7 +89,6 @@ user_roles_set(struct cx *cx, struct user *u, const struct role *roles, size_t n
 {
     struct held now;
     struct roles all;
-    bool lost = false;
 
     TRY(role_load(cx, &all));
     TRY(held(cx, u, &all, &now));
@@ -100,10 +98,7 @@ user_roles_set(struct cx *cx, struct user *u, const struct role *roles, size_t n
         if (among(roles, n, now.v[i]->cuid))
             continue;
         TRY(role_remove(cx, u->user_id, now.v[i]));
-        lost = true;
     }
-    if (lost && (u->user_id != cx->actor.user_id || cx_is_process(cx)))
-        TRY(session_end_all(cx, u->user_id, STR_NULL, NULL));
     return OK;
 }
 

@@ -5,10 +5,10 @@
 import { test, before, after } from "node:test";
 import { serve, assert, until, recount, PASSWORD } from "./harness.mjs";
 
-const T = "/api/v2/tenants/0", FRESH = "Winter-Meadow-53?";
+const T = "/api/v2/tenants/0", R = `${T}/security/role`, FRESH = "Winter-Meadow-53?";
 const PNG = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
 let s, admin, logo;
-const id = {};
+const id = {}, role = {}; // a role of each person's own: the right to view the log
 const link = async (who) => decodeURIComponent(/token=([^&]+)/.exec((await admin.ok("POST", `${T}/users/${id[who]}/password-link`)).link)[1]);
 /** What an access token of his still opens: the log and clients; he loses the former with the role that holds it. */
 const KEEPS = { clients: 200, log: 200, stream: "open" }, LOSES_ROLE = { clients: 200, log: 403, stream: "ended" }, LOSES_ALL = { clients: 401, log: 401, stream: "ended" };
@@ -19,6 +19,10 @@ const ACTS = {
   "a password set on the machine": [KEEPS, async (who) => assert.equal(recount(["user", "set-password", "--email", who, "--password-stdin", "--data", s.store.data, ...s.store.flags], { input: `${FRESH}\n` }).status, 0)],
   "an administrator who ends the sessions": [KEEPS, (who) => admin.ok("POST", `${T}/users/${id[who]}/end-sessions`)],
   "the loss of a role": [LOSES_ROLE, (who) => admin.ok("PUT", `${T}/users/${id[who]}`, { roles: ["STD_USER"] })],
+  "the loss of a role, by an older call": [LOSES_ROLE, (who) => admin.ok("DELETE", `${R}/${role[who]}/users/${id[who]}`)],
+  "the deletion of a role": [LOSES_ROLE, (who) => admin.ok("DELETE", `${R}/${role[who]}`)],
+  "a role that is switched off": [LOSES_ROLE, (who) => admin.ok("PUT", `${R}/${role[who]}/info`, { enabled: false })],
+  "a permission taken out of a role": [LOSES_ROLE, (who) => admin.ok("PUT", `${R}/${role[who]}/permissions`, { permissions: ["SECURITY.VIEW_ROLES"] })],
   "being disabled": [LOSES_ALL, (who) => admin.ok("POST", `${T}/users/${id[who]}/disable`)],
   "being deleted": [LOSES_ALL, (who) => admin.ok("DELETE", `${T}/users/${id[who]}`)],
 };
@@ -32,7 +36,8 @@ before(async () => {
   await admin.ok("POST", `/api/v1/client/${c.client_id}/logo`, form, { "content-type": "multipart/form-data; boundary=b" });
   for (const username of people) {
     await admin.ok("POST", `/api/v2/tenant/0/client/${c.client_id}/user/assign`, { users: [{ username, role: "STD_USER" }] });
-    await admin.ok("PUT", `${T}/users/${id[username]}`, { roles: ["STD_USER", "AUDITOR"] });
+    role[username] = (await admin.ok("POST", R, { title: `Reads ${username}`, permissions: ["AUDIT_LOG.VIEW", "AUDIT_LOG.STREAM", "SECURITY.VIEW_ROLES"] })).data.id;
+    await admin.ok("PUT", `${T}/users/${id[username]}`, { roles: ["STD_USER", role[username]] });
   }
   logo = `/api/v1/uploads/${c.cuid}.png`;
 });
@@ -60,3 +65,33 @@ for (const [i, [what, [keeps, act]]] of Object.entries(ACTS).entries())
     own.close();
     scripts.close();
   });
+
+/** What takes nothing from somebody: he goes on. Each act beside the right it leaves him, and what the log says of it. */
+test("whoever loses no right stays signed in; whoever loses one is named with the number of his sessions; the one who acts keeps his own", async () => {
+  const twice = people[0], one = (await admin.ok("POST", R, { title: "First way", permissions: ["AUDIT_LOG.VIEW", "AUDIT_LOG.STREAM", "SECURITY.VIEW_ROLES"] })).data.id;
+  const two = (await admin.ok("POST", R, { title: "Second way", permissions: ["AUDIT_LOG.VIEW", "AUDIT_LOG.STREAM", "SECURITY.VIEW_ROLES", "SECURITY.VIEW_USERS"] })).data.id;
+  await admin.ok("PUT", `${T}/users/${id[twice]}`, { roles: ["STD_USER", one, two] });
+  const u = await s.as(twice, FRESH), ended = async () => (await admin.events({ event_type: "SessionEnded", user: twice })).length;
+  const own = await u.stream(), before = await ended();
+  await until(() => own.events.length > 0, "the stream");
+  await admin.ok("PUT", `${R}/${one}/permissions`, { permissions: ["AUDIT_LOG.VIEW", "AUDIT_LOG.STREAM"] });
+  await admin.ok("PUT", `${R}/${one}/permissions`, { permissions: ["AUDIT_LOG.VIEW", "AUDIT_LOG.STREAM", "SECURITY.VIEW_ROLES"] });
+  await admin.ok("PUT", `${R}/${one}/info`, { enabled: false });
+  await admin.ok("PUT", `${R}/${one}/permissions`, { permissions: [] });
+  await admin.ok("PUT", `${R}/${one}/info`, { title: "Switched off", enabled: false });
+  await admin.ok("DELETE", `${R}/${one}`);
+  assert.equal((await u.get("/api/v2/auditlog?limit=1")).status, 200, "he held all of it by the other role");
+  assert.deepEqual([own.ended, await ended()], [false, before]);
+  await admin.ok("PUT", `${R}/${two}/permissions`, { permissions: ["AUDIT_LOG.VIEW", "AUDIT_LOG.STREAM", "SECURITY.VIEW_ROLES"] });
+  assert.equal((await u.get("/api/v2/whoami")).status, 401);
+  await until(() => own.ended, "the end of the stream");
+  own.close();
+  const e = await admin.event("SessionEnded", (x) => x.target.email === twice && /by changing the permissions of the role Second way/.test(x.message));
+  assert.deepEqual(e.changes, [{ field: "sessions ended", before: null, after: "2" }], "this one, and the one he changed his password with");
+
+  const boss = people[1], r = (await admin.ok("POST", R, { title: "Role keepers", permissions: ["SECURITY.MANAGE_ROLES", "SECURITY.VIEW_ROLES", "SECURITY.VIEW_USERS"] })).data.id;
+  await admin.ok("PUT", `${T}/users/${id[boss]}`, { roles: ["STD_USER", r] });
+  const here = await s.as(boss, FRESH), there = await s.as(boss, FRESH);
+  await here.ok("PUT", `${R}/${r}/permissions`, { permissions: ["SECURITY.MANAGE_ROLES", "SECURITY.VIEW_ROLES"] });
+  assert.deepEqual([(await here.get("/api/v2/whoami")).status, (await there.get("/api/v2/whoami")).status], [200, 401]);
+});
