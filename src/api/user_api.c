@@ -454,7 +454,7 @@ unlock(struct api_request *rq)
     TRY(target(rq, &u));
     rq->state = l;
     TRY(signin_locks_of(rq->cx, &u, l));
-    TRY(user_unlock(rq->cx, &u, l->browser_locked));
+    TRY(user_unlock(rq->cx, &u, true));
     return api_ok(rq, S("The user was unlocked"));
 }
 

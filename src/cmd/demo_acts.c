@@ -297,5 +297,5 @@ do_unlock(struct cx *cx, void *arg)
     TRY(user_get(cx, x->d->user[x->whom].user_id, &u));
     TRY(signin_locks_of(cx, &u, &l));
     signin_forget(cx, &l); /* as the interface does */
-    return user_unlock(cx, &u, l.browser_locked);
+    return user_unlock(cx, &u, true);
 }

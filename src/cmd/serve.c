@@ -17,6 +17,7 @@
 #include "codec/hash.h"
 #include "base/text.h"
 #include "core/access.h"
+#include "core/device.h"
 #include "core/erasure.h"
 #include "core/erasure_wal.h"
 #include "core/hashing.h"
@@ -221,6 +222,7 @@ sweep_body(struct cx *cx, void *arg)
 {
     (void)arg;
     TRY(session_sweep(cx));
+    TRY(device_sweep(cx));
     return link_sweep(cx);
 }
 

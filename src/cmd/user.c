@@ -117,7 +117,7 @@ unlock_body(struct cx *cx, void *arg)
     struct user found;
 
     TRY(user_get_by_email(cx, u->email, &found));
-    return user_unlock(cx, &found, false);
+    return user_unlock(cx, &found, true);
 }
 
 static enum err

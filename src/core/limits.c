@@ -13,9 +13,8 @@
 
 struct entry {
     uint64_t tag[2]; /* first half of the key's hash; 0,0: empty */
-    int64_t start, last, locked_until;
-    int64_t count, previous; /* of the running window, and of the one before */
-    int64_t window;
+    struct limit_window w;
+    int64_t last, locked_until;
 };
 
 struct limits {
@@ -74,28 +73,24 @@ entry_of(struct limits *l, enum limit_kind k, struct str key, int64_t now, bool 
     return victim;
 }
 
-/* Sliding window out of two fixed ones: the share of the previous window that still lies within
- * `window` counts as if it had come evenly. */
-static void
-roll(struct entry *e, int64_t window, int64_t now)
+void
+limit_window_roll(struct limit_window *w, int64_t length, int64_t now)
 {
-    if (e->window != window || now < e->start || now - e->start >= 2 * window) {
-        e->count = e->previous = 0;
-        e->start = now;
-        e->window = window;
-    } else if (now - e->start >= window) {
-        e->previous = e->count;
-        e->count = 0;
-        e->start += window;
+    if (w->length != length || now < w->start || now - w->start >= 2 * length) {
+        *w = (struct limit_window){.start = now, .length = length};
+    } else if (now - w->start >= length) {
+        w->previous = w->count;
+        w->count = 0;
+        w->start += length;
     }
 }
 
-static int
-current(const struct entry *e, int64_t window, int64_t now)
+int
+limit_window_count(const struct limit_window *w, int64_t now)
 {
-    int64_t left = window - (now - e->start);
+    int64_t left = w->length - (now - w->start);
 
-    return (int)(e->count + e->previous * left / window);
+    return (int)(w->count + w->previous * left / w->length);
 }
 
 int
@@ -107,8 +102,8 @@ limits_count(struct limits *l, enum limit_kind k, struct str key, int64_t window
     pthread_mutex_lock(&l->lock);
     e = entry_of(l, k, key, now, false);
     if (e) {
-        roll(e, window, now);
-        n = current(e, window, now);
+        limit_window_roll(&e->w, window, now);
+        n = limit_window_count(&e->w, now);
     }
     pthread_mutex_unlock(&l->lock);
     return n;
@@ -122,10 +117,10 @@ limits_note(struct limits *l, enum limit_kind k, struct str key, int64_t window,
 
     pthread_mutex_lock(&l->lock);
     e = entry_of(l, k, key, now, true);
-    roll(e, window, now);
-    e->count++;
+    limit_window_roll(&e->w, window, now);
+    e->w.count++;
     e->last = now;
-    n = current(e, window, now);
+    n = limit_window_count(&e->w, now);
     pthread_mutex_unlock(&l->lock);
     return n;
 }
@@ -150,7 +145,7 @@ limits_lock(struct limits *l, enum limit_kind k, struct str key, int64_t until, 
     pthread_mutex_lock(&l->lock);
     e = entry_of(l, k, key, now, true);
     e->locked_until = until;
-    e->count = e->previous = 0; /* a fresh start when the lock is over */
+    e->w.count = e->w.previous = 0; /* a fresh start when the lock is over */
     e->last = now;
     pthread_mutex_unlock(&l->lock);
 }

@@ -1,6 +1,7 @@
 /* Counters of failed authentications, in memory and bounded: per address (network) and per
  * submitted name, whether or not such a name exists. They are asked before any password is hashed
- * and refuse existing and unknown names alike.
+ * and refuse existing and unknown names alike. Anybody can make keys here, so they stay out of the
+ * store; the lock of an existing name and what fails on a known browser are kept there (device.h).
  *
  * Keys are hashes; nothing typed is kept. When the table is full the oldest entry of a slot makes
  * way: memory stays constant under any flood. Thread-safe. */
@@ -18,11 +19,20 @@ struct limits;
 enum limit_kind {
     LIMIT_ADDRESS, /* failed authentications of a network, per minute */
     LIMIT_NAME,    /* failures of a submitted name within the lockout window */
-    LIMIT_DEVICE,  /* failures of a name on a browser that has signed in before */
-    LIMIT_TURNED,  /* sign-ins of a network that found the waiting room full */
-    LIMIT_MAIL,    /* forgotten-password mails per account and per address, per hour */
+    LIMIT_DEVICE, /* the same on a browser that has signed in before, while the store can not count */
+    LIMIT_TURNED, /* sign-ins of a network that found the waiting room full */
+    LIMIT_MAIL,   /* forgotten-password mails per account and per address, per hour */
     LIMIT_KINDS
 };
+
+/* A sliding window out of two fixed ones: the share of the previous one that still lies within it
+ * counts as if it had come evenly. A plain value, also for counters kept elsewhere (device.h). */
+struct limit_window {
+    int64_t start, count, previous; /* of the running window, and of the one before */
+    int64_t length;                 /* µs */
+};
+void limit_window_roll(struct limit_window *w, int64_t length, int64_t now);
+int limit_window_count(const struct limit_window *w, int64_t now);
 
 /* Two keys with the same text differ by kind. */
 struct limits *limits_create(struct arena *a);

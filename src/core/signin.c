@@ -3,7 +3,6 @@
  * signin_refuse.c's, the second factor signin_mfa.c's. */
 #include "core/signin_priv.h"
 
-#include "core/device.h"
 #include "core/mfa.h"
 #include "core/password.h"
 #include "run/app.h"
@@ -39,6 +38,7 @@ read_attempt(struct cx *cx, void *arg)
     if (e != OK && e != ERR_NOT_FOUND)
         return e;
     t->found = e == OK;
+    TRY(signin_read_device(cx, t));
     TRY(signin_read_tenants(cx, t));
     /* Read alike for known and unknown names: the first tenant's limits, then the user's or the same again. */
     TRY(settings_load(cx, t->only.id, &first));
@@ -75,10 +75,13 @@ signin_still_the_same(struct cx *cx, struct grant *g)
 {
     const struct attempt *t = g->t;
     struct user now;
+    int64_t browser = 0; /* locked until */
 
     g->stale = false;
     TRY(user_get(cx, t->user.user_id, &now));
-    if (now.disabled || !str_eq(now.password_hash, t->user.password_hash) ||
+    if (t->device_known)
+        TRY(device_locked(cx, &t->device, &browser));
+    if (now.disabled || !str_eq(now.password_hash, t->user.password_hash) || browser > cx->now ||
         (now.locked_until > cx->now && !t->device_known)) {
         g->stale = true;
         return signin_refused(cx);
@@ -126,11 +129,13 @@ signin_grant(struct cx *cx, struct grant *g)
     cx->actor.session = g->cuid;
     TRY(mark_success(cx, u));
     g->out->device_cookie = STR_NULL;
+    if (g->t->device_known)
+        TRY(device_forgive(cx, &g->t->device));
     if (g->browser && !g->t->device_known) {
-        struct str device = cuid_in(cx->arena, cx->now);
+        struct device d = {u->tenant_id, u->user_id, cuid_in(cx->arena, cx->now)};
 
-        TRY(device_insert(cx, u->tenant_id, u->user_id, device));
-        g->out->device_cookie = device_cookie(cx, device, u->email_folded);
+        TRY(device_insert(cx, &d));
+        g->out->device_cookie = device_cookie(cx, d.cuid, u->email_folded);
     }
     return audit_record(cx, &e, NULL);
 }
@@ -241,6 +246,19 @@ signin_finish(struct cx *cx, struct signin *s, struct signin_result *out)
 
 /* ---- confirming their own password ---- */
 
+/* A session of his own: failures here lock out no one who signs in. */
+static enum err
+read_confirmation(struct cx *cx, void *arg)
+{
+    struct attempt *t = arg;
+
+    TRY(read_attempt(cx, t));
+    t->kind = LIMIT_DEVICE;
+    t->device = (struct device){cx->tenant.id, cx->actor.user_id, cx->actor.cuid};
+    t->locked_key = cx->actor.cuid;
+    return device_locked(cx, &t->device, &t->device_locked);
+}
+
 enum err
 signin_confirm(struct cx *cx, struct str password, enum event event, const char *text)
 {
@@ -248,11 +266,9 @@ signin_confirm(struct cx *cx, struct str password, enum event event, const char 
     bool match;
 
     signin_attempt(cx, t, cx->actor.email, STR_NULL);
-    TRY(cx_read(cx, read_attempt, t));
+    TRY(cx_read(cx, read_confirmation, t));
     if (!t->found)
         return fail(cx, ERR_NOT_FOUND, "User not found");
-    t->kind = LIMIT_DEVICE; /* a session of his own: failures here lock out no one who signs in */
-    t->locked_key = cx->actor.cuid;
     TRY(signin_check_limits(cx, t));
     TRY(password_verify(cx, t->user.password_hash, password, &match));
     if (match)

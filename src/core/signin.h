@@ -48,12 +48,12 @@ MUST_CHECK enum err signin_logout(struct cx *cx);
 
 /* Periodic: accounts whose lockout is over become unlocked, one event each. Own transaction. */
 MUST_CHECK enum err signin_release_locks(struct cx *cx);
-/* What is locked or counted of a name in memory, by itself and on each browser that has signed in as it. */
+/* What memory may hold of a name, by itself and, where the store could not count, on each browser that has
+ * signed in as it. */
 struct signin_locks {
     struct str name;    /* the key */
     struct str *device; /* their cuids */
     size_t n;
-    bool browser_locked; /* one of them */
 };
 /* Inside cx->tx. */
 MUST_CHECK enum err signin_locks_of(struct cx *cx, const struct user *u, struct signin_locks *out);

@@ -95,7 +95,7 @@ signin_second_step(struct cx *cx, struct grant *g)
 
 struct second {
     struct attempt *t;
-    struct str challenge;
+    struct str challenge, device_cookie;
     bool over;
 };
 
@@ -113,8 +113,9 @@ read_challenge(struct cx *cx, void *arg)
     cx->tenant = (struct tenant_ref){.known = true, .id = c.tenant_id};
     TRY(user_get(cx, c.user_id, &s->t->user));
     s->t->found = true;
+    signin_attempt(cx, s->t, s->t->user.email, s->device_cookie);
+    TRY(signin_read_device(cx, s->t));
     TRY(signin_read_tenants(cx, s->t));
-    s->t->folded = s->t->user.email_folded;
     TRY(settings_load(cx, c.tenant_id, &s->t->settings));
     s->t->per_minute = settings_int(&s->t->settings, SET_AUTH_PER_MINUTE);
     return OK;
@@ -125,7 +126,7 @@ signin_mfa(struct cx *cx, struct str challenge, struct str token, bool browser,
            struct str device_cookie, struct signin_result *out)
 {
     struct attempt *t = arena_new(cx->arena, struct attempt);
-    struct second s = {.t = t, .challenge = challenge};
+    struct second s = {.t = t, .challenge = challenge, .device_cookie = device_cookie};
     struct grant g = {
         .t = t, .out = out, .browser = browser, .challenge = challenge, .code = str_trim(token)};
 
@@ -134,7 +135,6 @@ signin_mfa(struct cx *cx, struct str challenge, struct str token, bool browser,
     if (s.over)
         return fail_word(cx, ERR_UNAUTHORIZED, S("challenge_over"),
                          "The sign-in has to be started again");
-    signin_attempt(cx, t, t->user.email, device_cookie);
     TRY(signin_check_limits(cx, t));
     return signin_second_step(cx, &g);
 }

@@ -2,6 +2,7 @@
 #ifndef RECOUNT_CORE_SIGNIN_PRIV_H
 #define RECOUNT_CORE_SIGNIN_PRIV_H
 
+#include "core/device.h"
 #include "core/hashing.h"
 #include "core/limits.h"
 #include "core/settings.h"
@@ -15,7 +16,9 @@ struct attempt {
     struct settings settings;
     int64_t tenants, per_minute, now_failures; /* failures of the address before this attempt */
     struct tenant_ref only;                    /* the tenant when there is one only, or the first */
-    struct str device;
+    struct device
+        device; /* where kind is LIMIT_DEVICE: the browser's, or his own when he confirms */
+    int64_t device_locked; /* until when, as the store has it; 0: not */
     struct str locked_key;
     enum limit_kind kind;
 };
@@ -35,6 +38,8 @@ struct grant {
 /* Names, address and browser of the attempt: before anything is read. */
 void signin_attempt(struct cx *cx, struct attempt *t, struct str username,
                     struct str device_cookie);
+/* What the store knows of the browser, once the user is found. Inside cx->tx. */
+MUST_CHECK enum err signin_read_device(struct cx *cx, struct attempt *t);
 /* Address and name, before anything is hashed. */
 MUST_CHECK enum err signin_check_limits(struct cx *cx, struct attempt *t);
 /* Who is hashed first. */

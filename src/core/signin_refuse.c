@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include "codec/cidr.h"
 #include "codec/hash.h"
-#include "core/device.h"
 #include "core/password.h"
 #include "run/app.h"
 #include "run/keys.h"
@@ -45,9 +44,6 @@ signin_locks_of(struct cx *cx, const struct user *u, struct signin_locks *out)
     struct signin_locks l = {.name = signin_name_key(cx, u->email_folded)};
 
     TRY(device_list(cx, u->user_id, &l.device, &l.n));
-    for (size_t i = 0; cx->app->limits && i < l.n; i++)
-        l.browser_locked = l.browser_locked ||
-                           limits_locked(cx->app->limits, LIMIT_DEVICE, l.device[i], cx->now) != 0;
     *out = l;
     return OK;
 }
@@ -69,9 +65,30 @@ signin_attempt(struct cx *cx, struct attempt *t, struct str username, struct str
     t->folded = email_fold(cx->arena, utf8_cut(t->typed, 1024));
     t->key = signin_name_key(cx, t->folded);
     t->network = counted_address(cx);
-    t->device_known = device_is_known(cx, device_cookie, t->folded, &t->device);
-    t->kind = t->device_known ? LIMIT_DEVICE : LIMIT_NAME;
-    t->locked_key = t->device_known ? t->device : t->key;
+    t->device_known = device_is_known(cx, device_cookie, t->folded, &t->device.cuid);
+    t->kind = LIMIT_NAME;
+    t->locked_key = t->key;
+}
+
+/* A signed cookie of a browser that is not remembered any more is worth no more than none. */
+enum err
+signin_read_device(struct cx *cx, struct attempt *t)
+{
+    enum err e = ERR_NOT_FOUND;
+
+    if (!t->device_known)
+        return OK;
+    t->device.tenant_id = t->user.tenant_id;
+    t->device.user_id = t->user.user_id;
+    if (t->found)
+        e = device_get(cx, &t->device, &t->device_locked);
+    t->device_known = e == OK;
+    if (e == ERR_NOT_FOUND)
+        return OK;
+    TRY(e);
+    t->kind = LIMIT_DEVICE;
+    t->locked_key = t->device.cuid;
+    return OK;
 }
 
 /* ---- the events of a failure ---- */
@@ -218,7 +235,7 @@ signin_check_limits(struct cx *cx, struct attempt *t)
     }
     if (is_released(cx, t))
         limits_clear(m, t->kind, t->locked_key);
-    if (limits_locked(m, t->kind, t->locked_key, cx->now)) {
+    if (t->device_locked > cx->now || limits_locked(m, t->kind, t->locked_key, cx->now)) {
         limits_note(m, LIMIT_ADDRESS, t->network, ADDRESS_WINDOW, cx->now);
         record_soon(cx, t, "invalid credentials (locked)");
         return signin_refused(cx);
@@ -257,6 +274,7 @@ signin_turned_away(struct cx *cx, const struct attempt *t)
 struct failed {
     const struct attempt *t;
     struct parts parts;
+    struct device_rule rule;
     bool lock;
     int count; /* of failures when it is locked */
     int64_t until;
@@ -318,6 +336,10 @@ failed_body(struct cx *cx, void *arg)
     struct failed *f = arg;
     uint64_t until = db_statement_count() + (f->lock ? PARTS_MAX : PARTS_MAX / 2);
 
+    if (f->t->kind == LIMIT_DEVICE) {
+        TRY(device_failed(cx, &f->t->device, &f->rule, &f->count, &f->until));
+        f->lock = f->until != 0;
+    }
     for (int i = 0; i < f->parts.n; i++) {
         struct cx c = f->parts.v[i].cx;
 
@@ -332,22 +354,34 @@ failed_body(struct cx *cx, void *arg)
     return OK;
 }
 
-/* Counts the failure for address and name, and locks the name in memory when it was one too many. */
+/* Counts in memory, and locks there when it was one too many. */
 static void
-count_failure(struct cx *cx, struct failed *f)
+count_in_memory(struct cx *cx, struct failed *f)
 {
     struct limits *m = cx->app->limits;
     const struct attempt *t = f->t;
-    int64_t window = settings_int(&t->settings, SET_LOCKOUT_MINUTES) * USEC_PER_MIN;
 
-    if (!m)
-        return;
-    limits_note(m, LIMIT_ADDRESS, t->network, ADDRESS_WINDOW, cx->now);
-    f->count = limits_note(m, t->kind, t->locked_key, window, cx->now);
-    f->lock = f->count >= settings_int(&t->settings, SET_LOCKOUT_FAILURES);
-    f->until = cx->now + settings_int(&t->settings, SET_LOCKOUT_RELEASE) * USEC_PER_MIN;
+    f->count = limits_note(m, t->kind, t->locked_key, f->rule.window, cx->now);
+    f->lock = f->count >= f->rule.most;
+    f->until = cx->now + f->rule.release;
     if (f->lock)
         limits_lock(m, t->kind, t->locked_key, f->until, cx->now);
+}
+
+/* Counts the failure for the address, and for the name; of a known browser the store counts. */
+static void
+count_failure(struct cx *cx, struct failed *f)
+{
+    const struct settings *s = &f->t->settings;
+
+    f->rule = (struct device_rule){settings_int(s, SET_LOCKOUT_MINUTES) * USEC_PER_MIN,
+                                   settings_int(s, SET_LOCKOUT_RELEASE) * USEC_PER_MIN,
+                                   settings_int(s, SET_LOCKOUT_FAILURES)};
+    if (!cx->app->limits)
+        return;
+    limits_note(cx->app->limits, LIMIT_ADDRESS, f->t->network, ADDRESS_WINDOW, cx->now);
+    if (f->t->kind != LIMIT_DEVICE)
+        count_in_memory(cx, f);
 }
 
 void
@@ -367,6 +401,8 @@ signin_failed(struct cx *cx, struct attempt *t, struct signin_failure why)
     if (cx_write(&c, failed_body, f) == OK)
         return;
     /* Memory holds the lock even when the store does not, and the events until it does. */
+    if (t->kind == LIMIT_DEVICE && cx->app->limits)
+        count_in_memory(cx, f);
     for (int i = 0; i < f->parts.n; i++)
         if (f->parts.v[i].single)
             audit_fold_later(&f->parts.v[i].cx, &f->parts.v[i].e, f->parts.v[i].fold);

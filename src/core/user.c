@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "core/clientuser.h"
+#include "core/device.h"
 #include "core/role.h"
 #include "core/session.h"
 #include "core/signin.h"
@@ -501,14 +502,17 @@ user_set_disabled(struct cx *cx, struct user *u, bool disabled)
 }
 
 enum err
-user_unlock(struct cx *cx, struct user *u, bool browser_locked)
+user_unlock(struct cx *cx, struct user *u, bool browsers)
 {
     static const struct sql q =
         SQL_WRITE("user_account",
                   "UPDATE user_account SET locked_until = 0, failed_logins = 0, updated_at = $3 "
                   "WHERE tenant_id = $1 AND user_id = $2");
     struct audit_change c = {S("locked"), S("true"), S("false")};
+    bool browser_locked = false;
 
+    if (browsers)
+        TRY(device_forgive_all(cx, u->user_id, &browser_locked));
     if (u->locked_until == 0 && browser_locked) {
         c.field = S("locked on a known browser");
         return record(cx, u, EV_USER_UNLOCKED, "unlocked", " on their known browsers", &c, 1);

@@ -79,8 +79,8 @@ struct user_update {
 };
 MUST_CHECK enum err user_change(struct cx *cx, struct user *u, const struct user_update *c);
 MUST_CHECK enum err user_set_disabled(struct cx *cx, struct user *u, bool disabled);
-/* browser_locked: he is, on a browser known for him (signin.h); that is in memory alone, the event says it. */
-MUST_CHECK enum err user_unlock(struct cx *cx, struct user *u, bool browser_locked);
+/* browsers: also what is locked and counted on the browsers known for him (device.h). */
+MUST_CHECK enum err user_unlock(struct cx *cx, struct user *u, bool browsers);
 MUST_CHECK enum err user_delete(struct cx *cx, struct user *u);
 /* Sets the password and ends sessions but `keep`; `by_other` chooses the event, `how` its sentence. */
 MUST_CHECK enum err user_set_password(struct cx *cx, struct user *u, struct str hash, bool by_other,

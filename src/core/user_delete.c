@@ -17,6 +17,7 @@ delete_rows(struct cx *cx, int64_t user_id)
         SQL_WRITE("one_time_link", "DELETE FROM one_time_link" WHERE_USER),
         SQL_WRITE("recovery_code", "DELETE FROM recovery_code" WHERE_USER),
         SQL_WRITE("device", "DELETE FROM device" WHERE_USER),
+        SQL_WRITE("device_lock", "DELETE FROM device_lock" WHERE_USER),
         SQL_WRITE("login_challenge", "DELETE FROM login_challenge" WHERE_USER),
         SQL_WRITE("preference", "DELETE FROM preference" WHERE_USER),
         SQL_WRITE("notification", "DELETE FROM notification" WHERE_USER),

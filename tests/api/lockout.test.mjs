@@ -1,10 +1,12 @@
 /** Lockouts where several things meet: a known browser, a second factor, a one-time link, a command beside the server. */
 import { test, before, after } from "node:test";
-import { serve, assert, recount, sqlOn, PASSWORD, totp, until } from "./harness.mjs";
+import { cpSync, mkdirSync } from "node:fs";
+import path from "node:path";
+import { serve, assert, recount, sqlOn, PASSWORD, STORE, totp, until } from "./harness.mjs";
 
 let s, admin;
 const T = "/api/v2/tenants/0", id = {};
-const people = ["bea", "cleo", "dirk", "eve", "finn", "gwen"].map((n) => `${n}@example.org`);
+const people = ["bea", "cleo", "dirk", "eve", "finn", "gwen", "hal", "iris"].map((n) => `${n}@example.org`);
 before(async () => {
   s = await serve({ proxy: true, users: people.map((email) => ({ email, role: "STD_USER" })) });
   admin = await s.as();
@@ -33,6 +35,35 @@ test("a browser that locked itself out is released by an administrator, with an 
   assert.equal((await page(who, PASSWORD, device)).status, 200);
   await admin.ok("POST", `${T}/users/${id[who]}/unlock`);
   assert.equal((await admin.events({ event_type: "UserUnlocked", user: who })).length, 1, "what is not locked is not unlocked");
+});
+test("what failed on a known browser is counted over a restart; its lock too, until the command unlocks the account", async () => {
+  const who = people[6], device = cookies(await page(who, PASSWORD)), other = cookies(await page(who, PASSWORD));
+  await fail(() => page(who, "wrong", device), 3);
+  await s.restart();
+  await fail(() => page(who, "wrong", device), 2);
+  await s.restart();
+  admin = await s.as();
+  assert.equal((await page(who, PASSWORD, device)).status, 401, "this browser waits still");
+  assert.deepEqual([(await page(who, PASSWORD, other)).status, (await api(who)).status], [200, 200], "others do not");
+  const r = recount(["user", "unlock", "--email", who, "--data", s.store.data, ...s.store.flags]);
+  assert.equal(r.status, 0, r.err);
+  assert.equal((await page(who, PASSWORD, device)).status, 200);
+  const e = await admin.event("UserUnlocked", (x) => x.target.email === who);
+  assert.match(e.message, /on their known browsers/);
+});
+test("two servers on one store count the failures of a known browser together", { skip: STORE !== "postgres" && "one server to a SQLite store" }, async () => {
+  const who = people[7], device = cookies(await page(who, PASSWORD));
+  const store = { ...s.store, data: path.join(s.store.dir, "second"), drop: () => {} };
+  mkdirSync(store.data, { mode: 0o700 });
+  cpSync(path.join(s.store.data, "keys"), path.join(store.data, "keys"), { recursive: true });
+  const two = await serve({ store, tampers: true, proxy: true });
+  const there = (password) => two.client({ from: from(), cookie: device }).post("/api/v2/session", { username: who, password });
+  await fail(() => page(who, "wrong", device), 3);
+  await fail(() => there("wrong"), 2);
+  assert.deepEqual([(await page(who, PASSWORD, device)).status, (await there(PASSWORD)).status], [401, 401]);
+  await admin.ok("POST", `${T}/users/${id[who]}/unlock`); // on the first: the second learns it from the store
+  assert.equal((await there(PASSWORD)).status, 200);
+  await two.stop({ drop: false });
 });
 test("an account unlocked by the command, beside the running server, is unlocked", async () => {
   const who = people[1];

@@ -13,32 +13,12 @@
 
 static struct user ann;
 
-static enum err
-give_password(struct cx *cx, void *arg)
-{
-    static const struct sql q = SQL_WRITE(
-        "user_account",
-        "UPDATE user_account SET password_hash = $3 WHERE tenant_id = $1 AND user_id = $2");
-    struct audit_entry e = user_entry(cx, &ann, EV_USER_UPDATED, S("changed"));
-
-    TRY(db_exec(cx->tx, &q,
-                ARGS(V_INT(ann.tenant_id), V_INT(ann.user_id), V_STR(*(const struct str *)arg)),
-                NULL));
-    return audit_record(cx, &e, NULL);
-}
-
 static int
 begin_times(enum db_kind kind)
 {
-    struct cx cx;
-    struct str hash;
-
     if (begin_serving(kind) != 0)
         return -1;
-    cx = as_process();
-    assert_int_equal(password_hash(&cx, RIGHT, &hash), OK);
-    ann = new_user("ann@example.org", "Ann", "ADMIN");
-    RUN(&cx, give_password, &hash, OK);
+    ann = new_user_with_password("ann@example.org", "Ann", "ADMIN");
     return 0;
 }
 
