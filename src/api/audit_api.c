@@ -38,6 +38,7 @@ audit_note_view(struct api_request *rq)
 struct list {
     struct audit_query q;
     bool follow;
+    bool settled; /* everything committed before the request can be listed */
 };
 
 /* follow=N: what is new behind the cursor N, as a stream would send it. */
@@ -56,9 +57,10 @@ list_prepare(struct api_request *rq)
         l->q.ascending = true;
         l->q.before = -1;
         l->q.offset = 0;
-        return OK; /* who follows was told that something moved: nothing to wait for */
+        l->settled = true; /* who follows was told that something moved: nothing to wait for */
+        return OK;
     }
-    audit_settle(rq->cx->app, AUDIT_SETTLE_MS);
+    l->settled = audit_settle(rq->cx->app, AUDIT_SETTLE_MS);
     return OK;
 }
 
@@ -118,6 +120,7 @@ list_apply(struct api_request *rq)
         json_null(w);
     json_kv_bool(w, "more", page.more);
     json_kv_bool(w, "complete", page.complete);
+    json_kv_bool(w, "settled", l->settled);
     json_key(w, S("scanned_to"));
     if (page.complete)
         json_null(w);

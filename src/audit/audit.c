@@ -193,7 +193,7 @@ done_now(struct audit *au)
     return d;
 }
 
-static void
+static bool
 settle_local(struct audit *au, int64_t deadline)
 {
     struct timespec until = {deadline / USEC_PER_SEC, (deadline % USEC_PER_SEC) * 1000};
@@ -204,6 +204,7 @@ settle_local(struct audit *au, int64_t deadline)
     while (done_now(au) < target && pthread_cond_timedwait(&au->moved, &au->lock, &until) == 0)
         ;
     pthread_mutex_unlock(&au->lock);
+    return done_now(au) >= target;
 }
 
 static const struct sql tail_first = SQL_READ("SELECT coalesce(min(seq), 0) FROM audit_tail");
@@ -222,37 +223,40 @@ read_int(struct db_tx *tx, void *arg)
 }
 
 /* Several servers: what others committed is seen in the tail only. */
-static void
+static bool
 settle_shared(struct audit *au, int64_t deadline)
 {
     struct arena *a = arena_create("audit.settle", SCRATCH);
     struct ask last = {&tail_last, 0}, first = {&tail_first, 0};
     struct timespec nap = {0, 5000000};
     enum err e = db_read(au->app->db, a, read_int, &last);
-    while (e == OK && last.v > 0 && clock_monotonic() < deadline) {
+    bool settled = e == OK && last.v == 0;
+    while (e == OK && !settled && clock_monotonic() < deadline) {
         e = db_read(au->app->db, a, read_int, &first);
-        if (e != OK || first.v == 0 || first.v > last.v)
-            break;
-        (void)nanosleep(&nap, NULL);
+        settled = e == OK && (first.v == 0 || first.v > last.v);
+        if (e == OK && !settled)
+            (void)nanosleep(&nap, NULL);
     }
     arena_free(a);
+    return settled;
 }
 
-void
+bool
 audit_settle(struct app *app, int timeout_ms)
 {
     struct audit *au = app->audit;
     int64_t deadline = clock_monotonic() + timeout_ms * USEC_PER_MS;
     if (au == NULL || au->options.read_only || !au->started)
-        return;
+        return true; /* nothing moves here */
     pthread_mutex_lock(&au->wake_lock);
     atomic_fetch_add(&au->settling, 1);
     pthread_cond_signal(&au->hurry);
     pthread_mutex_unlock(&au->wake_lock);
-    settle_local(au, deadline);
+    bool settled = settle_local(au, deadline);
     if (au->pg)
-        settle_shared(au, deadline);
+        settled = settle_shared(au, deadline); /* which holds what we committed as well */
     atomic_fetch_sub(&au->settling, 1);
+    return settled;
 }
 
 enum err

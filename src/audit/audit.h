@@ -125,8 +125,9 @@ void audit_close(struct app *app);
 MUST_CHECK enum err audit_refresh(struct app *app);
 /* Signals the mover that something was committed (db_set_commit_hook). */
 void audit_wake(void *app);
-/* Waits until everything committed before the call has been moved, at most `timeout_ms`. */
-void audit_settle(struct app *app, int timeout_ms);
+/* Waits until everything committed before the call has been moved, at most `timeout_ms`. false: it was not
+ * within that time, so a list may lack the newest events. */
+bool audit_settle(struct app *app, int timeout_ms);
 /* What the store refuses by itself (append-only triggers) against the schema. Called after audit_open(),
  * before anything is written: ERR_CONFLICT with a sentence in *why when something of the store is none of
  * ours, or a table is not as it was made. */

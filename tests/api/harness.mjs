@@ -10,6 +10,7 @@
  * started here are ended, by their own id. No helper sleeps for luck: `until` polls a condition.
  */
 import assert from "node:assert/strict";
+import { after } from "node:test";
 import { spawn, spawnSync } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, existsSync, readFileSync } from "node:fs";
@@ -119,6 +120,10 @@ export function createUser(store, u) {
 
 /* ---- the server ---- */
 
+/** Servers that run. What a test that failed left behind would keep its file's process alive for ever; the file's own hooks come first. */
+const running = new Set();
+if (process.env.NODE_TEST_CONTEXT) after(() => { setTimeout(() => { for (const child of running) child.kill("SIGKILL"); }, 120_000).unref(); });
+
 export const ADMIN = { email: "admin@example.org", first: "Alice", last: "Archer", role: "ADMIN" };
 
 /**
@@ -172,7 +177,8 @@ export class Server {
     this.log = []; this.out = ""; this.err = ""; this.exit = null;
     this.child = spawn(cmd, [...pre, ...args], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...(this.o.env ?? {}) } });
     const child = this.child;
-    this.ended = new Promise((r) => child.on("close", (code, signal) => { this.exit = { code, signal }; r(this.exit); }));
+    running.add(child);
+    this.ended = new Promise((r) => child.on("close", (code, signal) => { running.delete(child); this.exit = { code, signal }; r(this.exit); }));
     let rest = "";
     child.stderr.setEncoding("utf8");
     child.stderr.on("data", (d) => {
@@ -328,8 +334,7 @@ export class Client {
 
   /** Events of the log, newest first, as `GET /api/v2/auditlog` gives them. */
   async events(q = {}) {
-    const p = new URLSearchParams({ limit: "200", ...q });
-    return (await this.ok("GET", `/api/v2/auditlog?${p}`)).data;
+    return (await settledList(this, { limit: "200", ...q })).data;
   }
 
   /** Waits until an event of the type that satisfies `match` is in the log, and returns it. */
@@ -511,13 +516,18 @@ export function certificate(dir) {
 export { assert };
 export const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
 
+/** A page of the log that holds all that was committed before it was asked for. */
+function settledList(c, q) {
+  const p = `/api/v2/auditlog?${new URLSearchParams(q)}`;
+  return until(async () => { const r = await c.ok("GET", p); return r.meta.settled && r; }, "the log to settle");
+}
+
 /** Every event a query finds, oldest first, by cursor. */
 export async function everything(c, q = {}) {
   const out = [];
   let cursor;
   do {
-    const p = new URLSearchParams({ limit: "1000", order: "asc", ...q, ...(cursor === undefined ? {} : { cursor }) });
-    const r = await c.ok("GET", `/api/v2/auditlog?${p}`);
+    const r = await settledList(c, { limit: "1000", order: "asc", ...q, ...(cursor === undefined ? {} : { cursor }) });
     out.push(...r.data);
     cursor = r.meta.more ? r.meta.next : undefined;
   } while (cursor !== undefined);

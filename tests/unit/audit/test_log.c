@@ -324,8 +324,9 @@ a_tail_that_waits_stops_nobody(void **state)
         assert_int_equal(cx_write(&cx, record_many, &undone), ERR_FORBIDDEN);
         fail_clear(&cx);
     }
+    assert_false(audit_settle(&t.app, 20));
     audit_release(&t.app);
-    audit_settle(&t.app, 60000);
+    assert_true(audit_settle(&t.app, 60000));
     assert_int_equal(list(query(0)).newest, 5999);
     if (!t.app.audit->pg)
         assert_int_equal(atomic_load(&t.app.audit->n_caught),
