@@ -12,22 +12,19 @@ The formats are described in README.md beside this file; sections are named in t
 
 --vkey: the log's key, given once by a way you trust (or a file that holds it). Export, proof and opening bring one along;
 without --vkey that one is used, and said to be unproven. --witness: a witness's key (or a file of them; may recur): its cosignature is demanded of
-each checkpoint, of consistency's new one. --pin: remembers the newest checkpoint of each log in FILE, and refuses a log
+each checkpoint, of consistency's new one, of an export's newest. --pin: remembers the newest checkpoint of each log in FILE, and refuses a log
 that does not hold what was remembered. Exit: 0 sound, 1 damaged (says what and where), 2 wrong usage.
 """
 import base64, datetime, hashlib, json, os, re, struct, sys
-class Damaged(Exception):
-    pass
+class Damaged(Exception): pass
 def need(true, what):
-    if not true:
-        raise Damaged(what)
+    if not true: raise Damaged(what)
 def attempt(read, what):
     try:
         return read()
     except (ValueError, TypeError):
         raise Damaged(what)
-def sha(*parts):
-    return hashlib.sha256(b"".join(parts)).digest()
+def sha(*parts): return hashlib.sha256(b"".join(parts)).digest()
 def unhex(text, what):
     need(isinstance(text, str) and re.fullmatch(r"[0-9a-f]{64}", text), f"{what} is not a hash")
     return bytes.fromhex(text)
@@ -36,8 +33,7 @@ def un64(text, what):
     need(base64.b64encode(raw).decode() == text, f"{what} is not written the one way")
     return raw
 words = lambda raw, what: attempt(lambda: raw.decode("utf-8"), f"{what} is not UTF-8")
-def parse(raw, what):
-    return attempt(lambda: json.loads(raw.decode("utf-8")), f"{what} is not JSON")
+def parse(raw, what): return attempt(lambda: json.loads(raw.decode("utf-8")), f"{what} is not JSON")
 
 # ---- Ed25519, RFC 8032 5.1.7: verification alone, slow and plain ----
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
@@ -49,8 +45,7 @@ def point(raw):
     xx = (y * y - 1) * pow(D * y * y + 1, P - 2, P)
     x = pow(xx, (P + 3) // 8, P)
     x = x * ROOT % P if (x * x - xx) % P else x
-    if y >= P or (x * x - xx) % P or (x == 0 and sign):
-        return None
+    if y >= P or (x * x - xx) % P or (x == 0 and sign): return None
     x = P - x if x & 1 != sign else x
     return x, y, 1, x * y % P
 def add(p, q):
@@ -60,27 +55,22 @@ def add(p, q):
     return e * f % P, g * h % P, f * g % P, e * h % P
 def times(k, p):
     q = (0, 1, 1, 0)
-    for bit in f"{k:b}":
-        q = add(add(q, q), p) if bit == "1" else add(q, q)
+    for bit in f"{k:b}": q = add(add(q, q), p) if bit == "1" else add(q, q)
     return q
 BASE = point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
 def ed25519(key, message, signature):
     a, r, s = point(key), point(signature[:32]), int.from_bytes(signature[32:], "little")
-    if len(key) != 32 or len(signature) != 64 or a is None or r is None or s >= L:
-        return False
+    if len(key) != 32 or len(signature) != 64 or a is None or r is None or s >= L: return False
     k = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
     x, y = times(s, BASE), add(r, times(k, a))
     return (x[0] * y[2] - y[0] * x[2]) % P == 0 and (x[1] * y[2] - y[1] * x[2]) % P == 0
 
 # ---- README 3: the tree, RFC 6962 and RFC 9162 ----
-def leaf_hash(entry):
-    return sha(b"\0", entry)
-def node(left, right):
-    return sha(b"\1", left, right)
+def leaf_hash(entry): return sha(b"\0", entry)
+def node(left, right): return sha(b"\1", left, right)
 def root_of(hashes):
     """The root over neighbouring subtrees, all but the last of one size that is a power of two."""
-    if len(hashes) < 2:
-        return hashes[0] if hashes else sha()
+    if len(hashes) < 2: return hashes[0] if hashes else sha()
     k = 1 << (len(hashes) - 1).bit_length() - 1
     return node(root_of(hashes[:k]), root_of(hashes[k:]))
 def climb(fn, sn, path, what):
@@ -88,38 +78,34 @@ def climb(fn, sn, path, what):
     for h in path:
         need(sn, f"{what} is too long")
         left = fn & 1 or fn == sn
-        while left and not fn & 1 and fn:
-            fn, sn = fn >> 1, sn >> 1
+        while left and not fn & 1 and fn: fn, sn = fn >> 1, sn >> 1
         fn, sn = fn >> 1, sn >> 1
         yield h, left
     need(sn == 0, f"{what} is too short")
 def included(index, size, h, path):
     need(0 <= index < size, f"index {index} is not below the size {size}")
-    for p, left in climb(index, size - 1, path, f"index {index}: the inclusion proof"):
-        h = node(p, h) if left else node(h, p)
+    for p, left in climb(index, size - 1, path, f"index {index}: the inclusion proof"): h = node(p, h) if left else node(h, p)
     return h
 def leads(index, size, root, leaf, path, where):
     need(included(index, size, leaf_hash(leaf), path) == root, f"{where}: the hashes do not lead to the signed root")
 def consistent(old, new, path):
     (m, a), (n, b) = old, new
     need(m <= n, f"the log has shrunk from {m} to {n} events")
-    if m == n or m == 0:
-        need(not path and (m != n or a == b), f"two checkpoints of {m} events with different roots")
-        return
+    if m == n or m == 0: return need(not path and (m != n or a == b), f"two checkpoints of {m} events with different roots")
     path, even = ([a] if m & (m - 1) == 0 else []) + path, (m & -m).bit_length() - 1
     need(path, "the consistency proof is empty")
     fr = sr = path[0]
-    for c, left in climb(m - 1 >> even, n - 1 >> even, path[1:], "the consistency proof"):
-        fr, sr = node(c, fr) if left else fr, node(c, sr) if left else node(sr, c)
+    for c, left in climb(m - 1 >> even, n - 1 >> even, path[1:], "the consistency proof"): fr, sr = node(c, fr) if left else fr, node(c, sr) if left else node(sr, c)
     need(fr == a and sr == b, f"the log of {n} events does not continue that of {m}: it was rewritten")
 
 # ---- README 4: notes, keys, checkpoints ----
+def key_id(name, raw): return sha(name.encode(), b"\n", raw)[:4]
 def read_key(vkey, kind=1):
     m = re.fullmatch(r"([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)", vkey.strip())
     need(m, "the key is malformed")
     raw = un64(m[3], "the key")
     need(len(raw) == 33 and raw[0] == kind, f"the key is not an Ed25519 key of a {'log' if kind == 1 else 'witness'}")
-    need(sha(m[1].encode(), b"\n", raw)[:4].hex() == m[2], "the key's id is not its own")
+    need(key_id(m[1], raw).hex() == m[2], "the key's id is not its own")
     return m[1], raw[1:], bytes.fromhex(m[2])
 def signatures(note):
     """The text of a note, and name and bytes of each signature."""
@@ -207,8 +193,7 @@ def leaf_of(p, where):
 HIDDEN = "".join(f"\\U{a:08x}-\\U{b:08x}" for a, b in (
     (0, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F),
     (0x3164, 0x3164), (0xFE00, 0xFE0D), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFB), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)))
-def visible(text):
-    return text and re.sub(f"[{HIDDEN}]", lambda m: "\\u{%04X}" % ord(m[0]), text)
+def visible(text): return text and re.sub(f"[{HIDDEN}]", lambda m: "\\u{%04X}" % ord(m[0]), text)
 iso = lambda us: (datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=us)).isoformat(timespec="milliseconds") + "Z"
 def compare(e, pub, per, where):
     """What a reader sees of the event against the record. Of an erased one nothing personal is left to be seen but pseudonyms."""
@@ -238,8 +223,7 @@ def key_lines(given):
     """Keys, or files that hold them, one a line."""
     return [k for g in given.split("\n") for k in (open(g, encoding="utf-8").read() if os.path.exists(g) else g).split("\n") if k.strip()]
 def keys_of(o, along):
-    if o.get("vkey"):
-        return key_lines(o["vkey"])
+    if o.get("vkey"): return key_lines(o["vkey"])
     need(along, "no key is given")
     print("note: the key came with the data; compare it with one you got another way:\n  " + "\n  ".join(along))
     return along
@@ -251,8 +235,7 @@ def pinned(o, origin, size, root, root_then=None):
         need(size > old["size"] or root.hex() == old["root"], f"{origin}: another root than the one seen before for {size} events: the log was rewritten")
         need(root_then is None or root_then.hex() == old["root"], f"{origin}: the first {old['size']} events are not those seen before: the log was rewritten")
         if size > old["size"] and root_then is None:
-            print(f"note: not compared with the {old['size']} events remembered: the commands log and consistency do that; still remembered")
-            return
+            return print(f"note: not compared with the {old['size']} events remembered: the commands log and consistency do that; still remembered")
     if "pin" in o:
         with open(o["pin"] + ".new", "w", encoding="utf-8") as f:
             json.dump({**memory(o), origin: {"size": size, "root": root.hex()}}, f, indent=1)
@@ -281,8 +264,7 @@ def cmd_proof(o, *files):
 def tlog_proof(o, path, text):
     m = re.fullmatch(r"c2sp\.org/tlog-proof@v1\n(?:extra \S+\n)?index (0|[1-9]\d*)\n((?:[A-Za-z0-9+/=]+\n)*)\n(.*)", text, re.S)
     need(m, f"{path} is not a proof file")
-    if not ("vkey" in o and "leaf" in o):
-        raise OSError(0, "a proof file holds neither key nor record: --vkey and --leaf are needed", path)
+    if not ("vkey" in o and "leaf" in o): raise OSError(0, "a proof file holds neither key nor record: --vkey and --leaf are needed", path)
     origin, size, root = open_checkpoint(m[3], keys_of(o, None))
     leads(int(m[1]), size, root, unhex(o["leaf"], "--leaf"), [un64(h, f"{path}: the inclusion proof") for h in m[2].split()], path)
     pinned(o, origin, size, root)
@@ -309,8 +291,7 @@ def cmd_opening(o, path):
     print(f"sound: {d['origin']} had {d['size']} events in the round of {d['at']}, recorded as number {pub['index']} of {origin}")
 def cmd_export(o, path):
     body = open(path, "rb").read()
-    if "manifest" in o:
-        m = load(o["manifest"])["data"]
+    if "manifest" in o: m = load(o["manifest"])["data"]
     else:
         cut, whole = body[:-1].rfind(b"\n") + 1, body.endswith(b"\n")
         m, body = parse(body[cut:], "the last line"), body[:cut]
@@ -318,17 +299,35 @@ def cmd_export(o, path):
     keys = keys_of(o, m.get("vkey", "").split("\n"))
     text, name = open_note(m["manifest"], keys)
     facts = dict(line.split(" ", 1) for line in text.rstrip("\n").split("\n"))
+    named = re.findall("^earlier (\\S+) (\\d+) (\\S+)$", text, re.M)
     need(facts.get("recount-audit-export") == "v1" and facts["origin"] == name, "what is signed is not the manifest of an export")
     origin, size, root = open_checkpoint(m["checkpoint"], keys)
     need(origin == name and facts["checkpoint"] == f"{size} {base64.b64encode(root).decode()}", "checkpoint and manifest do not belong together")
     need(facts["digest"] == "sha256 " + sha(body).hex(), f"{path} is not what was exported: its digest is {sha(body).hex()}")
-    more = "; without proofs: the file is what was exported, its events were not checked one by one"
-    if facts["proofs"] == "yes":
-        more = f", {export_lines(body, facts, origin, size, root)} erased"
+    heads = {epoch_of(origin): (size, root), **earlier_heads(o, m, keys, origin, named)}
+    more = f", {export_lines(body, facts, origin, heads)} erased" if facts["proofs"] == "yes" else "; without proofs: the file is what was exported, its events were not checked one by one"
     pinned(o, origin, size, root)
     print(f"sound: {facts['count']} events of {origin}, query {facts['query']}, under a checkpoint of {size} events{more}")
-def export_lines(body, facts, origin, size, root):
-    seen, titles, erased, told = [], {}, [], []
+def earlier_heads(o, m, keys, origin, named):
+    """The last checkpoints of epochs before a restore: named by the manifest, and signed by the log's key under their own names."""
+    heads = {}
+    for x in m.get("earlier", []):
+        (text, signed), lost = signatures(x["checkpoint"]), memory(o)
+        name = text.split("\n")[0]
+        mine = [f"{name}+{key_id(name, raw).hex()}+{base64.b64encode(raw).decode()}" for raw in (b"\1" + read_key(k)[1] for k in keys)]
+        if not any(read_key(k)[2] == raw[:4] for k in mine for _, raw in signed):
+            mine = x["vkey"].split("\n")
+            print(f"note: the checkpoint of {name} is of a key before a rotation, which came with the data; the manifest vouches for it (README 7)")
+        old, size, root = open_checkpoint(x["checkpoint"], mine, False)
+        need(old.split("/")[:2] == origin.split("/")[:2] and epoch_of(old) < epoch_of(origin), f"{old} is no earlier epoch of {origin}")
+        need((old, str(size), base64.b64encode(root).decode()) in named and epoch_of(old) not in heads, f"the manifest names another checkpoint of {old}")
+        heads[epoch_of(old)] = size, root
+        if old in lost and lost[old]["size"] > size: print(f"note: {lost[old]['size']} events of {old} were seen before; {size} came with the copy that was put back (README 4)")
+        else: pinned(o, old, size, root)
+    need(len(heads) == len(named), "a checkpoint that the manifest names is missing")
+    return heads
+def export_lines(body, facts, origin, heads):
+    seen, titles, erased, told, begun, bare = [], {}, [], [], {}, 0
     for n, line in enumerate(body.split(b"\n")[:-1], 1):
         e = parse(line, f"line {n}")
         p, where = e.get("proof") or {}, f"line {n} (index {e.get('index')})"
@@ -339,19 +338,23 @@ def export_lines(body, facts, origin, size, root):
         seen.append((pub["epoch"], pub["index"]))
         erased += [] if per else [(pub["epoch"], pub["index"])]
         told += [m for c in per["changes"] if c[0] == "indices" for m in map(re.compile(r"(?:(\d+):)?(\d+)(?:-(\d+))?").fullmatch, c[2].split(", ")) if m] if per and pub["type"] == "PersonErased" else []
-        if pub["epoch"] == epoch_of(origin):
-            leads(pub["index"], size, root, leaf, [unhex(h, f"{where}: the inclusion proof") for h in p["inclusion"]], where)
+        size, root = heads.get(pub["epoch"], (0, b""))
+        covered = pub["index"] < size or pub["epoch"] == epoch_of(origin)
+        bare += not covered
+        if covered: leads(pub["index"], size, root, leaf, [unhex(h, f"{where}: the inclusion proof") for h in p["inclusion"]], where)
+        if pub["type"] == "AuditLogEpochBegun" and per: begun[pub["epoch"] - 1] = {c[0]: c[2] or c[1] for c in per["changes"]}
     need(len(seen) == int(facts["count"]), f"the manifest counts {facts['count']} events, the file has {len(seen)}")
     ends = [f"{a}:{b}" for a, b in (seen[0], seen[-1])] if seen else ["-", "-"]
     need(ends == [facts["first"], facts["last"]], f"first and last event are {ends}, the manifest says {facts['first']} and {facts['last']}")
     for a, b in zip(seen, seen[1:]):
         need(a != b and (facts["query"] != "-" or a[0] != b[0] or abs(a[1] - b[1]) == 1), f"there is a gap between index {a[1]} and {b[1]}, though nothing was filtered")
     alone = [i for epoch, i in erased if not any(int(r[1] or 0) == epoch and int(r[2]) <= i <= int(r[3] or r[2]) for r in told)]
-    if alone and facts["query"] == "-":
-        print(f"note: {len(alone)} events are said to be erased, and no PersonErased of this file tells of them: from index {min(alone)}. Ask why (README 9)")
-    old = sum(epoch != epoch_of(origin) for epoch, _ in seen)
-    if old:
-        print(f"note: {old} events are of an earlier epoch, before a restore. This checkpoint says nothing of them: check them by their own proofs (README 7)")
+    if alone and facts["query"] == "-": print(f"note: {len(alone)} events are said to be erased, and no PersonErased of this file tells of them: from index {min(alone)}. Ask why (README 9)")
+    for epoch, said in begun.items():
+        (size, root), kept = heads.get(epoch, (0, b"")), int(said["events kept"])
+        need(size < kept or (size == kept and (root or sha()).hex() == said["root kept"]), f"the checkpoint of epoch {epoch} is not what the next one began with: {said['events kept']} events kept")
+        need(size or not said.get("last checkpoint") or not any(e == epoch for e, _ in seen), f"the last checkpoint of epoch {epoch} is missing: export again (early versions left it out)")
+    if bare: print(f"note: {bare} events are of an earlier epoch, which ended before a checkpoint covered them: only what the next one began with does (README 7)")
     return len(erased)
 def cmd_log(o, folder):
     origin, size, root = open_checkpoint(open(os.path.join(folder, "checkpoint"), encoding="utf-8").read(), keys_of(o, None))
@@ -364,8 +367,7 @@ def cmd_log(o, folder):
         raw = open(os.path.join(folder, name), "rb").read()
         need(len(raw) == width * 34 and raw[:: 34] + raw[1 :: 34] == b"\0" * width + b" " * width, f"{name} is malformed")
         hashes = [leaf_hash(raw[i * 34 + 2 : i * 34 + 34]) for i in range(width)]
-        if n * 256 < old <= n * 256 + width:
-            then = root_of(tops + [root_of(hashes[: old - n * 256])])
+        if n * 256 < old <= n * 256 + width: then = root_of(tops + [root_of(hashes[: old - n * 256])])
         tops.append(root_of(hashes))
     need(root_of(tops) == root, f"the {size} entries do not make the signed root: at least one was changed")
     pinned(o, origin, size, root, then)
@@ -381,17 +383,14 @@ def main(argv):
             words.append(word)
     run, least, most = COMMANDS.get(words[0] if words else "", (None, 0, 0))
     if not run or not least <= len(words) - 1 <= most or any(w.startswith("--") for w in words) or (run in (cmd_checkpoint, cmd_consistency, cmd_log) and "vkey" not in o):
-        print(__doc__, file=sys.stderr)
-        return 2
+        return print(__doc__, file=sys.stderr) or 2
     try:
         WITNESSES[:] = [read_key(k, 4) for k in key_lines(o.get("witness", ""))]
         run(o, *words[1:])
         return 0
-    except Damaged as e:
-        print(f"DAMAGED: {e}")
+    except Damaged as e: print(f"DAMAGED: {e}")
     except OSError as e:
-        print(f"{e.filename}: {e.strerror}", file=sys.stderr)
-        return 2
+        return print(f"{e.filename}: {e.strerror}", file=sys.stderr) or 2
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError) as e:
         print(f"DAMAGED: the data is malformed ({type(e).__name__}: {e})")
     return 1

@@ -14,14 +14,13 @@ static enum err
 export_piece(struct cx *cx, struct buf *out, const struct export_form *f, bool head,
              const struct audit_page *p, int *limit, bool *fits)
 {
-    struct tree_source stored = audit_tree(cx, f->head.log);
-    struct tree_source source = tree_remembering(cx->arena, &stored);
+    struct export_trees trees = export_trees_begin(cx, f);
 
     *fits = true;
     if (head)
         audit_format_head(out, f->format);
     for (size_t i = 0; i < p->n; i++)
-        TRY(export_form_line(cx, out, f, &source, &p->events[i]));
+        TRY(export_form_line(cx, out, &trees, &p->events[i]));
     if (!buf_failed(out) || *limit <= 1)
         return OK;
     buf_clear(out);
@@ -292,9 +291,7 @@ audit_export_after(struct api_request *rq)
     }
     s = audit_stream_new(rq, &x->q);
     x->handed = true;
-    s->form = x->form;
-    s->form.head.origin = arena_str(s->arena, x->form.head.origin);
-    s->form.head.note = arena_str(s->arena, x->form.head.note);
+    s->form = export_form_copy(s->arena, &x->form);
     s->digest = arena_str(s->arena, x->sum.digest);
     s->sent = sha256_begin(s->arena);
     if (!str_is_null(x->manifest))

@@ -421,7 +421,7 @@ answer_success(struct api_request *rq)
 
     if (rs->status == 0)
         rs->status = 200;
-    if (rs->stream.write || rs->body.n)
+    if (rs->stream.write || rs->body.n || rs->status == 304)
         return;
     if (str_is_empty(rs->content_type))
         rs->content_type = S("application/json; charset=utf-8");

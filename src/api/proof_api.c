@@ -9,8 +9,10 @@
 #include "api/proof_json.h"
 #include "audit/proof.h"
 #include "base/text.h"
+#include "codec/hash.h"
 #include "core/settings.h"
 
+#define ETAG_HEX      32   /* digits: as many bits as nobody finds two tiles for */
 #define PROVE_WAIT_MS 1500 /* a head is at most a second behind its event */
 #define LOG           "/api/v2/auditlog"
 #define PUBLIC        LOG "/log/{cuid}/{epoch}"
@@ -128,9 +130,34 @@ entries(struct api_request *rq, struct log_id log, const struct tile *t, struct 
     return OK;
 }
 
-/* rest: the segments behind "tile/". */
+/* Bytes of a full tile never change, as long as they are there: an erasure leaves the leaf entry as it was, and a
+ * month that expires takes the tile away. What is behind an address may: that of the caller's own log is another one
+ * for another caller, and after a restore; the number of an epoch that followed one is given again when a copy is put
+ * back a second time. So only epoch 0 of a public log may be kept without asking again. */
+static void
+cacheable(struct api_request *rq, struct log_id log, bool anyones, struct str bytes)
+{
+    struct arena *a = rq->cx->arena;
+    struct sha256 h = sha256_of(bytes);
+    struct str hex = hex_in(a, sha256_str(&h));
+    struct str etag = arena_fmt(a, "\"%.*s\"", STR_ARG(str_sub(hex, 0, ETAG_HEX)));
+
+    http_set_header(rq->rs, S("Cache-Control"),
+                    !anyones         ? S("private, no-cache")
+                    : log.epoch == 0 ? S("public, max-age=31536000, immutable")
+                                     : S("public, no-cache"));
+    if (!anyones)
+        http_add_header(rq->rs, S("Vary"), S("Authorization, Cookie"));
+    http_add_header(rq->rs, S("ETag"), etag);
+    if (!http_has_version(rq->http, etag))
+        return;
+    rq->rs->status = 304;
+    rq->rs->content_type = rq->rs->body = STR_NULL;
+}
+
+/* anyones: of a public log; rest: the segments behind "tile/". */
 static enum err
-tile(struct api_request *rq, struct log_id log, const struct str *rest, size_t n)
+tile(struct api_request *rq, struct log_id log, bool anyones, const struct str *rest, size_t n)
 {
     struct buf *path = buf_in(rq->cx->arena, 256);
     struct buf *out = buf_in(rq->cx->arena, 65536);
@@ -155,6 +182,8 @@ tile(struct api_request *rq, struct log_id log, const struct str *rest, size_t n
         return fail(rq->cx, e, "The events of this tile have expired: it was pruned");
     TRY(e);
     plain(rq, S("application/octet-stream"), buf_view(out));
+    if (t.width == TILE_WIDTH)
+        cacheable(rq, h.log, anyones, buf_view(out));
     return OK;
 }
 
@@ -180,6 +209,10 @@ prove(struct api_request *rq, int64_t tenant_id, struct str cuid, struct audit_p
 
     if (e == ERR_NOT_FOUND)
         return fail(rq->cx, e, "There is no such event in the log, or its month has expired");
+    if (e == ERR_CONFLICT)
+        return fail_word(rq->cx, e, S("never_signed"),
+                         "No checkpoint covers this event: the copy that was put back was made "
+                         "before one did. What its epoch held, the first record of the next says.");
     if (e == ERR_UNAVAILABLE)
         return fail_word(rq->cx, e, S("not_signed_yet"),
                          "No signed checkpoint covers this event yet. Try again in a moment.");
@@ -395,7 +428,7 @@ tile_apply(struct api_request *rq)
     struct log_id log = {0};
 
     TRY(own_log(rq, &log));
-    return tile(rq, log, rq->param, ROUTE_PARAMS);
+    return tile(rq, log, false, rq->param, ROUTE_PARAMS);
 }
 
 static enum err
@@ -422,7 +455,7 @@ public_tile(struct api_request *rq)
     struct log_id log = {0};
 
     TRY(public_log(rq, &log));
-    return tile(rq, log, rq->param + 2, ROUTE_PARAMS - 2);
+    return tile(rq, log, true, rq->param + 2, ROUTE_PARAMS - 2);
 }
 
 #define MINE(p, text, fn)                                                                          \

@@ -78,7 +78,7 @@ api_static(struct app *app, struct http_request *rq, struct http_response *rs)
     http_add_header(rs, S("ETag"), str_of(a->etag));
     http_add_header(rs, S("Vary"), S("Accept-Encoding"));
     rs->content_type = str_of(a->type);
-    if (str_eq(http_header(rq, S("if-none-match")), str_of(a->etag))) {
+    if (http_has_version(rq, str_of(a->etag))) {
         rs->status = 304;
         return;
     }

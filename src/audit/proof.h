@@ -27,11 +27,14 @@ struct audit_head {
     int64_t cosigned_at; /* µs of the newest cosignature of a configured witness; 0: none */
 };
 
-/* Opens the head file DIR/heads.db of this server and compares the store with it: ERR_CONFLICT with
+/* Opens the head file DIR/heads.db of this server and compares the store with it, by the schema it has: ERR_CONFLICT with
  * a sentence in *why when the store is older than, or not a continuation of, what this server has
  * signed (not with accept_older: for the command that begins new epochs). Called when app->keys is
  * set, before anything is written or moved. Without it nothing is signed. */
 MUST_CHECK enum err audit_heads_open(struct app *app, bool accept_older, struct str *why);
+/* Before the log can be opened, for a store that is empty or of a schema without heads: ERR_CONFLICT with a
+ * sentence in *why when this server remembers that it has signed. */
+MUST_CHECK enum err audit_heads_none(struct str dir, struct arena *a, struct str *why);
 /* After it, and before anything is written: whether this server still remembers what it has signed.
  * ERR_CONFLICT with a sentence in *why when heads.db is gone or older than what was published (not with
  * `accept`). */
@@ -49,6 +52,11 @@ MUST_CHECK enum err audit_heads_join(struct cx *cx, struct str *why);
  * must not sign under the same name. */
 struct str audit_origin(struct arena *a, struct str instance, struct str name, int64_t epoch,
                         int64_t began);
+/* SQL: `began` of the epoch in the row x of audit_epoch. Early versions named an epoch by its number alone; one that
+ * has signed under such a name (no other has no dash) keeps it to its end, as nothing may be signed under two. */
+#define AUDIT_BEGAN                                                                                \
+    "CASE WHEN EXISTS (SELECT 1 FROM audit_head h WHERE h.tenant_id = x.tenant_id"                 \
+    " AND h.epoch = x.epoch AND h.origin NOT LIKE '%-%') THEN 0 ELSE x.at END"
 /* Signs and publishes the heads of all logs that grew, now, on the calling thread: commit durable →
  * head file durable → published. The server does it within a second of an event by itself. */
 MUST_CHECK enum err audit_sign_now(struct app *app);
@@ -95,7 +103,8 @@ struct audit_proof {
     struct sha256 leaf; /* leaf entry */
 };
 /* ERR_NOT_FOUND: no such event in the log; ERR_UNAVAILABLE: moved, but not under a head yet (a
- * second at most: the function waits for it up to `wait_ms`). */
+ * second at most: the function waits for it up to `wait_ms`); ERR_CONFLICT: and its epoch has ended, so
+ * that none will ever cover it. */
 MUST_CHECK enum err audit_prove(struct cx *cx, int64_t tenant_id, struct str cuid, int wait_ms,
                                 struct audit_proof *out);
 

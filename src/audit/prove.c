@@ -351,6 +351,14 @@ covering_head(struct cx *cx, struct log_id log, int64_t index, int wait_ms, stru
     }
 }
 
+/* Nothing is signed for an epoch that another has followed. */
+static bool
+has_ended(struct cx *cx, struct log_id log)
+{
+    int64_t newest = newest_in(cx->app, cx->tx, log.tenant_id, log.tenant_id == AUDIT_INSTANCE);
+    return newest >= 0 && position_epoch(newest) > log.epoch;
+}
+
 enum err
 audit_prove(struct cx *cx, int64_t tenant_id, struct str cuid, int wait_ms, struct audit_proof *out)
 {
@@ -361,7 +369,11 @@ audit_prove(struct cx *cx, int64_t tenant_id, struct str cuid, int wait_ms, stru
     if (cx->tx == NULL)
         audit_settle(cx->app, wait_ms);
     TRY(find_event(cx, &k));
-    TRY(covering_head(cx, k.log, p.index, wait_ms, &p.head));
+    bool ended = has_ended(cx, k.log);
+    enum err e = covering_head(cx, k.log, p.index, ended ? 0 : wait_ms, &p.head);
+    if (e == ERR_UNAVAILABLE && ended)
+        return ERR_CONFLICT;
+    TRY(e);
     struct tree_source source = audit_tree(cx, k.log);
     TRY(tree_inclusion(&source, p.index, p.head.size, &p.inclusion));
     *out = p;

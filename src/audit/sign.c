@@ -17,7 +17,7 @@
 /* ---- names and keys ---- */
 
 static const struct sql epoch_began =
-    SQL_READ("SELECT at FROM audit_epoch WHERE tenant_id = $1 AND epoch = $2");
+    SQL_READ("SELECT " AUDIT_BEGAN " FROM audit_epoch x WHERE x.tenant_id = $1 AND x.epoch = $2");
 
 struct str
 audit_origin(struct arena *a, struct str instance, struct str name, int64_t epoch, int64_t began)

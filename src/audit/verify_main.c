@@ -11,7 +11,8 @@
 static const struct sql get_tenants = SQL_READ("SELECT tenant_id, cuid FROM tenant");
 static const struct sql get_logs = SQL_READ(
     "SELECT tenant_id, epoch, size, last_logged, edge FROM audit_log ORDER BY tenant_id, epoch");
-static const struct sql get_began = SQL_READ("SELECT tenant_id, epoch, at FROM audit_epoch");
+static const struct sql get_began =
+    SQL_READ("SELECT x.tenant_id, x.epoch, " AUDIT_BEGAN " FROM audit_epoch x");
 static const struct sql get_drops = SQL_READ("SELECT month FROM audit_drop ORDER BY month");
 
 static enum err

@@ -9,7 +9,7 @@
 
 static const struct sql get_tenants = SQL_READ(
     "SELECT t.tenant_id, t.cuid, coalesce((SELECT max(l.epoch) FROM audit_log l"
-    " WHERE l.tenant_id = t.tenant_id), 0), coalesce((SELECT x.at FROM audit_epoch x"
+    " WHERE l.tenant_id = t.tenant_id), 0), coalesce((SELECT " AUDIT_BEGAN " FROM audit_epoch x"
     " WHERE x.tenant_id = t.tenant_id ORDER BY x.epoch DESC LIMIT 1), 0) FROM tenant t WHERE CAST($1 AS BIGINT) < 0"
     " OR t.tenant_id = $1 ORDER BY t.tenant_id");
 

@@ -14,6 +14,17 @@ http_add_header(struct http_response *r, struct str name, struct str value)
     r->headers[r->n_headers++] = (struct http_pair){name, value};
 }
 
+void
+http_set_header(struct http_response *r, struct str name, struct str value)
+{
+    for (size_t i = 0; i < r->n_headers; i++)
+        if (str_ieq(r->headers[i].name, name)) {
+            r->headers[i].value = value;
+            return;
+        }
+    http_add_header(r, name, value);
+}
+
 static void
 put_header(struct rq *r, struct MHD_Response *m, struct str name, struct str value)
 {

@@ -52,6 +52,8 @@ struct http_request {
 struct str http_header(const struct http_request *r, struct str lower_name);
 struct str http_query(const struct http_request *r, struct str name);
 struct str http_cookie(const struct http_request *r, struct str name);
+/* Whether the client has the version with this ETag already (If-None-Match, RFC 9110 13.1.2): 304 then. */
+bool http_has_version(const struct http_request *r, struct str etag);
 
 /* A stream body (SSE, exports): write() is called on a worker thread of its own kind, may block up
  * to a second at a time and appends to out; OK = call again, ERR_END = finished, else abort the
@@ -83,6 +85,8 @@ struct http_response {
  * each `later`; the caller does not touch the request afterwards. */
 void http_continue(struct http_request *rq);
 void http_add_header(struct http_response *r, struct str name, struct str value);
+/* The same in place of one of that name. */
+void http_set_header(struct http_response *r, struct str name, struct str value);
 
 /* What the layer above decides when the headers are complete and the body is not read yet. */
 struct http_limits {

@@ -482,6 +482,22 @@ http_query(const struct http_request *r, struct str name)
     return find(r->query, r->n_query, name);
 }
 
+/* Tags have no commas in them here; weak ones count like strong ones (RFC 9110 13.1.2). */
+bool
+http_has_version(const struct http_request *r, struct str etag)
+{
+    struct str list = http_header(r, S("if-none-match")), tag;
+
+    while (str_cut(&list, ',', &tag)) {
+        tag = str_trim(tag);
+        if (str_has_prefix(tag, S("W/")))
+            tag = str_sub(tag, 2, SIZE_MAX);
+        if (str_eq(tag, etag) || str_eq(tag, S("*")))
+            return true;
+    }
+    return false;
+}
+
 /* The first of that name, in the order sent (RFC 6265, section 5.4); quotes are not removed. */
 struct str
 http_cookie(const struct http_request *r, struct str name)

@@ -22,13 +22,13 @@ export class Liar {
     return `${text}\n— ${name} ${Buffer.concat([id, sign(null, Buffer.from(text), this.key)]).toString("base64")}\n`;
   }
 
-  /** An export with proofs whose events were changed by `change(events)`, under a manifest that says so. */
-  doctored(text, change) {
+  /** An export with proofs whose events were changed by `change(events, last line)`, under a manifest that says so, and what `say` makes of it. */
+  doctored(text, change, say = (/** @type {string} */ manifest) => manifest) {
     const lines = text.split("\n"), last = JSON.parse(lines.at(-2)), events = lines.slice(0, -2).map((l) => JSON.parse(l)), name = /^origin (.*)$/m.exec(last.manifest)[1];
     assert.equal(last.vkey.split("\n")[0], this.vkey(name), "the key is the server's");
-    change(events);
+    change(events, last);
     const body = events.map((e) => JSON.stringify(e) + "\n").join(""), digest = createHash("sha256").update(body).digest("hex");
     const said = last.manifest.slice(0, last.manifest.lastIndexOf("\n\n— ") + 1).replace(/^digest sha256 .*$/m, `digest sha256 ${digest}`);
-    return body + JSON.stringify({ ...last, manifest: this.note(said, name) }) + "\n";
+    return body + JSON.stringify({ ...last, manifest: this.note(say(said), name) }) + "\n";
   }
 }

@@ -9,7 +9,8 @@ import { serve, assert, until } from "./harness.mjs";
 const LOG = "/api/v2/auditlog";
 let s, admin, auditor, std;
 before(async () => {
-  s = await serve({ users: [{ email: "aud@example.org", role: "AUDITOR" }, { email: "std@example.org", role: "STD_USER" }] });
+  s = await serve({ users: [{ email: "aud@example.org", role: "AUDITOR" }, { email: "std@example.org", role: "STD_USER" }, { email: "bert@example.org", role: "ADMIN" }, { email: "gone@example.org", role: "STD_USER" }] });
+  await s.as("gone@example.org");
   admin = await s.as();
   auditor = await s.as("aud@example.org");
   std = await s.as("std@example.org");
@@ -168,6 +169,54 @@ test("proofs are for those who may export, and public only where the workspace s
   assert.equal((await stranger.get(`${LOG}/proof/${e.cuid}`)).status, 401, "a record is never public");
   await admin.ok("PUT", "/api/v2/tenants/0/settings/proofs", { public: false });
   assert.equal((await stranger.get(`${LOG}${at}/checkpoint`)).status, 404);
+});
+test("a full tile is kept by who has it and asked for by its tag; what may change is not kept", async () => {
+  const get = (c, path, tag) => c.request("GET", LOG + path, undefined, tag === undefined ? {} : { "If-None-Match": tag });
+  const size = open(await text(auditor, "/checkpoint"), await text(auditor, "/vkey")).size, rest = size % 256, last = String(Math.floor(size / 256)).padStart(3, "0");
+  for (const path of ["/tile/0/000", "/tile/entries/000"]) {
+    const r = await get(auditor, path), tag = r.headers.etag;
+    assert.equal(r.status, 200);
+    assert.match(tag, /^"[0-9a-f]{32}"$/);
+    assert.equal(r.headers["cache-control"], "private, no-cache", "another caller's log is behind the same address");
+    assert.match(r.headers.vary, /Cookie/);
+    for (const t of [tag, `W/${tag}`, `"x", ${tag}`, "*"]) {
+      const n = await get(auditor, path, t);
+      assert.equal(n.status, 304, t);
+      assert.equal(n.raw.length, 0);
+      assert.equal(n.headers.etag, tag);
+      assert.equal(n.headers["cache-control"], "private, no-cache");
+    }
+    for (const t of ['"x"', tag.slice(1, -1), `"${"0".repeat(32)}"`]) assert.deepEqual((await get(auditor, path, t)).raw, r.raw, t);
+    assert.equal((await get(std, path, tag)).status, 403, "who may not see it is not told that it has not changed");
+    assert.equal((await get(s.client(), path, tag)).status, 401);
+  }
+  assert.notEqual((await get(auditor, "/tile/0/000")).headers.etag, (await get(auditor, "/tile/entries/000")).headers.etag);
+  for (const path of ["/checkpoint", "/vkey", ...(rest ? [`/tile/0/${last}.p/${rest}`, `/tile/entries/${last}.p/${rest}`] : []), "/tile/1/000.p/1"]) {
+    const r = await get(auditor, path, "*");
+    assert.equal(r.status, 200, path);
+    assert.equal(r.headers["cache-control"], "no-store", path);
+    assert.equal(r.headers.etag, undefined, path);
+  }
+});
+test("of a public log whose copy was never put back, anybody may keep a full tile for good; an erasure leaves it as it is", { timeout: 120_000 }, async () => {
+  const cuid = (await text(auditor, "/checkpoint")).split("/")[1], at = `${LOG}/log/${cuid}/0/tile/entries/000`, stranger = s.client();
+  const get = (tag) => stranger.request("GET", at, undefined, tag ? { "If-None-Match": tag } : {});
+  await admin.ok("PUT", "/api/v2/tenants/0/settings/proofs", { public: true });
+  const r = await get(), tag = r.headers.etag;
+  assert.equal(r.headers["cache-control"], "public, max-age=31536000, immutable");
+  assert.equal(r.headers.vary, undefined);
+  assert.equal((await get(tag)).status, 304);
+  const { user_id } = (await admin.ok("GET", "/api/v2/tenants/0/users?limit=100")).data.find((u) => u.email === "gone@example.org");
+  await admin.ok("DELETE", `/api/v2/tenants/0/users/${user_id}`);
+  const { id } = (await admin.ok("POST", `${LOG}/erasures`, { subject: "gone@example.org", reason: "A letter", legal_ground: "GDPR Art. 17" })).data;
+  await (await s.as("bert@example.org")).ok("POST", `${LOG}/erasures/${id}/approve`);
+  await until(async () => (await admin.ok("GET", `${LOG}/erasures/${id}`)).data.state === "done", "the erasure", 90_000);
+  assert.ok((await admin.events({ order: "asc", limit: "256" })).some((e) => e.erased), "an event of the first bundle was erased");
+  const n = await get();
+  assert.deepEqual(n.raw, r.raw, "the leaf entry of an erased event is what it was");
+  assert.equal(n.headers.etag, tag);
+  await admin.ok("PUT", "/api/v2/tenants/0/settings/proofs", { public: false });
+  assert.equal((await get(tag)).status, 404);
 });
 test("the log goes on where it was after a restart", async () => {
   const vkey = await text(auditor, "/vkey"), before = open(await text(auditor, "/checkpoint"), vkey);
