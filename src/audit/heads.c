@@ -4,6 +4,7 @@
 #include "audit/heads.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -250,10 +251,10 @@ root_then(struct audit *au, struct arena *a, const struct standing *s, const str
 }
 
 static enum err
-refuse_store(struct audit *au, struct str *why, const struct head_row *r, struct str what)
+refuse_store(struct arena *a, struct str *why, const struct head_row *r, struct str what)
 {
     *why = arena_fmt(
-        au->arena,
+        a,
         "%.*s: this server has signed a checkpoint of %lld events for the log %.*s. If an older copy "
         "was put back on purpose, \"recount audit new-epoch --reason TEXT\" says so in every log",
         STR_ARG(what), (long long)r->size, STR_ARG(r->origin));
@@ -273,18 +274,19 @@ check_row(struct audit *au, struct arena *a, const struct head_row *r, struct st
     if (s.epoch > r->log.epoch) {
         if (s.known_size >= r->size)
             return heads_closed(au, a, r->log);
-        return refuse_store(au, why, r,
+        return refuse_store(au->arena, why, r,
                             S("the log began a new epoch without knowing of its last events"));
     }
     if (s.epoch < r->log.epoch || s.size < r->size)
-        return refuse_store(au, why, r, S("the store is older than what was signed"));
+        return refuse_store(au->arena, why, r, S("the store is older than what was signed"));
     enum err e = root_then(au, a, &s, r, &root);
     if (e == ERR_NOT_FOUND)
-        return refuse_store(au, why, r, S("parts of the log that was signed are missing"));
+        return refuse_store(au->arena, why, r, S("parts of the log that was signed are missing"));
     TRY(e);
     return memcmp(root.b, r->root.b, SHA256_LEN) == 0
                ? OK
-               : refuse_store(au, why, r, S("the store holds another log than the one signed"));
+               : refuse_store(au->arena, why, r,
+                              S("the store holds another log than the one signed"));
 }
 
 static enum err
@@ -333,6 +335,27 @@ audit_heads_open(struct app *app, bool accept_older, struct str *why)
         heads_close(au);
     }
     return e;
+}
+
+enum err
+audit_heads_none(struct str dir, struct arena *a, struct str *why)
+{
+    struct str path = arena_fmt(a, "%.*s/heads.db", STR_ARG(dir));
+    struct db *db = NULL;
+    struct head_row *rows = NULL;
+    size_t n = 0;
+    if (access(path.p, F_OK) != 0)
+        return OK;
+    enum err e = db_open_file(a, path, NULL, true, 1, &db, why);
+    TRY(e);
+    e = heads_read(db, a, &rows, &n);
+    db_close(db);
+    if (e != OK) /* it was made and never used */
+        return OK;
+    for (size_t i = 0; i < n; i++)
+        if (!rows[i].closed)
+            return refuse_store(a, why, &rows[i], S("the store is older than what was signed"));
+    return OK;
 }
 
 void

@@ -16,7 +16,7 @@ audit_new_epoch(struct arena *a, int argc, char **argv)
     if (!options_read(a, defs, &argc, argv) || argc != 0 || str_is_empty(str_trim(reason)))
         return usage("audit new-epoch --reason TEXT [--data DIR] [--database URL]");
     if (!config_finish(a, &c, STR_NULL) ||
-        !app_open(a, &c, (struct open_want){.accept_older = true}, &app))
+        !app_open(a, &c, (struct open_want){.migrate = true, .accept_older = true}, &app))
         return 1;
     struct cx cx = command_cx(app, a, "audit new-epoch");
     if (audit_begin_epochs(&cx, reason) != OK || audit_move_now(app) != OK) {

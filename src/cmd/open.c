@@ -17,6 +17,7 @@
 #include "run/keys.h"
 
 #define INSTANCE_SETTING "instance.cuid"
+#define HEADS_SCHEMA     3    /* the script that made the tables of heads and epochs */
 #define NO_TENANT        (-1) /* settings of the installation */
 
 static const struct sql GET_SETTING =
@@ -139,40 +140,81 @@ told(struct app *app, struct str why)
     return false;
 }
 
-/* version: what the schema was and is now. */
+/* The log, and where something may be written, the store against what this server has signed. */
 static bool
-open_store(struct app *app, struct arena *a, struct open_want want, int version[2])
+open_log(struct cx *cx, struct open_want want)
 {
-    struct db_options o = {
-        .url = app->config.database, .dir = app->config.data_dir, .readers = 8, .writers = 8};
-    struct audit_options ao = {.dir = app->config.data_dir,
-                               .readers = 4,
-                               .read_only = want.read_only,
-                               .damaged = want.damaged};
-    struct str why = S("the store can not be opened");
+    struct app *app = cx->app;
+    struct audit_options o = {.dir = app->config.data_dir,
+                              .readers = 4,
+                              .read_only = want.read_only,
+                              .damaged = want.damaged};
+    struct str why = STR_NULL;
+
+    db_set_commit_check(app->db, audit_commit_check);
+    if (audit_open(app, &o, &why) != OK)
+        return told(app, why);
+    if (want.read_only)
+        return true;
+    if (audit_heads_open(app, want.accept_older, &why) != OK ||
+        audit_heads_vouch(cx, want.accept_older, &why) != OK)
+        return told(app, why);
+    return true;
+}
+
+/* The schema as this binary has it, and the log open. A store that has heads is compared first, by the schema
+ * it was found with: one that is older than what was signed, or another one, is left as it is. One from before
+ * there were heads has nothing to be compared: where this server has signed, it is none of ours.
+ * version: what the schema was and is now. */
+static bool
+lay_schema(struct cx *cx, struct arena *a, struct open_want want, int version[2])
+{
+    struct app *app = cx->app;
+    struct str why = S("the store's schema can not be read");
     int v[2] = {0, 0};
+    bool older, opened = false;
 
     version[0] = version[1] = 0;
+    if (db_schema_version(app->db, a, &v[0], &v[1]) != OK)
+        return told(app, why);
+    older = v[0] < v[1];
+    if (want.migrate && older && v[0] >= HEADS_SCHEMA) {
+        if (!open_log(cx, want))
+            return false;
+        opened = true;
+    } else if (want.migrate && older && !want.accept_older &&
+               audit_heads_none(app->config.data_dir, a, &why) != OK) {
+        return told(app, why);
+    }
+    if (want.migrate && db_migrate(app->db, a, &version[0], &version[1], &why) != OK)
+        return told(app, why);
+    if (older && !want.migrate)
+        return told(app, S("the schema is older than this binary: run \"recount migrate\""));
+    return opened || open_log(cx, want);
+}
+
+static bool
+open_store(struct cx *cx, struct arena *a, struct open_want want, int version[2])
+{
+    struct app *app = cx->app;
+    struct db_options o = {
+        .url = app->config.database, .dir = app->config.data_dir, .readers = 8, .writers = 8};
+    struct str why = S("the store can not be opened");
+
     o.readers = app->config.workers > 0 ? app->config.workers + 4 : 4;
     o.writers = app->config.workers > 0 ? app->config.workers : 2;
     o.read_only = want.read_only;
     if (db_open(a, &o, &app->db, &why) != OK)
         return told(app, why);
-    if (want.migrate && db_migrate(app->db, a, &version[0], &version[1], &why) != OK)
-        return told(app, why);
-    if (db_schema_version(app->db, a, &v[0], &v[1]) != OK || v[0] < v[1])
-        return told(app, S("the schema is older than this binary: run \"recount migrate\""));
-    db_set_commit_check(app->db, audit_commit_check);
-    if (audit_open(app, &ao, &why) != OK)
-        return told(app, why);
+    if (!lay_schema(cx, a, want, version))
+        return false;
     if (!want.read_only && audit_guards_check(app, &why) != OK)
         return told(app, why);
     db_set_commit_hook(app->db, audit_wake, app);
     return true;
 }
 
-/* All that a start writes, behind the comparison with what this server has signed: a store that is older, or
- * another one, is left as it was found, but for a schema that is newer in this binary. */
+/* All that a start writes, behind the comparison with what this server has signed. */
 static bool
 begin_writing(struct cx *cx, struct arena *a, struct open_want want, int version[2])
 {
@@ -180,9 +222,6 @@ begin_writing(struct cx *cx, struct arena *a, struct open_want want, int version
     struct identity who = {.app = app, .accept_older = want.accept_older};
     struct str why = STR_NULL;
 
-    if (audit_heads_open(app, want.accept_older, &why) != OK ||
-        audit_heads_vouch(cx, want.accept_older, &why) != OK)
-        return told(app, why);
     if (cx_write(cx, identify, &who) != OK)
         return told(app, cx->failure.message);
     if (!str_is_null(app->keys->next) && keys_rotate_end(a, app->keys, who.next) != OK)
@@ -219,10 +258,10 @@ app_open(struct arena *a, const struct config *c, struct open_want want, struct 
         refuse("%.*s", STR_ARG(why));
         return false;
     }
-    if (!open_store(app, a, want, version))
+    cx = cx_system(app, a, "start", NULL);
+    if (!open_store(&cx, a, want, version))
         return false;
     app->jobs = jobs_create(app);
-    cx = cx_system(app, a, "start", NULL);
     if (want.read_only && cx_read(&cx, recognize, app) != OK)
         return told(app, S("the store does not say which installation it is"));
     if (!want.read_only && !begin_writing(&cx, a, want, version))
