@@ -2,18 +2,8 @@
 #include "core/link.h"
 
 #include "audit/audit.h"
-#include "base/rand.h"
-#include "base/text.h"
-#include "codec/hash.h"
+#include "core/bound.h"
 #include "run/app.h"
-
-static struct str
-token_hash(struct cx *cx, struct str token)
-{
-    struct sha256 h = sha256_of(token);
-
-    return hex_in(cx->arena, sha256_str(&h));
-}
 
 enum err
 link_new(struct cx *cx, int64_t tenant_id, int64_t user_id, struct str kind, int64_t hours,
@@ -27,17 +17,14 @@ link_new(struct cx *cx, int64_t tenant_id, int64_t user_id, struct str kind, int
     static const struct sql add = SQL_WRITE(
         "one_time_link", "INSERT INTO one_time_link (hash, tenant_id, user_id, kind, created_at, "
                          "expires_at) VALUES ($1, $2, $3, $4, $5, $6)");
-    uint8_t secret[32];
-    struct str text;
+    struct str text = bound_new(cx, bound_to(cx, tenant_id, user_id, kind));
 
-    rand_bytes(secret, sizeof secret);
-    text = base64url_in(cx->arena, str_mem(secret, sizeof secret));
     if (user_id)
         TRY(db_exec(cx->tx, &clear, ARGS(V_INT(tenant_id), V_INT(user_id), V_STR(kind)), NULL));
     else
         TRY(db_exec(cx->tx, &clear_setup, ARGS(V_STR(kind)), NULL));
     TRY(db_exec(cx->tx, &add,
-                ARGS(V_STR(token_hash(cx, text)), V_INT(tenant_id),
+                ARGS(V_STR(bound_hash(cx, text)), V_INT(tenant_id),
                      V_INT_OR_NULL(user_id != 0, user_id), V_STR(kind), V_INT(cx->now),
                      V_INT(cx->now + hours * USEC_PER_HOUR)),
                 NULL));
@@ -53,13 +40,16 @@ link_get(struct cx *cx, struct str token, struct str kind, struct link *out)
                  "WHERE hash = $1 AND kind = $2 AND used_at IS NULL AND expires_at > $3");
     struct db_rows *r;
 
-    TRY(db_query_one(cx->tx, &q, ARGS(V_STR(token_hash(cx, token)), V_STR(kind), V_INT(cx->now)),
+    TRY(db_query_one(cx->tx, &q, ARGS(V_STR(bound_hash(cx, token)), V_STR(kind), V_INT(cx->now)),
                      &r));
-    *out = (struct link){.tenant_id = db_int(r, 0),
-                         .user_id = db_int(r, 1),
-                         .kind = db_text_keep(r, 2),
-                         .expires_at = db_int(r, 3)};
+    const struct link l = {.tenant_id = db_int(r, 0),
+                           .user_id = db_int(r, 1),
+                           .kind = db_text_keep(r, 2),
+                           .expires_at = db_int(r, 3)};
     db_rows_end(r);
+    if (!bound_is(cx, token, bound_to(cx, l.tenant_id, l.user_id, l.kind)))
+        return ERR_NOT_FOUND;
+    *out = l;
     return OK;
 }
 
@@ -71,7 +61,7 @@ link_use(struct cx *cx, struct str token)
                   "UPDATE one_time_link SET used_at = $2 WHERE hash = $1 AND used_at IS NULL");
     int64_t n;
 
-    TRY(db_exec(cx->tx, &q, ARGS(V_STR(token_hash(cx, token)), V_INT(cx->now)), &n));
+    TRY(db_exec(cx->tx, &q, ARGS(V_STR(bound_hash(cx, token)), V_INT(cx->now)), &n));
     return n == 1 ? OK : ERR_NOT_FOUND;
 }
 

@@ -1,5 +1,5 @@
-/* One-time links: set-up of an installation, setting a password. The store keeps the hash of the
- * token only; the token itself is given once. All functions run inside cx->tx. */
+/* One-time links: set-up of an installation, setting a password. The store keeps a keyed hash of the
+ * token only (bound.h); the token itself is given once. All functions run inside cx->tx. */
 #ifndef RECOUNT_CORE_LINK_H
 #define RECOUNT_CORE_LINK_H
 

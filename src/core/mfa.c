@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "codec/hash.h"
 #include "codec/url.h"
+#include "core/bound.h"
 #include "core/trail.h"
 #include "run/app.h"
 #include "run/keys.h"
@@ -198,15 +199,12 @@ mfa_challenge_new(struct cx *cx, int64_t tenant_id, int64_t user_id, struct str 
     static const struct sql add =
         SQL_WRITE("login_challenge", "INSERT INTO login_challenge (id, tenant_id, user_id, tries, "
                                      "expires_at, kind) VALUES ($1, $2, $3, 0, $4, $5)");
-    uint8_t secret[24];
-    struct str text;
+    struct str text = bound_new(cx, bound_to(cx, tenant_id, user_id, kind));
 
-    rand_bytes(secret, sizeof secret);
-    text = base64url_in(cx->arena, str_mem(secret, sizeof secret));
     audit_cover(cx, REASON_CHALLENGE);
     TRY(db_exec(cx->tx, &sweep, ARGS(V_INT(cx->now)), NULL));
     TRY(db_exec(cx->tx, &add,
-                ARGS(V_STR(text), V_INT(tenant_id), V_INT(user_id),
+                ARGS(V_STR(bound_hash(cx, text)), V_INT(tenant_id), V_INT(user_id),
                      V_INT(cx->now + MFA_CHALLENGE_US), V_STR(kind)),
                 NULL));
     *id = text;
@@ -221,13 +219,17 @@ mfa_challenge_get(struct cx *cx, struct str id, struct challenge *out)
                  "WHERE id = $1 AND expires_at > $2 AND tries < $3");
     struct db_rows *r;
 
-    TRY(db_query_one(cx->tx, &q, ARGS(V_STR(id), V_INT(cx->now), V_INT(MFA_TRIES)), &r));
-    *out = (struct challenge){.tenant_id = db_int(r, 0),
-                              .user_id = db_int(r, 1),
-                              .tries = db_int(r, 2),
-                              .expires_at = db_int(r, 3),
-                              .kind = db_text_keep(r, 4)};
+    TRY(db_query_one(cx->tx, &q, ARGS(V_STR(bound_hash(cx, id)), V_INT(cx->now), V_INT(MFA_TRIES)),
+                     &r));
+    const struct challenge c = {.tenant_id = db_int(r, 0),
+                                .user_id = db_int(r, 1),
+                                .tries = db_int(r, 2),
+                                .expires_at = db_int(r, 3),
+                                .kind = db_text_keep(r, 4)};
     db_rows_end(r);
+    if (!bound_is(cx, id, bound_to(cx, c.tenant_id, c.user_id, c.kind)))
+        return ERR_NOT_FOUND;
+    *out = c;
     return OK;
 }
 
@@ -240,7 +242,7 @@ mfa_challenge_try(struct cx *cx, struct str id)
     int64_t n;
 
     audit_cover(cx, REASON_CHALLENGE);
-    TRY(db_exec(cx->tx, &q, ARGS(V_STR(id), V_INT(MFA_TRIES), V_INT(cx->now)), &n));
+    TRY(db_exec(cx->tx, &q, ARGS(V_STR(bound_hash(cx, id)), V_INT(MFA_TRIES), V_INT(cx->now)), &n));
     return n == 1 ? OK : ERR_NOT_FOUND;
 }
 
@@ -252,6 +254,6 @@ mfa_challenge_end(struct cx *cx, struct str id)
     int64_t n;
 
     audit_cover(cx, REASON_CHALLENGE);
-    TRY(db_exec(cx->tx, &q, ARGS(V_STR(id)), &n));
+    TRY(db_exec(cx->tx, &q, ARGS(V_STR(bound_hash(cx, id))), &n));
     return n == 1 ? OK : ERR_NOT_FOUND;
 }
