@@ -82,8 +82,9 @@ note_is_good(struct verify *v, const struct vlog *l, const char *what, const str
 
 /* ---- published heads ---- */
 
-static const struct sql get_heads = SQL_READ("SELECT tenant_id, epoch, origin, size, root, note"
-                                             " FROM audit_head ORDER BY tenant_id, epoch");
+static const struct sql get_heads =
+    SQL_READ("SELECT tenant_id, epoch, origin, size, root, note, signed_at"
+             " FROM audit_head ORDER BY tenant_id, epoch");
 
 struct reading {
     struct verify *v;
@@ -106,7 +107,8 @@ read_heads(struct db_tx *tx, void *arg)
         *h = (struct head_row){.log = {db_int(q, 0), db_int(q, 1)},
                                .origin = arena_str(a, db_text(q, 2)),
                                .size = db_int(q, 3),
-                               .note = arena_str(a, db_text(q, 5))};
+                               .note = arena_str(a, db_text(q, 5)),
+                               .at = db_int(q, 6)};
         if (db_bytes(q, 4).n == SHA256_LEN)
             memcpy(h->root.b, db_bytes(q, 4).p, SHA256_LEN);
     }
@@ -145,6 +147,14 @@ find_row(const struct head_row *rows, size_t n, struct log_id log)
     return NULL;
 }
 
+/* Two processes may sign one head, each by its own clock; on PostgreSQL on two machines. */
+static bool
+other_time(const struct verify *v, int64_t a, int64_t b)
+{
+    int64_t apart = a > b ? a - b : b - a;
+    return apart > (v->au->pg ? USEC_PER_HOUR : USEC_PER_MIN);
+}
+
 static void
 take_remembered(struct verify *v, const struct reading *published, const struct head_row *h)
 {
@@ -157,6 +167,10 @@ take_remembered(struct verify *v, const struct reading *published, const struct 
     if (p != NULL && p->size == h->size && memcmp(p->root.b, h->root.b, SHA256_LEN) != 0)
         verify_tell(v, l, -1, verify_hex(v, &h->root), verify_hex(v, &p->root),
                     "two checkpoints of the same size were signed, with different roots");
+    if (p != NULL && p->size == h->size && other_time(v, p->at, h->at))
+        verify_tell(v, l, -1, time_iso(v->say, h->at), time_iso(v->say, p->at),
+                    "the published checkpoint says another time of its signing (signed_at) than "
+                    "this server remembers");
     if (!v->au->pg && p != NULL && p->size > h->size)
         verify_tell(v, l, -1, verify_int(v, p->size), verify_int(v, h->size),
                     "the file of heads is older than the published checkpoint: it was put back");

@@ -97,7 +97,7 @@ record_start(struct cx *cx, void *arg)
     struct starting *s = arg;
     struct app *app = s->app;
     struct str digest = config_digest(cx->arena, &app->config), off = S("");
-    struct audit_change change[3] = {{S("configuration"), STR_NULL, digest}};
+    struct audit_change change[3 + RUN_CHANGES] = {{S("configuration"), STR_NULL, digest}};
     struct audit_entry e = {
         .event = EV_SERVER_STARTED, .instance = true, .changes = change, .n_changes = 1};
     struct run_before before = {0};
@@ -111,6 +111,8 @@ record_start(struct cx *cx, void *arg)
     }
     if (name_witnesses(cx, &change[e.n_changes]))
         e.n_changes++;
+    run_changes(cx, &s->run, &before, &change[e.n_changes]);
+    e.n_changes += RUN_CHANGES;
     e.text = arena_fmt(cx->arena,
                        "Recount " RECOUNT_VERSION " started on %.*s, listening on %.*s:%d%.*s%s",
                        STR_ARG(s->run.host), STR_ARG(app->config.listen_host), server_port(),

@@ -99,7 +99,9 @@ run_begin(struct cx *cx, const struct run *r, struct run_before *out)
     out->off_since = r->alone ? own : 0;
     if (others)
         any = 0;
-    if (out->unclean || (any > 0 && cx->now - any > RUN_GAP_MIN))
+    out->gap = out->unclean || (any > 0 && cx->now - any > RUN_GAP_MIN);
+    out->gap_us = out->gap && any > 0 ? cx->now - any : 0;
+    if (out->gap)
         TRY(note_gap(cx, any, out->unclean));
     if (r->alone)
         TRY(close_own(cx, r));
@@ -107,6 +109,20 @@ run_begin(struct cx *cx, const struct run *r, struct run_before *out)
         cx->tx, &q,
         ARGS(V_STR(r->id), V_STR(r->host), V_STR(r->folder), V_STR(r->version), V_INT(cx->now)),
         NULL);
+}
+
+void
+run_changes(struct cx *cx, const struct run *r, const struct run_before *b,
+            struct audit_change *out)
+{
+    struct arena *a = cx->arena;
+
+    out[0] = (struct audit_change){S(RUN_FOLDER), STR_NULL,
+                                   arena_fmt(a, "%.*s:%.*s", STR_ARG(r->host), STR_ARG(r->folder))};
+    out[1] = (struct audit_change){S(RUN_GAP_NOTED), STR_NULL,
+                                   b->gap ? arena_fmt(a, "%lld", (long long)b->gap_us) : S("none")};
+    out[2] = (struct audit_change){S(RUN_BEFORE), STR_NULL,
+                                   b->unclean ? S(RUN_BEFORE_DIED) : S("ended in order, or none")};
 }
 
 enum err

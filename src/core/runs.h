@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "audit/audit.h"
 #include "run/cx.h"
 
 #define RUN_GAP_MIN    USEC_PER_SEC       /* shorter ones are a restart */
@@ -24,12 +25,24 @@ struct run {
 struct run_before {
     bool unclean; /* the run before from this folder did not end in order */
     int64_t
-        off_since; /* when this folder's server ended, or was last seen; 0: none, or not known */
+        off_since;  /* when this folder's server ended, or was last seen; 0: none, or not known */
+    bool gap;       /* a gap was noted, to be told */
+    int64_t gap_us; /* how long; 0: nobody saw */
 };
+/* What the event of a start says of it (runs_changes), and the check of the log reads there again
+ * (selfcheck_runs.c): */
+#define RUN_CHANGES     3
+#define RUN_FOLDER      "data folder"
+#define RUN_GAP_NOTED   "gap noted (µs)"
+#define RUN_BEFORE      "run before"
+#define RUN_BEFORE_DIED "not ended in order"
 
 /* Inside cx->tx, whose ServerStarted covers it: the run begins, what it finds open is closed, and a gap is
  * kept to be told. */
 MUST_CHECK enum err run_begin(struct cx *cx, const struct run *r, struct run_before *out);
+/* RUN_CHANGES changes for the event ServerStarted. */
+void run_changes(struct cx *cx, const struct run *r, const struct run_before *b,
+                 struct audit_change *out);
 /* Inside cx->tx, whose ServerStopped covers it. */
 MUST_CHECK enum err run_end(struct cx *cx, const struct run *r);
 /* Own transactions: marks the run as seen alive. */

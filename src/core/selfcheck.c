@@ -6,9 +6,11 @@
  * rests. Of several servers the one with the lease checks; the others know what it found. */
 #include "core/selfcheck.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +18,7 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "base/text.h"
+#include "core/selfcheck_priv.h"
 #include "run/app.h"
 #include "run/lease.h"
 
@@ -28,6 +31,7 @@
 #define FILE_MAX       ((int64_t)256 << 20) /* a file's own structure is looked at in one go */
 #define CHECK_ARENA    ((size_t)256 << 20)
 #define PASS_FORGOTTEN (7 * USEC_PER_DAY) /* a pass that stood so long begins anew */
+#define PASS_MAX       (INT64_C(1) << 52) /* a row that counts further was not counted */
 #define TEXT_FINDINGS  10                 /* named in one event or mail */
 
 struct selfcheck {
@@ -41,7 +45,7 @@ struct selfcheck {
     struct arena *gathered;
     struct verify_finding *v;
     size_t n;
-    int64_t pass, events_before, saved_at, cpu;
+    int64_t pass, started_at, events_before, saved_at, cpu;
     bool lost; /* the lease */
 };
 
@@ -124,7 +128,7 @@ static const struct sql touch_finding =
     SQL_WRITE("audit_finding", "UPDATE audit_finding SET last_at = $2, pass = $3 WHERE mark = $1");
 static const struct sql count_findings = SQL_READ("SELECT count(*) FROM audit_finding");
 static const struct sql mended =
-    SQL_WRITE("audit_finding", "DELETE FROM audit_finding WHERE pass < $1");
+    SQL_WRITE("audit_finding", "DELETE FROM audit_finding WHERE pass <> $1");
 static const struct sql get_pass =
     SQL_READ("SELECT pass, started_at, events, tenant_id, epoch, idx, completed_at FROM audit_check"
              " WHERE id = 1");
@@ -186,8 +190,7 @@ record_for(struct cx *cx, const struct telling *t, int64_t tenant_id)
             f->index < 0 ? S("log") : arena_fmt(cx->arena, "event %lld", (long long)f->index),
             str_is_null(f->expected) ? STR_NULL : f->expected, buf_view(b)};
     }
-    e.text = arena_fmt(cx->arena, "The server's check found the audit log damaged in %zu place%s",
-                       all, all == 1 ? "" : "s");
+    e.text = arena_fmt(cx->arena, SELFCHECK_DAMAGED "%zu place%s", all, all == 1 ? "" : "s");
     TRY(audit_act_in(cx, tenant_id));
     e.instance = !cx->tenant.known;
     return audit_record(cx, &e, NULL);
@@ -286,6 +289,61 @@ flush(struct selfcheck *s)
     arena_free(a);
 }
 
+/* ---- where a pass stands, over a restart ---- */
+
+/* The row is believed only where this server itself remembers that it was so: else whoever writes it could have the
+ * check go on behind what he changed, and call it sound. */
+#define PLACE_FILE "check.place"
+#define PLACE_MAX  160
+
+struct placed {
+    char text[PLACE_MAX];
+};
+
+static struct placed
+placed(int64_t pass, int64_t started_at, int64_t events, const struct verify_place *at)
+{
+    struct placed p;
+
+    (void)snprintf(p.text, sizeof p.text, "%lld %lld %lld %lld %lld %lld\n", (long long)pass,
+                   (long long)started_at, (long long)events, (long long)at->log.tenant_id,
+                   (long long)at->log.epoch, (long long)at->index);
+    return p;
+}
+
+static const char *
+place_path(const struct selfcheck *s, struct arena *a, const char *suffix)
+{
+    return arena_cstr(
+        a, arena_fmt(a, "%.*s/" PLACE_FILE "%s", STR_ARG(s->app->config.data_dir), suffix));
+}
+
+static void
+remember_place(const struct selfcheck *s, struct arena *a, const struct placed *p)
+{
+    const char *path = place_path(s, a, ""), *fresh = place_path(s, a, ".new");
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    size_t n = strlen(p->text);
+    bool good = fd >= 0 && write(fd, p->text, n) == (ssize_t)n;
+
+    if (fd >= 0)
+        good = close(fd) == 0 && good;
+    if (!good || rename(fresh, path) != 0)
+        log_debug("selfcheck.place", LOG_STR("path", str_of(path)));
+}
+
+static bool
+is_remembered(const struct selfcheck *s, struct arena *a, const struct placed *p)
+{
+    int fd = open(place_path(s, a, ""), O_RDONLY | O_CLOEXEC);
+    char text[PLACE_MAX];
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+
+    if (fd >= 0)
+        (void)close(fd);
+    return n >= 0 && str_eq(str_mem(text, (size_t)n), str_of(p->text));
+}
+
 /* ---- walking ---- */
 
 struct placing {
@@ -312,7 +370,10 @@ save(struct selfcheck *s, const struct verify_place *at, int64_t events)
     struct cx cx = cx_system(s->app, a, "Self-check", NULL);
     struct placing p = {s, at, s->events_before + events};
     enum err e = cx_write(&cx, write_place, &p);
+    struct placed now = placed(s->pass, s->started_at, p.events, at);
     s->lost = e == ERR_CONFLICT;
+    if (e == OK)
+        remember_place(s, a, &now);
     s->saved_at = clock_monotonic();
     arena_free(a);
 }
@@ -354,11 +415,14 @@ begin_pass(struct cx *cx, void *arg)
     p->from = (struct verify_place){{db_int(r, 3), db_int(r, 4)}, db_int(r, 5)};
     p->completed_at = db_int(r, 6);
     db_rows_end(r);
-    p->resume = p->started_at != 0 && p->events > 0 && cx->now - p->started_at < PASS_FORGOTTEN;
+    struct placed row = placed(p->s->pass, p->started_at, p->events, &p->from);
+    p->resume = p->started_at != 0 && p->events > 0 && cx->now - p->started_at < PASS_FORGOTTEN &&
+                is_remembered(p->s, cx->arena, &row);
+    p->s->started_at = p->started_at;
     if (p->resume)
         return OK;
-    p->s->pass++;
-    p->started_at = cx->now;
+    p->s->pass = p->s->pass < 0 || p->s->pass > PASS_MAX ? 1 : p->s->pass + 1;
+    p->s->started_at = p->started_at = cx->now;
     p->events = 0;
     return db_exec(cx->tx, &put_begin, ARGS(V_INT(p->s->pass), V_INT(cx->now)), NULL);
 }
@@ -371,9 +435,9 @@ record_checked(struct cx *cx, const struct pass *p, int64_t left)
         p->removed > 0
             ? arena_fmt(cx->arena,
                         "The server checked the audit log: %lld findings of before are not met "
-                        "any more, %lld are left",
+                        "any more, %lld are left", /* SELFCHECK_NONE_LEFT */
                         (long long)p->removed, (long long)left)
-            : arena_fmt(cx->arena, "The server checked the audit log: %lld events are sound",
+            : arena_fmt(cx->arena, "The server checked the audit log: %lld" SELFCHECK_SOUND,
                         (long long)p->events);
     cx->tenant = (struct tenant_ref){0};
     return audit_record(cx, &e, NULL);

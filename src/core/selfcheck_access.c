@@ -93,7 +93,7 @@ selfcheck_access(struct cx *cx, int64_t tenant, const struct selfcheck_tell *t, 
     for (size_t i = 0; i < all.n; i++)
         n += compare_one(cx, &all.v[i], t);
     if (tenant < 0)
-        n += selfcheck_instance(cx, t);
+        n += selfcheck_instance(cx, t) + selfcheck_rows(cx, t);
     *findings = n;
     return OK;
 }

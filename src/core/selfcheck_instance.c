@@ -118,14 +118,13 @@ hear_moved(struct cx *cx, struct instance *x)
     return audit_walk_each(cx, &w, see, x);
 }
 
-/* Whether the beginning of the installation's log is still kept. */
-static bool
-is_whole(struct cx *cx, const struct instance *x)
+bool
+selfcheck_is_whole(struct cx *cx, int64_t size)
 {
     int64_t least = 0;
     enum err e = audit_minimum_index(cx, (struct log_id){AUDIT_INSTANCE, 0}, &least);
 
-    return e == OK ? least == 0 : x->size == 0;
+    return e == OK ? least == 0 : size == 0;
 }
 
 static void
@@ -194,7 +193,7 @@ selfcheck_instance(struct cx *base, const struct selfcheck_tell *t)
         e = hear_moved(&cx, &x);
     if (e == OK) {
         match(&x);
-        n = judge(&cx, t, &x, is_whole(&cx, &x));
+        n = judge(&cx, t, &x, selfcheck_is_whole(&cx, x.size));
     } else if (e != ERR_NOT_FOUND) { /* expired meanwhile */
         struct line l = {.name = S("list")};
         n = tell(&cx, t, &l, "can not be read", STR_NULL);

@@ -7,7 +7,6 @@
 #include "run/bus.h"
 
 #define KINDS_MAX 32
-#define LEASE     (5 * USEC_PER_MIN)
 #define POLL_MS   1000 /* how late a due job may start when nobody signalled */
 
 struct kind {
@@ -34,10 +33,11 @@ struct jobs {
 static const struct sql INSERT_JOB = SQL_WRITE(
     "job", "INSERT INTO job (job_id, tenant_id, kind, state, args, run_at, created_at, updated_at) "
            "VALUES ($1, $2, $3, 'ready', $4, $5, $6, $6)");
-/* $2: the kinds of the outside; $3: 1 for those, 0 for all others. */
+/* $2: the kinds of the outside; $3: 1 for those, 0 for all others. A lease until after $4 is longer than any: it is of
+ * a clock that went back since, or none of ours, and stops nobody. */
 #define NEXT                                                                                       \
     "SELECT job_id, tenant_id, kind, args, attempts FROM job "                                     \
-    "WHERE state = 'ready' AND run_at <= $1 AND lease_until < $1 "                                 \
+    "WHERE state = 'ready' AND run_at <= $1 AND (lease_until < $1 OR lease_until > $4) "           \
     "AND (CASE WHEN CAST($2 AS TEXT) LIKE '%,' || kind || ',%' THEN 1 ELSE 0 END) = $3 "           \
     "ORDER BY run_at, job_id LIMIT 1"
 static const struct sql NEXT_JOB = SQL_READ2(NEXT, NEXT " FOR UPDATE SKIP LOCKED");
@@ -99,10 +99,11 @@ claim_body(struct cx *cx, void *arg)
 {
     struct claim *c = arg;
     struct db_rows *r;
-    enum err e = db_query_one(
-        cx->tx, &NEXT_JOB,
-        ARGS(V_INT(cx->now), V_STR(c->lane->jobs->outside), V_INT(c->lane->lane == LANE_OUTSIDE)),
-        &r);
+    enum err e =
+        db_query_one(cx->tx, &NEXT_JOB,
+                     ARGS(V_INT(cx->now), V_STR(c->lane->jobs->outside),
+                          V_INT(c->lane->lane == LANE_OUTSIDE), V_INT(cx->now + 2 * JOB_LEASE)),
+                     &r);
 
     c->found = false;
     if (e == ERR_NOT_FOUND)
@@ -122,8 +123,8 @@ claim_body(struct cx *cx, void *arg)
         return e;
     c->found = true;
     cx->app->cover_job(cx);
-    return db_exec(cx->tx, &CLAIM_JOB, ARGS(V_INT(c->id), V_INT(cx->now + LEASE), V_INT(cx->now)),
-                   NULL);
+    return db_exec(cx->tx, &CLAIM_JOB,
+                   ARGS(V_INT(c->id), V_INT(cx->now + JOB_LEASE), V_INT(cx->now)), NULL);
 }
 
 static enum err

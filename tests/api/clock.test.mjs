@@ -5,10 +5,17 @@ import { serve, recount, assert, sqlOn, until, createUser } from "./harness.mjs"
 
 let s, admin;
 before(async () => {
-  s = await serve({ users: [{ email: "std@example.org", role: "STD_USER" }] });
+  s = await serve({ users: [{ email: "std@example.org", role: "STD_USER" }], tampers: true });
   admin = await s.as();
 });
-after(() => s.stop());
+/** Time is made to pass by setting runs and gaps back: that is found, and nothing else. */
+after(async () => {
+  await s.stop({ drop: false });
+  const found = s.check().out.split("\n").filter((l) => l.startsWith("damaged: "));
+  s.store.drop();
+  assert.notEqual(found.length, 0);
+  assert.deepEqual(found.filter((l) => !/in process_run|of run_gap/.test(l)), []);
+});
 
 const held = async () => (await admin.ok("GET", "/api/v2/auditlog?limit=1")).meta.window.held_by_clock_step;
 const again = async (change) => {

@@ -4,12 +4,13 @@
  * by `recount audit verify` with the exit status 1. The log's own bytes: tamper.test.mjs.
  */
 import { test, after, before } from "node:test";
-import { copyFileSync, existsSync, renameSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
-import { serve, assert, recount, createUser, psql, totp, PASSWORD } from "./harness.mjs";
+import { serve, assert, recount, createUser, psql, totp, until, PASSWORD, ROOT } from "./harness.mjs";
 import { LITE, sqlite, copyOf, fileOf, sqlIn, verify, storeOf, attackOn } from "./tampered.mjs";
 
-let store;
+let store, codes;
 const BERT = { email: "bert@example.org", first: "Bert", last: "Baker", role: "STD_USER" };
 const CORA = { email: "cora@example.org", first: "Cora", last: "Carver", role: "STD_USER" };
 
@@ -22,6 +23,9 @@ before(async () => {
   await olga.ok("PUT", "/api/v2/tenants/1/settings/general", { name: "Others" }); // its name, changed lawfully
   const { secret } = await cora.ok("GET", "/api/v2/user/mfa/qr");
   const { recovery_codes } = await cora.ok("POST", "/api/v2/user/mfa/qr/activate", { token: totp(secret) });
+  codes = recovery_codes;
+  await (await s.as()).events();
+  await until(async () => (await olga.ok("GET", "/api/v2/auditlog/seal")).data.self_check.last_complete, "a whole pass of the check");
   const { code } = (await s.client().post("/api/v1/authenticate", { username: CORA.email, password: PASSWORD })).body;
   assert.equal((await s.client().post("/api/v1/authenticate/mfa", { code, token: recovery_codes[3] })).status, 200);
   await s.stop({ drop: false });
@@ -261,3 +265,125 @@ attack("a workspace has another name", (c) => plain(c, "main", "UPDATE tenant SE
 attack("the installation is bound to other keys", (c) => plain(c, "main", "UPDATE setting SET value = 'other' WHERE name = 'instance.keys'"), /instance\.keys is not of the keys in the key directory/);
 attack("a server's line from nowhere", (c) => plain(c, "main", "INSERT INTO setting (tenant_id, name, value) VALUES (-1, 'server.0000', 'elsewhere')"), /server\.0000 stands there, and no event tells of it/);
 if (!LITE) attack("a server's line is taken away", (c) => plain(c, "main", "DELETE FROM setting WHERE tenant_id = -1 AND name LIKE 'server.%'"), /the installation's setting server\.\w+ is not as its event says/);
+
+test("a one-time link is for whom it says itself: none can be put into the table, none turned to somebody else", async () => {
+  const c = copy();
+  await run(c, async (s) => {
+    const admin = await s.as(), users = (await admin.ok("GET", "/api/v2/tenants/0/users?limit=50")).data, id = (/** @type {string} */ email) => users.find((u) => u.email === email).user_id;
+    const set = (/** @type {string} */ token) => s.client().post("/api/v2/user/password/link", { token, newPassword: "Autumn-Lantern-64!" });
+    const planted = "cGxhbnRlZCBieSB3aG8gaGFzIHRoZSBkYXRhYmFzZSBhbG9uZQ", hash = createHash("sha256").update(planted).digest("hex");
+    plain(c, "main", `INSERT INTO one_time_link (hash, tenant_id, user_id, kind, created_at, expires_at) VALUES ('${hash}', 0, ${id("admin@example.org")}, 'password', 1, 9000000000000000)`);
+    assert.equal((await set(planted)).status, 403);
+    const own = async () => decodeURIComponent(/token=([^&]+)/.exec((await admin.ok("POST", `/api/v2/tenants/0/users/${id(BERT.email)}/password-link`)).link)[1]);
+    const his = await own(), turned = (/** @type {string} */ to) => plain(c, "main", `UPDATE one_time_link SET ${to} WHERE used_at IS NULL AND kind = 'password'`);
+    turned(`user_id = ${id("admin@example.org")}`);
+    assert.equal((await set(his)).status, 403);
+    turned(`user_id = ${id(BERT.email)}`);
+    assert.equal((await set(his)).status, 200, "as it was made, it is good");
+    await s.as();
+  });
+  assert.equal(verify(c, "--deep").status, 0);
+  c.drop();
+});
+
+test("so is the challenge between password and second factor", async () => {
+  const c = copy();
+  await run(c, async (s) => {
+    const first = async () => (await s.client().post("/api/v1/authenticate", { username: CORA.email, password: PASSWORD })).body.code;
+    const second = (/** @type {string} */ code, /** @type {string} */ token) => s.client().post("/api/v1/authenticate/mfa", { code, token });
+    plain(c, "main", `INSERT INTO login_challenge (id, tenant_id, user_id, tries, expires_at, kind) SELECT 'planted', tenant_id, user_id, 0, 9000000000000000, 'api' FROM user_account WHERE email = '${CORA.email}'`);
+    assert.equal((await second("planted", codes[4])).body.code, "challenge_over");
+    const code = await first();
+    plain(c, "main", "UPDATE login_challenge SET user_id = 1");
+    assert.equal((await second(code, codes[4])).body.code, "challenge_over");
+    assert.equal((await second(await first(), codes[4])).status, 200, "as it was made, it is good");
+  });
+  c.drop();
+});
+
+/* ---- what pages and the seal go by ---- */
+
+const NOW = LITE ? "(CAST(strftime('%s', 'now') AS INTEGER) * 1000000)" : "(extract(epoch FROM now())::bigint * 1000000)";
+const rows = (name, sql, expected, how) => attack(name, (c) => sqlIn(c, "main", sql), expected, how);
+
+rows("a run of a server is put into its table", `INSERT INTO process_run (run, host, folder, version, started_at, stopped_at, seen_at) VALUES ('crun00000000000000000001', 'elsewhere', '/srv', '1', ${NOW}, NULL, ${NOW})`, /the run crun0+1 stands in process_run, and no event tells of its start/);
+rows("a run is taken out", "DELETE FROM process_run", /store, event \d+: the run c\w{24} is missing from process_run/);
+rows("a run began at another time", "UPDATE process_run SET started_at = started_at - 1", /the run \w+: its started_at in process_run is not what its event says/);
+rows("a run ended at another time", "UPDATE process_run SET stopped_at = stopped_at + 1", /the run \w+: its stopped_at in process_run is not what its event says/);
+rows("a run that ended in order is said to have died", "UPDATE process_run SET stopped_at = NULL", /the run \w+: its stopped_at in process_run is not what its event says/);
+rows("a run was of another folder, so that the next start does not find it", "UPDATE process_run SET folder = '/elsewhere'", /the run \w+: its host or folder in process_run is not what its event says/);
+rows("a gap between runs is made up", `INSERT INTO run_gap (id, told_at, starts, unclean, us, since, latest) VALUES (1, 0, 1, 0, 5000000, 1, ${NOW})`, [/the starts of run_gap is not what the starts of servers noted/, /the us of run_gap/, /the latest of run_gap/]);
+rows("a gap is said to be told", `INSERT INTO run_gap (id, told_at, starts, unclean, us, since, latest) VALUES (1, ${NOW}, 0, 0, 0, 0, 0)`, /the told_at of run_gap is not when the log last told of a gap/);
+rows("the check of the log is said to have ended just now", `UPDATE audit_check SET completed_at = ${NOW} + 86400000000`, /the completed_at of audit_check is a time to come/);
+rows("the check of the log is said to have ended yesterday", "UPDATE audit_check SET completed_at = completed_at - 86400000000", /the completed_at of audit_check is before the last check that the log tells of/);
+rows("the state of the check is taken away", "DELETE FROM audit_check", /the row of audit_check is missing/);
+rows("a finding is put into the table of findings", `INSERT INTO audit_finding (mark, tenant_id, epoch, idx, origin, what, first_at, last_at, pass) VALUES ('x', 0, 0, 3, 'o', 'the event is forged', ${NOW}, ${NOW}, 9000000000000000000)`, /a finding stands in audit_finding \(first_at \d+\), and no event tells of it/);
+rows("the write-ahead log is said to be clean of an erasure", `INSERT INTO audit_wal (at, since, mark, clean, cleared_at) VALUES (7, 7, 'm', 'c', ${NOW})`, /audit_wal says that the write-ahead log is clean of the erasure of 7 \(cleared_at\), and no event tells of it/);
+const JOB = `INSERT INTO job (job_id, tenant_id, kind, state, args, run_at, lease_until, created_at, updated_at) VALUES (990001, 0, 'nobody knows it', 'ready', '', 0, ${NOW} + 86400000000, 0, 0)`;
+rows("a job is leased for a day, so that nobody does it", JOB, /the job 990001 is leased \(lease_until\) for longer than a lease lasts/);
+const VIEW = (minute) => `INSERT INTO audit_view (tenant_id, user_id, session, minute, first_query, last_query, views) VALUES (0, 1, 'csession0000000000000001', ${minute}, '', '', 1)`;
+rows("views by a session are said to be recorded", VIEW(`${NOW} / 60000000`), /a view by the session csession0+1 of workspace 0 stands in audit_view \(minute\), and no event tells of it/);
+rows("and for all times to come", VIEW("9000000000000"), /stands in audit_view \(minute\), and no event tells of it/);
+rows("the last checkpoint is said to be of another hour", "UPDATE audit_head SET signed_at = signed_at - 7200000000", /another time of its signing \(signed_at\) than this server remembers/, { fast: true });
+
+test("a lease that lasts too long, and a view in a time to come, keep a running server from nothing", async () => {
+  const c = copy();
+  plain(c, "main", JOB);
+  await run(c, async (s) => {
+    await until(() => Number(plain(c, "main", "SELECT attempts FROM job WHERE job_id = 990001")) > 0, "the job's first attempt");
+    const admin = await s.as(), before = (await admin.events({ event_type: "AuditLogViewed" })).length;
+    plain(c, "main", "UPDATE audit_view SET minute = 9000000000000");
+    await admin.get("/api/v2/auditlog?limit=1");
+    await until(async () => (await admin.events({ event_type: "AuditLogViewed" })).length > before, "the view's event");
+  });
+  c.drop();
+});
+
+/** The first event of workspace 0 as its row has it, changed or put back. */
+const month = (c) => (LITE ? sqlIn(c, "main", "SELECT strftime('%Y-%m', max(last_logged) / 1000000, 'unixepoch') FROM audit_log") : "main");
+const forge = (c, outcome) => sqlIn(c, month(c), `UPDATE audit_event SET outcome = ${outcome} WHERE tenant_id = 0 AND epoch = 0 AND idx = 1`);
+const seal = async (x) => (await x.ok("GET", "/api/v2/auditlog/seal")).data;
+const checking = async (c, work) => { const s = await serve({ store: { ...storeOf(c), drop: () => {} }, args: ["--self-check", "1"] }); try { return await work(s, await s.as()); } finally { await s.stop({ drop: false }); } };
+
+test("findings that are taken out of their table: the log remembers that there were some", async () => {
+  const c = copy();
+  forge(c, 2);
+  await checking(c, async (_s, admin) => { await until(async () => (await seal(admin)).state === "red", "the red seal"); });
+  forge(c, 0);
+  sqlIn(c, "main", "DELETE FROM audit_finding");
+  const r = verify(c, "--deep");
+  assert.equal(r.status, 1, r.out);
+  assert.match(r.out, /audit_finding is empty, and the log tells of damage that no check since found mended/);
+  c.drop();
+});
+
+test("a check that is said to stand behind what was changed begins anew, and finds it", async () => {
+  const c = copy();
+  forge(c, 2);
+  sqlIn(c, "main", `UPDATE audit_check SET started_at = ${NOW}, events = 1000000, tenant_id = 1000000, epoch = 0, idx = 0`);
+  const s = await serve({ store: { ...storeOf(c), drop: () => {} }, args: ["--self-check", "3600"] }); // one pass, and no other
+  try {
+    const admin = await s.as(), was = (await seal(admin)).self_check.last_complete;
+    const d = await until(async () => { const x = await seal(admin); return (x.state === "red" || x.self_check.last_complete !== was) && x; }, "the end of the pass");
+    assert.equal(d.state, "red", JSON.stringify(d.reasons));
+  } finally { await s.stop({ drop: false }); }
+  c.drop();
+});
+
+test("findings that were planted are told of and go away with the next whole pass", async () => {
+  const c = copy();
+  sqlIn(c, "main", `INSERT INTO audit_finding (mark, tenant_id, epoch, idx, origin, what, first_at, last_at, pass) VALUES ('x', 0, 0, 3, 'o', 'the event is forged', ${NOW}, ${NOW}, 9000000000000000000)`);
+  await checking(c, async (_s, admin) => { await until(async () => (await seal(admin)).self_check.findings_total === 0, "the end of the planted finding"); });
+  const r = verify(c, "--deep");
+  assert.equal(r.status, 0, r.out + r.err);
+  assert.equal(instanceEvents(c, "AuditLogDamaged").length, 1);
+  c.drop();
+});
+
+test("every table stands in the list of what is compared with the log, or why not", () => {
+  const text = readFileSync(path.join(ROOT, "doc/decisions/0014-every-table.md"), "utf8"), dir = path.join(ROOT, "src/db/schema/sqlite");
+  const scripts = readdirSync(dir).map((f) => readFileSync(path.join(dir, f), "utf8")).concat(readFileSync(path.join(ROOT, "src/audit/segment_schema.c"), "utf8"), readFileSync(path.join(ROOT, "src/db/migrate.c"), "utf8")).join("\n");
+  const tables = [...scripts.matchAll(/CREATE TABLE (?:IF NOT EXISTS )?(\w+) ?\(/g)].map((m) => m[1]);
+  assert.ok(tables.length > 45, tables.join(" "));
+  assert.deepEqual(tables.filter((t) => !text.includes(`\`${t}\``)), []);
+});
