@@ -30,6 +30,7 @@ async function run(c, work = async (/** @type {any} */ _s) => {}) {
 function takeBack(c) {
   const text = readFileSync(path.join(SCRIPTS, NEWEST), "utf8").replace(/--.*$/gm, ""), version = Number(NEWEST.slice(0, 4)), undo = [];
   for (const [, name] of text.matchAll(/^CREATE TABLE (\w+)/gm)) undo.push(`DROP TABLE ${name}`);
+  for (const [, name] of text.matchAll(/^CREATE (?:UNIQUE )?INDEX (\w+)/gm)) undo.push(`DROP INDEX IF EXISTS ${name}`);
   for (const [, table, column] of text.matchAll(/^ALTER TABLE (\w+) ADD COLUMN (\w+)/gm)) undo.push(`ALTER TABLE ${table} DROP COLUMN ${column}`);
   sqlIn(c, "main", [...undo, `DELETE FROM schema_version WHERE version = ${version}`].join(";\n"));
   return version - 1;
