@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "core/role.h"
+#include "core/selfcheck.h"
 #include "run/bus.h"
 #include "run/jobs.h"
 #include "run/keys.h"
@@ -128,7 +129,7 @@ record_migration(struct cx *cx, void *arg)
     const int *v = arg;
     struct audit_entry e = {.event = EV_SCHEMA_MIGRATED, .instance = true};
 
-    e.text = arena_fmt(cx->arena, "The schema was brought from version %d to %d", v[0], v[1]);
+    e.text = arena_fmt(cx->arena, SCHEMA_MIGRATED_TEXT "%d to %d", v[0], v[1]);
     return audit_record(cx, &e, NULL);
 }
 

@@ -8,6 +8,8 @@
 #include "run/cx.h"
 
 #define SELFCHECK_SHOWN 50 /* findings given out at most */
+/* In front of "X to Y", in the event of a migration: the check reads there which tables there were when. */
+#define SCHEMA_MIGRATED_TEXT "The schema was brought from version "
 
 struct selfcheck_finding {
     struct log_id log; /* AUDIT_INSTANCE also for the store as a whole */

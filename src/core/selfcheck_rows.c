@@ -13,6 +13,7 @@
 
 #define ROWS_ARENA ((size_t)256 << 20)
 #define SKEW       USEC_PER_MIN /* by which clocks of servers may differ */
+#define WAL_SCHEMA 11           /* the script that made audit_wal */
 
 struct finding_row {
     int64_t tenant_id, first_at;
@@ -42,6 +43,8 @@ struct rows {
     size_t n_found, cap_found;
     struct wal_row *wal;
     size_t n_wal, cap_wal;
+    int64_t *ended; /* PostgreSQL: ends of erasures */
+    size_t n_ended, cap_ended;
     struct job_row *jobs;
     size_t n_jobs, cap_jobs;
     struct log_look *logs; /* of workspaces */
@@ -88,6 +91,9 @@ static const struct sql get_found =
     SQL_READ("SELECT tenant_id, first_at, what FROM audit_finding ORDER BY first_at, mark");
 static const struct sql get_wal =
     SQL_READ("SELECT at, coalesce(cleared_at, 0) FROM audit_wal ORDER BY at");
+static const struct sql get_ended =
+    SQL_READ("SELECT ended_at FROM audit_erasure_request WHERE state = 'done' AND ended_at > 0"
+             " ORDER BY ended_at");
 static const struct sql get_jobs =
     SQL_READ("SELECT job_id, lease_until FROM job WHERE state = 'ready' AND lease_until > $1"
              " ORDER BY job_id");
@@ -134,6 +140,14 @@ read_wal(struct cx *cx, struct rows *r)
     while ((e = db_next(q)) == OK) {
         arena_grow(r->x.a, r->wal, r->n_wal, &r->cap_wal, 16);
         r->wal[r->n_wal++] = (struct wal_row){db_int(q, 0), db_int(q, 1)};
+    }
+    if (e != ERR_END || db_kind(cx->app->db) != DB_POSTGRES)
+        return e == ERR_END ? OK : e;
+    r->n_ended = 0;
+    TRY(db_query(cx->tx, &get_ended, NO_ARGS, &q));
+    while ((e = db_next(q)) == OK) {
+        arena_grow(r->x.a, r->ended, r->n_ended, &r->cap_ended, 16);
+        r->ended[r->n_ended++] = db_int(q, 0);
     }
     return e == ERR_END ? OK : e;
 }
@@ -264,9 +278,9 @@ take_snapshot(struct cx *cx, void *arg)
 static enum err
 hear_instance(struct cx *cx, struct rows *r)
 {
-    static const enum event types[] = {EV_SERVER_STARTED, EV_SERVER_STOPPED,
-                                       EV_RUN_GAP,        EV_AUDIT_CHECKED,
-                                       EV_AUDIT_DAMAGED,  EV_ERASURE_WAL_CLEARED};
+    static const enum event types[] = {EV_SERVER_STARTED, EV_SERVER_STOPPED, EV_RUN_GAP,
+                                       EV_AUDIT_CHECKED,  EV_AUDIT_DAMAGED,  EV_ERASURE_WAL_CLEARED,
+                                       EV_SCHEMA_MIGRATED};
     struct audit_walk w = {.tenant_id = AUDIT_INSTANCE,
                            .after = -1,
                            .before = r->reach,
@@ -385,6 +399,45 @@ compare_wal(struct rows *r)
     }
 }
 
+/* When there was a table audit_wal: the log tells of the schema's versions. */
+static int64_t
+wal_since(const struct rows *r)
+{
+    int64_t since = r->x.since, from = 0, to = 0;
+
+    for (size_t i = 0; i < r->x.n; i++) {
+        struct str rest = r->x.v[i].text, part;
+
+        if (r->x.v[i].type != EV_SCHEMA_MIGRATED || !str_has_prefix(rest, S(SCHEMA_MIGRATED_TEXT)))
+            continue;
+        rest = str_sub(rest, sizeof SCHEMA_MIGRATED_TEXT - 1, SIZE_MAX);
+        if (str_cut(&rest, ' ', &part) && str_int64(part, &from) == OK &&
+            str_cut(&rest, ' ', &part) && str_int64(rest, &to) == OK && from < WAL_SCHEMA &&
+            to >= WAL_SCHEMA)
+            since = r->x.v[i].at;
+    }
+    return since;
+}
+
+/* The end of an erasure makes its row, in one transaction. */
+static void
+compare_ended(struct rows *r)
+{
+    int64_t since = wal_since(r);
+
+    for (size_t i = 0; i < r->n_ended; i++) {
+        bool there = r->ended[i] < since;
+
+        for (size_t k = 0; k < r->n_wal && !there; k++)
+            there = r->wal[k].at == r->ended[i];
+        if (!there)
+            rows_tell(&r->x, NULL, time_iso(r->x.a, r->ended[i]), STR_NULL,
+                      "audit_wal says nothing of the write-ahead log after the erasure that ended "
+                      "at %lld",
+                      (long long)r->ended[i]);
+    }
+}
+
 static void
 compare_jobs(struct rows *r)
 {
@@ -404,6 +457,7 @@ compare(struct rows *r)
     compare_check(r);
     compare_found(r);
     compare_wal(r);
+    compare_ended(r);
     compare_jobs(r);
 }
 

@@ -45,6 +45,13 @@ test("what the role may not do is said, with the statements, and late it is a fa
   const late = recount(["doctor", ...flags]);
   assert.match(late.out, /^FAIL {2}The write-ahead log/m, late.out);
   psql("UPDATE audit_wal SET at = at + 86400000001 * 2", s.store.url);
+  const sound = recount(["audit", "verify", "--deep", ...flags]);
+  assert.equal(sound.status, 0, sound.out + sound.err);
+  psql("CREATE TABLE kept AS SELECT * FROM audit_wal; DELETE FROM audit_wal", s.store.url);
+  const gone = recount(["audit", "verify", "--deep", ...flags]);
+  assert.equal(gone.status, 1);
+  assert.match(gone.out, /audit_wal says nothing of the write-ahead log after the erasure that ended at \d+/);
+  psql("INSERT INTO audit_wal SELECT * FROM kept; DROP TABLE kept", s.store.url);
 });
 test("a role that may look only, looks; one that may all does it, and it is recorded", { skip, timeout: 300_000 }, async () => {
   const wal = async () => (await admin.ok("GET", E)).data[0].wal;
