@@ -41,22 +41,22 @@ export function Frame() {
         </div>
       </nav>
       <section className="top" aria-label="Tools">
-        <ActionIcon className="only-narrow" variant="subtle" color="gray" size={32} aria-label="Menu" aria-expanded={nav} onClick={() => setNav(!nav)}><IconMenu2 size={19} /></ActionIcon>
+        <ActionIcon className="only-narrow" variant="subtle" color="gray" size={32} aria-label="Menu" aria-expanded={nav} onClick={() => setNav(!nav)}><IconMenu2 size={19} aria-hidden /></ActionIcon>
         <button type="button" className="jump" onClick={() => setJump(true)} aria-haspopup="dialog"><IconSearch size={15} aria-hidden /><span className="grow cut">Go to a page or client</span><kbd>Ctrl K</kbd></button>
         <div className="grow wide-only" />
         {s.demo && <span className="demo" title="A demonstration workspace with invented data">Demo<span className="wide-only">nstration</span></span>}
-        <Tooltip label={dark ? "Light colours" : "Dark colours"}><ActionIcon variant="subtle" color="gray" size={32} aria-label={dark ? "Switch to light colours" : "Switch to dark colours"} onClick={() => { const to = dark ? "light" : "dark"; setColorScheme(to); client.setQueryData<typeof s>(["session"], (o) => o && { ...o, user: { ...o.user, theme: to } }); void put("/api/v2/user/preferences", { theme: to }).catch(() => {}); }}>{dark ? <IconSun size={17} /> : <IconMoon size={17} />}</ActionIcon></Tooltip>
+        <Tooltip label={dark ? "Light colours" : "Dark colours"}><ActionIcon variant="subtle" color="gray" size={32} aria-label={dark ? "Switch to light colours" : "Switch to dark colours"} onClick={() => { const to = dark ? "light" : "dark"; setColorScheme(to); client.setQueryData<typeof s>(["session"], (o) => o && { ...o, user: { ...o.user, theme: to } }); void put("/api/v2/user/preferences", { theme: to }).catch(() => {}); }}>{dark ? <IconSun size={17} aria-hidden /> : <IconMoon size={17} aria-hidden />}</ActionIcon></Tooltip>
         <Bell />
         <Menu position="bottom-end" width={240}>
           <Menu.Target><UnstyledButton className="row"><Avatar name={`${s.user.first} ${s.user.last}`} /><span className="user-name" style={{ fontWeight: 500 }}>{s.user.first} {s.user.last}</span><span className="sr">User menu</span><IconChevronDown size={14} aria-hidden className="wide-only" /></UnstyledButton></Menu.Target>
           <Menu.Dropdown>
             <Menu.Label><div className="cut">{s.user.email}</div><div className="cut">{s.user.tenantName}</div></Menu.Label>
-            <Menu.Item leftSection={<IconUser size={15} />} onClick={() => go("/profile")}>Profile</Menu.Item>
-            {admin && <Menu.Item leftSection={<IconSettings size={15} />} onClick={() => go("/admin")}>Account Admin</Menu.Item>}
-            <Menu.Item leftSection={<IconKey size={15} />} onClick={() => go("/profile/tokens")}>Access tokens</Menu.Item>
-            <Menu.Item leftSection={<IconHelp size={15} />} rightSection={<kbd aria-hidden>?</kbd>} onClick={() => go("/help")}>Help</Menu.Item>
+            <Menu.Item leftSection={<IconUser size={15} aria-hidden />} onClick={() => go("/profile")}>Profile</Menu.Item>
+            {admin && <Menu.Item leftSection={<IconSettings size={15} aria-hidden />} onClick={() => go("/admin")}>Account Admin</Menu.Item>}
+            <Menu.Item leftSection={<IconKey size={15} aria-hidden />} onClick={() => go("/profile/tokens")}>Access tokens</Menu.Item>
+            <Menu.Item leftSection={<IconHelp size={15} aria-hidden />} rightSection={<kbd aria-hidden>?</kbd>} onClick={() => go("/help")}>Help</Menu.Item>
             <Menu.Divider />
-            <Menu.Item leftSection={<IconLogout size={15} />} onClick={() => void leave()}>Sign out</Menu.Item>
+            <Menu.Item leftSection={<IconLogout size={15} aria-hidden />} onClick={() => void leave()}>Sign out</Menu.Item>
           </Menu.Dropdown>
         </Menu>
       </section>

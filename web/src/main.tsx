@@ -2,8 +2,9 @@
 import "@mantine/core/styles.css";
 import "@mantine/dates/styles.css";
 import "./app.css";
-import { createTheme, Drawer, MantineProvider, Menu, Modal, PasswordInput, Portal, Select, TextInput, Tooltip } from "@mantine/core";
+import { CloseButton, createTheme, Drawer, MantineProvider, Menu, Modal, PasswordInput, Portal, Select, TextInput, Tooltip } from "@mantine/core";
 import { QueryClient, QueryClientProvider, useQuery, useQueryClient } from "@tanstack/react-query";
+import { IconEye, IconEyeOff, IconX } from "@tabler/icons-react";
 import { lazy, StrictMode, Suspense, useEffect } from "react";
 import { createRoot } from "react-dom/client";
 import { createBrowserRouter, Navigate, Outlet, RouterProvider, useLocation } from "react-router";
@@ -47,7 +48,10 @@ const theme = createTheme({
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 350, withArrow: false } }),
     Select: Select.extend({ defaultProps: { allowDeselect: false, checkIconPosition: "right" } }),
     TextInput: TextInput.extend({ defaultProps: { spellCheck: false } }),
-    PasswordInput: PasswordInput.extend({ defaultProps: { visibilityToggleButtonProps: { "aria-label": "Show password" } } }),
+    PasswordInput: PasswordInput.extend({ defaultProps: { visibilityToggleButtonProps: { "aria-label": "Show password" }, visibilityToggleIcon: ({ reveal }) => (reveal ? <IconEyeOff size={15} aria-hidden /> : <IconEye size={15} aria-hidden />) } }),
+    // Mantine's own pictures say nothing to who hears the page, and do not say so themselves.
+    CloseButton: CloseButton.extend({ defaultProps: { icon: <IconX size={16} aria-hidden /> } }),
+    ComboboxChevron: { defaultProps: { "aria-hidden": true } },
   },
 });
 const client = new QueryClient({ defaultOptions: { queries: { retry: (n, e) => (!(e instanceof ApiError) || e.status === 0 || e.status >= 500) && n < 2, staleTime: 5_000, refetchOnWindowFocus: false } } });

@@ -50,7 +50,7 @@ export function Bell() {
         </Popover.Target>
       </Indicator>
       <Popover.Dropdown p={0} role="dialog" aria-label="Notifications" onKeyDown={within}>
-        <div className="notices" tabIndex={-1} ref={(n) => { if (n && open && !n.contains(document.activeElement)) n.focus(); }}>
+        <div className="notices" role="group" aria-label="Latest notifications" tabIndex={-1} ref={(n) => { if (n && open && !n.contains(document.activeElement)) n.focus(); }}>
           <header><h2>Notifications</h2><span className="sr" role="status">{n ? `${plural(n, "notification")} not read` : "Nothing unread"}</span><span className="grow" />
             <Button size="compact-xs" variant="subtle" disabled={!n} loading={busy} onClick={(e) => { stay(e.currentTarget, ".notices"); setBusy(true); readAll().catch(toastError).finally(() => { void again(); setBusy(false); }); }}>Mark all as read</Button></header>
           {all.error ? <Failed error={all.error} again={() => void all.refetch()} /> : !all.data ? <div style={{ padding: 16 }}><Skeleton rows={3} /></div>

@@ -35,7 +35,7 @@ export function AccessPage() {
   const meta = a.error ? undefined : a.data?.meta, people = a.error ? undefined : a.data?.data;
   return (
     <Page title="Access on a date" crumbs={[...ADMIN, [LOG, "Audit log"]]} text="Who had which rights at a moment, as the log implies it, and the event each right came from."
-      acts={s.can("AUDIT_LOG.EXPORT") && <Menu position="bottom-end" width={240}><Menu.Target><Button size="compact-md" variant="default" leftSection={<IconDownload size={15} />}>Export review</Button></Menu.Target>
+      acts={s.can("AUDIT_LOG.EXPORT") && <Menu position="bottom-end" width={240}><Menu.Target><Button size="compact-md" variant="default" leftSection={<IconDownload size={15} aria-hidden />}>Export review</Button></Menu.Target>
         <Menu.Dropdown><Menu.Label>A line for each right, with room to decide</Menu.Label>{([["csv", "CSV", "For spreadsheets"], ["ndjson", "NDJSON", "One JSON object a line"]] as const).map(([f, name, hint]) => <Menu.Item key={f} component="a" href={`/api/v2/auditlog/access/export?format=${f}${link ? "&" + link : ""}`} download><div>{name}</div><div className="dim small">{hint}</div></Menu.Item>)}</Menu.Dropdown></Menu>}>
       <div className="toolbar">
         <DateBox label="Date" value={on} presets={presets()} zone="local" end since={meta?.window.since} pick={(v) => url.set({ on: moment(v) ? v : "", offset: "" })} />
@@ -45,7 +45,7 @@ export function AccessPage() {
       {meta && <p className="dim small" role="status">{plural(meta.total, "person", "people")} on <time dateTime={meta.on}>{stamp(meta.on)}</time> ({zoneName("local", meta.on)}). From the <Link className="under" to={`${LOG}/${meta.baseline.event}`}>baseline of {day(meta.baseline.at)}</Link> and {plural(meta.events, "event")} behind it{meta.erased > 0 && `, ${plural(meta.erased, "of them erased", "of them erased")}`}.</p>}
       {a.error ? <div className="panel"><Failed error={a.error} again={() => void a.refetch()} /></div> : (
         <div className="table-box" tabIndex={0} role="region" aria-label="People and their rights">
-          <table className="t" aria-busy={!people}>
+          <table className="t" aria-label="People and their rights" aria-busy={!people}>
             <thead><tr><th className="tick"><span className="sr">Details</span></th><th scope="col">Name</th><th scope="col">State</th><th scope="col">Roles</th><th scope="col" className="opt right">Clients</th><th scope="col" className="opt">Second factor</th><th scope="col" className="opt right">Tokens</th></tr></thead>
             <tbody>
               {!people && Array.from({ length: 6 }, (_, i) => <tr key={i} aria-hidden>{Array.from({ length: 7 }, (_, k) => <td key={k} className={k > 3 ? "opt" : ""}><div className="sk" style={{ width: `${70 - ((i + k) * 13) % 40}%` }} /></td>)}</tr>)}
@@ -87,16 +87,16 @@ function Rights({ p, on, kept }: { p: Person; on: string; kept?: string }) {
   return (
     <div className="rights">
       <Block title="In the workspace">
-        {p.roles.length ? <table className="changes"><thead><tr><th scope="col">Role</th><th scope="col">Since</th></tr></thead><tbody>{p.roles.map((r) => <tr key={r.role}><td>{r.title} {!r.enabled && <Badge>Switched off</Badge>}</td><td><Since g={r} kept={kept} /></td></tr>)}</tbody></table> : <p className="dim">No role</p>}
+        {p.roles.length ? <table className="changes" aria-label="Roles in the workspace"><thead><tr><th scope="col">Role</th><th scope="col">Since</th></tr></thead><tbody>{p.roles.map((r) => <tr key={r.role}><td>{r.title} {!r.enabled && <Badge>Switched off</Badge>}</td><td><Since g={r} kept={kept} /></td></tr>)}</tbody></table> : <p className="dim">No role</p>}
         <dl className="facts" style={{ marginTop: 8 }}><dt>Signs in with</dt><dd>{p.authentication_provider}</dd><dt>Second factor</dt><dd>{p.second_factor ? "On" : "Off"}</dd>{p.tier && <><dt>Classification</dt><dd>{p.tier}</dd></>}{p.default_group && <><dt>Default Group</dt><dd>Member</dd></>}{!p.certain && <><dt>Certainty</dt><dd>An event about this person was erased: parts may be missing.</dd></>}</dl>
       </Block>
       <Block title="Permissions in the workspace"><Keys of={p.permissions} /></Block>
       <Block title="On clients">
         {p.all_clients && <p>Sees every client, assigned or not.</p>}
-        {clients.length ? <div className="scroll"><table className="changes"><thead><tr><th scope="col">Client</th><th scope="col">Role</th><th scope="col">Classification</th><th scope="col">Since</th></tr></thead><tbody>{clients.map((g) => <tr key={g.client_id}><td>{g.client}</td><td title={g.permissions.join(", ")}>{g.title} {!g.enabled && <Badge>Switched off</Badge>}</td><td>{g.tier ?? <span className="dim">None</span>}</td><td><Since g={g} kept={kept} /></td></tr>)}</tbody></table></div> : !p.all_clients && <p className="dim">None</p>}
+        {clients.length ? <div className="scroll"><table className="changes" aria-label="Roles on clients"><thead><tr><th scope="col">Client</th><th scope="col">Role</th><th scope="col">Classification</th><th scope="col">Since</th></tr></thead><tbody>{clients.map((g) => <tr key={g.client_id}><td>{g.client}</td><td title={g.permissions.join(", ")}>{g.title} {!g.enabled && <Badge>Switched off</Badge>}</td><td>{g.tier ?? <span className="dim">None</span>}</td><td><Since g={g} kept={kept} /></td></tr>)}</tbody></table></div> : !p.all_clients && <p className="dim">None</p>}
         {short && (whole.error ? <Failed error={whole.error} /> : !whole.data ? <Skeleton rows={2} /> : p.clients_total > clients.length && <p className="dim small">The first {clients.length.toLocaleString("en")} of {p.clients_total.toLocaleString("en")}; the export has all.</p>)}
       </Block>
-      {p.tokens.length > 0 && <Block title="Access tokens"><table className="changes"><thead><tr><th scope="col">Name</th><th scope="col">May</th><th scope="col">Until</th></tr></thead><tbody>{p.tokens.map((t) => <tr key={t.cuid}><td>{t.name}</td><td><Keys of={t.scopes} /></td><td>{day(t.expires)}</td></tr>)}</tbody></table></Block>}
+      {p.tokens.length > 0 && <Block title="Access tokens"><table className="changes" aria-label="Access tokens"><thead><tr><th scope="col">Name</th><th scope="col">May</th><th scope="col">Until</th></tr></thead><tbody>{p.tokens.map((t) => <tr key={t.cuid}><td>{t.name}</td><td><Keys of={t.scopes} /></td><td>{day(t.expires)}</td></tr>)}</tbody></table></Block>}
     </div>
   );
 }

@@ -66,7 +66,7 @@ export function AuditBars({ filter, dates, from, to, ready, round, events, zone,
         <span className="grow" />
         {h.fault && <Button size="compact-xs" variant="default" onClick={h.again}>Try again</Button>}
         {!whole && <Button size="compact-xs" variant="default" onClick={h.busy ? h.stop : h.rest}>{h.busy ? "Stop counting" : "Count the rest"}</Button>}
-        {deep && <Button size="compact-xs" variant="default" leftSection={<IconZoomOut size={13} />} onClick={out}>Zoom out</Button>}
+        {deep && <Button size="compact-xs" variant="default" leftSection={<IconZoomOut size={13} aria-hidden />} onClick={out}>Zoom out</Button>}
       </div>
       <span className="sr" id={`${id}-how`}>Arrow keys go from bar to bar, with Shift they mark several. Enter narrows the dates to what is marked.</span>
       <div className="bars-plot" ref={plot} {...(bars ? { role: "listbox", tabIndex: 0, "aria-label": `Events each ${EACH[bars.step]}` } : {})} aria-orientation={bars ? "horizontal" : undefined} aria-multiselectable={bars ? true : undefined} aria-describedby={bars ? `${id}-how` : undefined} aria-activedescendant={at !== null && at < counts.length ? `${id}-${at}` : undefined}

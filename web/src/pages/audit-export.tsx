@@ -15,7 +15,7 @@ const FORMATS: [Format, string, string][] = [["csv", "CSV", "For spreadsheets"],
 export function ExportMenu({ filter, zone }: { filter: string; zone: Zone }) {
   const [format, setFormat] = useState<Format | null>(null);
   return <>
-    <Menu position="bottom-end" width={230}><Menu.Target><Button size="compact-md" variant="default" leftSection={<IconDownload size={15} />}>Export</Button></Menu.Target>
+    <Menu position="bottom-end" width={230}><Menu.Target><Button size="compact-md" variant="default" leftSection={<IconDownload size={15} aria-hidden />}>Export</Button></Menu.Target>
       <Menu.Dropdown><Menu.Label>What is shown, with query and digest</Menu.Label>{FORMATS.map(([f, name, hint]) => <Menu.Item key={f} onClick={() => setFormat(f)}><div>{name}</div><div className="dim small">{hint}</div></Menu.Item>)}</Menu.Dropdown></Menu>
     {format && <ExportDialog format={format} filter={filter} zone={zone} close={() => setFormat(null)} />}
   </>;
@@ -36,7 +36,7 @@ function ExportDialog({ format, filter, zone, close }: { format: Format; filter:
           <dt>SHA-256</dt><dd><code className="mono">{hex(m)}</code> <Copy text={hex(m)} /></dd>
         </dl>
         <p className="dim small">The manifest says the same, signed by the log. With it anybody can check later that the file is what was exported: <code className="mono">doc/verify/verify.py export FILE --manifest MANIFEST</code>.</p>
-        <Group justify="flex-end" gap="xs"><Button variant="default" onClick={close}>Close</Button><Button variant="default" leftSection={<IconFileCertificate size={15} />} onClick={() => save(m)}>Save manifest</Button><Button component="a" href={address(format, filter, m)} download leftSection={<IconDownload size={15} />}>Download {name}</Button></Group>
+        <Group justify="flex-end" gap="xs"><Button variant="default" onClick={close}>Close</Button><Button variant="default" leftSection={<IconFileCertificate size={15} aria-hidden />} onClick={() => save(m)}>Save manifest</Button><Button component="a" href={address(format, filter, m)} download leftSection={<IconDownload size={15} aria-hidden />}>Download {name}</Button></Group>
       </div>}
     </Modal>
   );

@@ -1,7 +1,7 @@
 // Parts of the audit page: date boxes, filter chips, the whole event.
 import { Button, Combobox, Popover, TextInput, useCombobox } from "@mantine/core";
 import { DatePicker } from "@mantine/dates";
-import { IconCalendar, IconCheck, IconChevronDown, IconPlus, IconX } from "@tabler/icons-react";
+import { IconCalendar, IconCheck, IconChevronDown, IconChevronLeft, IconChevronRight, IconPlus, IconX } from "@tabler/icons-react";
 import { useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { Link } from "react-router";
 import type { Event } from "../api";
@@ -59,7 +59,7 @@ export function DateBox({ label, value, presets, zone, end = false, since, pick 
             {presets.map(([v, name], i) => <button key={v} type="button" role="menuitem" data-on={v === value || undefined} autoFocus={i === 0} onClick={() => choose(v)}><span>{name}</span>{v === value && <IconCheck size={14} aria-hidden />}</button>)}
           </div>
           <div className="cal">
-            <DatePicker size="xs" value={at ? ymd(end && clock(at, zone) === "00:00:00" ? new Date(at.getTime() - 1) : at, zone) : null} onChange={(v) => date(v as string | null)} minDate={asDate(since) ? ymd(asDate(since)!, zone) : undefined} maxDate={ymd(new Date(), zone)} highlightToday hideOutsideDates weekendDays={[]} ariaLabels={{ previousMonth: "Previous month", nextMonth: "Next month", previousYear: "Previous year", nextYear: "Next year", previousDecade: "Previous decade", nextDecade: "Next decade" }} />
+            <DatePicker size="xs" previousIcon={<IconChevronLeft size={14} aria-hidden />} nextIcon={<IconChevronRight size={14} aria-hidden />} value={at ? ymd(end && clock(at, zone) === "00:00:00" ? new Date(at.getTime() - 1) : at, zone) : null} onChange={(v) => date(v as string | null)} minDate={asDate(since) ? ymd(asDate(since)!, zone) : undefined} maxDate={ymd(new Date(), zone)} highlightToday hideOutsideDates weekendDays={[]} ariaLabels={{ previousMonth: "Previous month", nextMonth: "Next month", previousYear: "Previous year", nextYear: "Next year", previousDecade: "Previous decade", nextDecade: "Next decade" }} />
             <div className="row" style={{ marginTop: 8 }}><TextInput type="time" size="xs" aria-label="Time of day (optional)" value={time} onChange={(e) => setTime(e.currentTarget.value)} /><span className="dim small">{time ? `then the day, ${zoneName(zone)}` : `whole day, ${zoneName(zone)}`}</span></div>
           </div>
         </div>
@@ -79,7 +79,7 @@ export function FilterChip({ name, value, options, pick, onSearch, any }: { name
     <Combobox store={box} keepMounted={false} width={290} position="bottom-start" shadow="md" onOptionSubmit={(v) => { button.current?.focus(); pick(v === value ? "" : v); box.closeDropdown(); }}>
       <span className={value ? "chip-set" : undefined}>
         <Combobox.Target targetType="button"><button type="button" ref={button} className={`chip ${value ? "on" : ""}`} onClick={() => box.toggleDropdown()}>{value ? <>{name}: <strong>{cur?.label ?? value}</strong></> : <><IconPlus size={13} aria-hidden />{name}</>}</button></Combobox.Target>
-        {value && <button type="button" className="chip-x" aria-label={`Remove filter ${name}`} onClick={() => { button.current?.focus(); pick(""); }}><IconX size={13} /></button>}
+        {value && <button type="button" className="chip-x" aria-label={`Remove filter ${name}`} onClick={() => { button.current?.focus(); pick(""); }}><IconX size={13} aria-hidden /></button>}
       </span>
       <Combobox.Dropdown>
         <Combobox.Search autoFocus value={text} onChange={(e) => { setText(e.currentTarget.value); onSearch?.(e.currentTarget.value); box.updateSelectedOptionIndex(); }} placeholder={`Find ${name.toLowerCase()}`} aria-label={`Find ${name.toLowerCase()}`} />
@@ -117,7 +117,7 @@ export function Detail({ e: raw, zone, filter }: { e: Event; zone: Zone; filter?
       <p className="span break" style={{ fontSize: 14 }}>{e.message}</p>
       <div><h2>What</h2>{facts([["Event", val(e.title || e.event_type, { event_type: e.event_type })], ["Name", <code className="mono" key="n">{e.event_type}</code>], ["Category", e.category], ["Outcome", <Outcome key="o" of={e.outcome} />], ["Who", person(e.actor) ?? e.user_info], ["Target", person(e.target) ?? null], ["Client", e.client?.name ? val(e.client.name, { client: String(e.client.id) }) : null], ["Folded", (e.count ?? 1) > 1 ? `${e.count!.toLocaleString("en")} alike, as one event` : null], ["Detail", e.private_detail]])}</div>
       <div><h2>When and where</h2>{facts([["Time", <span key="t" className="num">{stamp(e.timestamp, zone, true)} {zoneName(zone, e.timestamp)}</span>], ["", <span key="r" className="dim num">{ago(e.timestamp)} · {new Date(e.timestamp).toISOString()}</span>], ["Address", e.address ? val(<span className="mono">{e.address}</span>, { q: `"${e.address}"` }) : null], ["Via", e.via], ["Browser", e.user_agent], ["Session", e.actor?.session ? <code className="mono">{e.actor.session}</code> : null], ["Request", e.request_id ? val(<code className="mono">{e.request_id}</code>, { request: e.request_id }) : null]])}</div>
-      {!!e.changes?.length && <div className="span"><h2>Changes</h2><table className="changes"><thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead><tbody>{e.changes.map((c, i) => <tr key={i}><td>{c.field}</td><td>{c.before ? <del>{c.before}</del> : clip(c.before)}</td><td>{c.after ? <ins>{c.after}</ins> : clip(c.after)}</td></tr>)}</tbody></table></div>}
+      {!!e.changes?.length && <div className="span"><h2>Changes</h2><table className="changes" aria-label="Changes"><thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead><tbody>{e.changes.map((c, i) => <tr key={i}><td>{c.field}</td><td>{c.before ? <del>{c.before}</del> : clip(c.before)}</td><td>{c.after ? <ins>{c.after}</ins> : clip(c.after)}</td></tr>)}</tbody></table></div>}
       <div className="span"><h2>Record</h2>{facts([["Index", <span key="i" className="num">{e.index}</span>], ["Id", <code key="c" className="mono">{e.cuid}</code>], ["Leaf", e.leaf ? <code className="mono">{e.leaf}</code> : null]])}
         <VerifyEvent key={e.cuid} e={raw} />
         <div className="row wrap" style={{ marginTop: 10 }}>{filter && <Button component={Link} to={`/admin/audit-log/${e.cuid}`} size="compact-xs" variant="default">Open by itself</Button>}<Copy text={`${location.origin}/admin/audit-log/${e.cuid}`} label="Copy link" /><Copy text={JSON.stringify(raw, null, 2)} label="Copy as JSON" /></div></div>

@@ -83,7 +83,7 @@ export function AuditPage() {
       <SealBadge />
       <span className="sr" role="status" id="news">{news}</span>
       <span className={`live ${log.live === "on" ? "on" : ""}`}><i aria-hidden />{log.live === "on" ? "Live" : log.live === "past" ? "Range has ended" : log.loading ? "Loading" : "Connecting"}</span>
-      <Button size="compact-md" variant="default" component={Link} to="/admin/access" leftSection={<IconCalendarUser size={15} />}>Access on a date</Button>
+      <Button size="compact-md" variant="default" component={Link} to="/admin/access" leftSection={<IconCalendarUser size={15} aria-hidden />}>Access on a date</Button>
       {s.can("AUDIT_LOG.EXPORT") && <ExportMenu filter={filter} zone={zone} />}
     </>}>
       <search className="audit-bar" aria-label="Filters">
@@ -91,14 +91,14 @@ export function AuditPage() {
         <DateBox label="End date" value={values.to} presets={END} zone={zone} end since={meta?.window?.since} pick={(v) => { toSearch(); set({ to: v }); }} />
         <TextInput ref={search} className="find" type="text" aria-label="Search" placeholder="Search events, people, addresses" autoComplete="off" maxLength={1024} value={text} onChange={(e) => setText(e.currentTarget.value)} leftSection={<IconSearch size={15} aria-hidden />}
           onKeyDown={(e) => { if (e.key === "Escape") { if (text) setText(""); else e.currentTarget.blur(); } else if (e.key === "ArrowDown") { e.preventDefault(); e.currentTarget.blur(); move(at < 0 ? 1 : 0); } }}
-          rightSection={text ? <ActionIcon size="sm" variant="subtle" color="gray" aria-label="Clear text" onClick={() => { setText(""); search.current?.focus(); }}><IconX size={14} /></ActionIcon> : <kbd aria-hidden>/</kbd>} />
+          rightSection={text ? <ActionIcon size="sm" variant="subtle" color="gray" aria-label="Clear text" onClick={() => { setText(""); search.current?.focus(); }}><IconX size={14} aria-hidden /></ActionIcon> : <kbd aria-hidden>/</kbd>} />
       </search>
       <div className="row wrap">
         <FilterChip name="User" value={values.user} options={userOptions} pick={(v) => set({ user: v })} onSearch={(t) => setSeek((o) => ({ ...o, user: t }))} any="Use" />
         <FilterChip name="Event" value={values.event_type} options={typeOptions} pick={(v) => set({ event_type: v })} />
         <FilterChip name="Outcome" value={values.outcome} options={OUTCOMES} pick={(v) => set({ outcome: v })} />
         <FilterChip name="Client" value={values.client} options={clientOptions} pick={(v) => set({ client: v })} onSearch={(t) => setSeek((o) => ({ ...o, client: t }))} />
-        {values.request && <span className="chip-set"><span className="chip on">Request: <strong className="mono">{values.request}</strong></span><button type="button" className="chip-x" aria-label="Remove filter Request" onClick={() => { toSearch(); set({ request: "" }); }}><IconX size={13} /></button></span>}
+        {values.request && <span className="chip-set"><span className="chip on">Request: <strong className="mono">{values.request}</strong></span><button type="button" className="chip-x" aria-label="Remove filter Request" onClick={() => { toSearch(); set({ request: "" }); }}><IconX size={13} aria-hidden /></button></span>}
         {any && <Button size="compact-xs" variant="subtle" color="gray" onClick={clear}>Clear all</Button>}
         <span className="grow" />
         {meta?.window && <span className="dim small">Events since {longDay(meta.window.since)}; next change {longDay(meta.window.next_change)}</span>}
@@ -142,7 +142,7 @@ function Item({ e, i, top, size, opened, cur, fresh, parts, zone, toggle, filter
   return (
     <div className={`log-item ${opened ? "open" : ""} ${fresh ? "fresh" : ""}`} data-index={i} ref={size} style={{ transform: `translateY(${top}px)` }} role="presentation">
       <div className={`log-cols log-row ${cur ? "cur" : ""}`} role="row" onClick={(c) => { if (!(c.target as Element).closest("a,.tog") && !getSelection()?.toString()) toggle(e, i); }}>
-        <span role="cell" style={{ padding: 0, display: "contents" }}><button type="button" className="tog" aria-expanded={opened} aria-label={`Details: ${e.message || e.title}`} onClick={() => toggle(e, i)}><IconChevronRight size={14} /></button></span>
+        <span role="cell" style={{ padding: 0, display: "contents" }}><button type="button" className="tog" aria-expanded={opened} aria-label={`Details: ${e.message || e.title}`} onClick={() => toggle(e, i)}><IconChevronRight size={14} aria-hidden /></button></span>
         <div role="cell" className="who" title={e.user_info}><Avatar small name={name} /><span className="cut"><Marked text={name} parts={parts} /></span></div>
         <div role="cell" className="what"><span className={`dot ${outcomeWord(e.outcome).toLowerCase()}`} title={outcomeWord(e.outcome)}><span className="sr">{outcomeWord(e.outcome)}</span></span><span className="cut" title={e.message}><Marked text={e.message} parts={parts} /></span>{hidden && <span className="dim small nowrap"><Marked text={hidden} parts={parts} /></span>}{(e.count ?? 1) > 1 && <Badge>× {e.count!.toLocaleString("en")}</Badge>}</div>
         <div role="cell" className="when num nowrap" title={ago(e.timestamp)}><time dateTime={e.timestamp}>{stamp(e.timestamp, zone)}</time></div>

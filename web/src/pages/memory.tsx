@@ -31,7 +31,7 @@ export function VerifyPage() {
 function Newest({ head, steps, busy, again }: { head: Head; steps: Step[]; busy: boolean; again: () => void }) {
   const bad = steps.some((x) => x.ok === false);
   return (
-    <Panel title="Newest checkpoint" acts={<Button size="compact-xs" variant="default" leftSection={<IconRefresh size={13} />} loading={busy} onClick={again}>Check again</Button>}>
+    <Panel title="Newest checkpoint" acts={<Button size="compact-xs" variant="default" leftSection={<IconRefresh size={13} aria-hidden />} loading={busy} onClick={again}>Check again</Button>}>
       <div className="stack verify">
         <span role="status" className={`verdict ${bad ? "bad" : "ok"}`}>{bad ? "The log does not verify" : "Verified in this browser"}</span>
         <Steps steps={steps} />
@@ -59,11 +59,11 @@ function Remembered({ head, again }: { head: Head; again: () => void }) {
       <div className="stack">
         <p className="dim small">The last checkpoint it saw, on any page with the seal. Each later one must continue it. It lies in this browser alone: another one, and a private window, remember for themselves.</p>
         {!list.length ? <p>Nothing yet.</p>
-          : <table className="changes memory"><thead><tr><th scope="col">Epoch</th><th scope="col">Events</th><th scope="col">Seen</th><th scope="col">Root</th></tr></thead><tbody>{list.map(({ origin, epoch, memory: m }) => <tr key={origin}><td className="num">{epoch}</td><td className="num">{m.size.toLocaleString("en")}</td><td className="num">{AT(m.at)}</td><td className="mono small break">{m.root}</td></tr>)}</tbody></table>}
+          : <table className="changes memory" aria-label="Checkpoints this browser remembers"><thead><tr><th scope="col">Epoch</th><th scope="col">Events</th><th scope="col">Seen</th><th scope="col">Root</th></tr></thead><tbody>{list.map(({ origin, epoch, memory: m }) => <tr key={origin}><td className="num">{epoch}</td><td className="num">{m.size.toLocaleString("en")}</td><td className="num">{AT(m.at)}</td><td className="mono small break">{m.root}</td></tr>)}</tbody></table>}
         <h3>Pinned key</h3>
         {p ? <><span className="mono small break">{p.vkey}</span><div className="row wrap"><span className="dim small">Pinned {AT(p.at)}. Every checkpoint must be signed by it, or by a key it has signed for.</span><Button size="compact-xs" variant="default" onClick={() => void unpin()}>Remove pin</Button></div></>
           : <><p className="dim small">The key above came from this server. Paste the one that you were given another way (by mail, from a witness, on paper), and this browser demands it from now on.</p>
-            <form className="stack" onSubmit={(e) => { e.preventDefault(); void keep(); }}><Textarea label="Key" aria-label="Key" placeholder="INSTALLATION/WORKSPACE/EPOCH+id+key" value={text} onChange={(e) => setText(e.currentTarget.value)} autosize minRows={2} maxLength={500} error={fault || undefined} spellCheck={false} /><div><Button type="submit" size="compact-sm" variant="default" leftSection={<IconPin size={14} />} disabled={!text.trim()}>Pin this key</Button></div></form></>}
+            <form className="stack" onSubmit={(e) => { e.preventDefault(); void keep(); }}><Textarea label="Key" aria-label="Key" placeholder="INSTALLATION/WORKSPACE/EPOCH+id+key" value={text} onChange={(e) => setText(e.currentTarget.value)} autosize minRows={2} maxLength={500} error={fault || undefined} spellCheck={false} /><div><Button type="submit" size="compact-sm" variant="default" leftSection={<IconPin size={14} aria-hidden />} disabled={!text.trim()}>Pin this key</Button></div></form></>}
       </div>
     </Panel>
   );

@@ -59,7 +59,7 @@ function Window() {
           : <p className="dim small">Kept for {plural(d.months_kept, "whole month")} beside the running one. The first workspace of the installation sets it.</p>}
       </form></Panel>
       <Panel title="Months" body={false}>
-        {!d.months.length ? <Empty title="Nothing is kept yet" /> : <div className="table-box bare" tabIndex={0} role="region" aria-label="Months"><table className="t"><thead><tr><th scope="col">Month (UTC)</th><th scope="col" className="right">Events of this workspace</th><th scope="col" className="right">On disk</th></tr></thead>
+        {!d.months.length ? <Empty title="Nothing is kept yet" /> : <div className="table-box bare" tabIndex={0} role="region" aria-label="Months"><table className="t" aria-label="Months"><thead><tr><th scope="col">Month (UTC)</th><th scope="col" className="right">Events of this workspace</th><th scope="col" className="right">On disk</th></tr></thead>
           <tbody>{d.months.map((m) => <tr key={m.month}><td>{monthName(m.month)}</td><td className="right num">{m.events.toLocaleString("en")}</td><td className="right num">{size(m.bytes)}</td></tr>)}</tbody></table></div>}
       </Panel>
     </>
@@ -72,7 +72,7 @@ function Holds() {
   const cache = useQueryClient(), q = useQuery({ queryKey: ["holds"], queryFn: ({ signal }) => get<{ data: Hold[] }>(H, signal) }), list = q.data?.data, [make, setMake] = useState(false), [release, setRelease] = useState<Hold | null>(null);
   const again = () => { void cache.invalidateQueries({ queryKey: ["holds"] }); void cache.invalidateQueries({ queryKey: ["retention"] }); };
   return (
-    <Panel title="Legal holds" body={false} acts={<Button size="compact-sm" variant="default" leftSection={<IconPlus size={14} />} onClick={() => setMake(true)}>Place a hold</Button>}>
+    <Panel title="Legal holds" body={false} acts={<Button size="compact-sm" variant="default" leftSection={<IconPlus size={14} aria-hidden />} onClick={() => setMake(true)}>Place a hold</Button>}>
       {q.error ? <Failed error={q.error} again={() => void q.refetch()} /> : !list ? <div className="body"><Skeleton rows={2} /></div> : !list.length ? <Empty icon={<IconLock size={26} aria-hidden />} title="No legal holds" text="While one stands, no month leaves the log and nobody is erased from it. A month holds the events of all workspaces, so it is kept for all." /> :
         <ul className="list">{list.map((h) => <li key={h.id} className="entry"><div className="grow"><div className="row wrap"><Badge kind={h.state === "standing" ? "warn" : ""}>{h.state === "standing" ? "Stands" : h.state === "released" ? "Released" : "Ended"}</Badge><span className="break" style={{ fontWeight: 500 }}>{h.reason}</span></div>
           <div className="dim small">Placed by {someone(h.placed_by)} <Ago at={h.placed_at} /> · {h.until ? `until ${lastDay(h.until)}` : "until released"}{h.ended_at && <> · {h.state === "expired" ? "its date came" : <>released by {someone(h.ended_by)}: {h.end_reason}</>} <Ago at={h.ended_at} /></>}</div></div>
@@ -102,7 +102,7 @@ function Erasures() {
   const q = useQuery({ queryKey: ["erasures"], queryFn: ({ signal }) => look<{ data: Erasure[] }>(E, signal), refetchInterval: (x) => (x.state.data?.data.some((e) => e.state === "running") ? 1000 : false) }), list = q.data?.data;
   const again = () => { void cache.invalidateQueries({ queryKey: ["erasures"] }); };
   return (
-    <Panel title="Erasure of a person" body={false} acts={<Button size="compact-sm" variant="default" leftSection={<IconPlus size={14} />} onClick={() => setMake(true)}>Ask for an erasure</Button>}>
+    <Panel title="Erasure of a person" body={false} acts={<Button size="compact-sm" variant="default" leftSection={<IconPlus size={14} aria-hidden />} onClick={() => setMake(true)}>Ask for an erasure</Button>}>
       {q.error ? <Failed error={q.error} again={() => void q.refetch()} /> : !list ? <div className="body"><Skeleton rows={2} /></div> : !list.length ? <Empty icon={<IconEraser size={26} aria-hidden />} title="Nobody was erased" text="Erasing takes the name, address and words of a person out of every event; that something of this kind happened, here, stays provable. It takes two administrators." /> :
         <ul className="list">{list.map((e) => <One key={e.id} e={e} again={again} />)}</ul>}
       {make && <New close={() => setMake(false)} done={again} />}

@@ -25,8 +25,8 @@ export function SlasPage() {
     { key: "state", title: "State", by: (a) => (a.enabled ? 0 : 1), render: (a) => (a.enabled ? <Badge kind="ok">Enabled</Badge> : <Badge>Disabled</Badge>) },
   ];
   return (
-    <Page title="Service-Level Agreements" crumbs={ADMIN} text="Within how many days findings are to be closed. Findings are not in this version: agreements are kept, nothing is measured by them yet." acts={<Button size="compact-md" leftSection={<IconPlus size={15} />} onClick={() => setEdit(FRESH)}>Create agreement</Button>}>
-      <Table name="Service-level agreements" sort="name" columns={columns} rows={q.data?.data} error={q.error} again={() => void q.refetch()} id={(a) => a.id} label={(a) => a.name} open={setEdit} actions={(a) => [{ label: "Edit", icon: <IconPencil size={15} />, run: () => setEdit(a) }, { label: "Delete", icon: <IconTrash size={15} />, danger: true, run: () => void remove(a) }]}
+    <Page title="Service-Level Agreements" crumbs={ADMIN} text="Within how many days findings are to be closed. Findings are not in this version: agreements are kept, nothing is measured by them yet." acts={<Button size="compact-md" leftSection={<IconPlus size={15} aria-hidden />} onClick={() => setEdit(FRESH)}>Create agreement</Button>}>
+      <Table name="Service-level agreements" sort="name" columns={columns} rows={q.data?.data} error={q.error} again={() => void q.refetch()} id={(a) => a.id} label={(a) => a.name} open={setEdit} actions={(a) => [{ label: "Edit", icon: <IconPencil size={15} aria-hidden />, run: () => setEdit(a) }, { label: "Delete", icon: <IconTrash size={15} aria-hidden />, danger: true, run: () => void remove(a) }]}
         empty={<Empty icon={<IconHourglass size={28} aria-hidden />} title="No agreements" text="Create the first: for instance, critical findings within 7 days." />} />
       <Pager offset={0} limit={Infinity} total={q.data?.data.length} go={() => {}} />
       {edit && <Edit a={edit} close={() => setEdit(null)} done={again} />}
@@ -51,7 +51,7 @@ function Edit({ a, close, done }: { a: Omit<Sla, "id"> & { id?: string }; close:
         <Switch className="wide" label="Enabled" checked={f.enabled} onChange={(e) => set({ enabled: e.currentTarget.checked })} />
       </div>
       <h2>Notices</h2>
-      <table className="marks"><thead><tr><th scope="col">Tell</th>{TIMES.map(([k, t]) => <th key={k} scope="col">{t}</th>)}</tr></thead>
+      <table className="marks" aria-label="Notices"><thead><tr><th scope="col">Tell</th>{TIMES.map(([k, t]) => <th key={k} scope="col">{t}</th>)}</tr></thead>
         <tbody>{WHOM.map(([w, whom]) => <tr key={w}><td>{whom}</td>{TIMES.map(([k, t]) => { const key = `send${k}NotificationTo${w}`; return <td key={k}><Checkbox size="xs" aria-label={`${whom}: ${t.toLowerCase()}`} checked={n[key] === true} onChange={(e) => note({ [key]: e.currentTarget.checked })} /></td>; })}</tr>)}</tbody></table>
       <div className="fields"><TagsInput label="Recipients" description="E-mail addresses" value={n.recipients} error={fault("recipients")} onChange={(v) => note({ recipients: v })} /><NumberInput label="Nearing means" description="Before the time is up" min={0} max={8760} suffix=" hours" allowDecimal={false} value={n.hoursBeforeExpirationNotify} error={fault("hoursBeforeExpirationNotify")} onChange={(v) => note({ hoursBeforeExpirationNotify: Number(v) })} /></div>
       <Group justify="flex-end" gap="xs"><Button variant="default" onClick={close}>Cancel</Button><Button type="submit" loading={save.isPending}>{a.id ? "Save" : "Create"}</Button></Group>

@@ -18,7 +18,7 @@ export function SubstatusesPage() {
         const list = q.data.data.filter((x) => x.status === status);
         return (
           <Panel key={status} title={status} body={false} acts={<span className="dim small num">{list.length || "None"}</span>}>
-            {list.length > 0 && <ul className="list" aria-label={`Sub-statuses of ${status}`}>{list.map((x) => <li key={x.cuid}><span className="grow break">{x.value}</span><ActionIcon variant="subtle" color="gray" aria-label={`Edit ${x.value}`} onClick={() => setEdit(x)}><IconPencil size={15} /></ActionIcon><ActionIcon variant="subtle" color="gray" aria-label={`Delete ${x.value}`} onClick={() => void remove(x)}><IconTrash size={15} /></ActionIcon></li>)}</ul>}
+            {list.length > 0 && <ul className="list" aria-label={`Sub-statuses of ${status}`}>{list.map((x) => <li key={x.cuid}><span className="grow break">{x.value}</span><ActionIcon variant="subtle" color="gray" aria-label={`Edit ${x.value}`} onClick={() => setEdit(x)}><IconPencil size={15} aria-hidden /></ActionIcon><ActionIcon variant="subtle" color="gray" aria-label={`Delete ${x.value}`} onClick={() => void remove(x)}><IconTrash size={15} aria-hidden /></ActionIcon></li>)}</ul>}
             <Add status={status} done={again} line={list.length > 0} />
           </Panel>);
       })}
@@ -32,7 +32,7 @@ function Add({ status, done, line }: { status: string; done: () => void; line: b
   return (
     <form className={`row add ${line ? "line" : ""}`} onSubmit={(e) => { e.preventDefault(); save.mutate(); }}>
       <TextInput className="grow" size="xs" aria-label={`New sub-status of ${status}`} placeholder="Add a sub-status" maxLength={100} value={value} error={save.error ? (save.error instanceof ApiError && save.error.field("value")) || save.error.message : undefined} onChange={(e) => { setValue(e.currentTarget.value); if (save.error) save.reset(); }} />
-      <Button type="submit" size="xs" variant="default" disabled={!value.trim()} loading={save.isPending}>Add</Button>
+      <Button type="submit" size="xs" variant="default" aria-label={`Add to ${status}`} disabled={!value.trim()} loading={save.isPending}>Add</Button>
     </form>
   );
 }

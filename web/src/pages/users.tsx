@@ -50,12 +50,12 @@ export function UsersPage() {
   const list = useQuery({ queryKey: ["users", filter, status, role, sortBy, desc, offset], placeholderData: keepPreviousData, queryFn: ({ signal }) => get<{ data: User[]; total: number }>(`${s.base}/users${query({ offset, limit: LIMIT, sortBy, order: desc ? "DESEND" : "ASCEND", filter, status, role })}`, signal) });
   const may = s.can("SECURITY.MANAGE_USERS"), rows = list.data?.data, chosen = rows?.filter((u) => picked.has(u.user_id)) ?? [];
   const actions = (u: User): Action[] => [
-    { label: "Edit", icon: <IconPencil size={15} />, run: () => void go(`/admin/users/${u.user_id}${location.search}`) },
-    ...(u.locked ? [{ label: "Unlock", icon: <IconLockOpen size={15} />, run: () => void acts.run("unlock", [u]) }] : []),
-    { label: "Reset password", icon: <IconMail size={15} />, run: () => void acts.run("reset-password", [u]) }, { label: "Copy set-password link", icon: <IconLink size={15} />, run: () => void acts.run("password-link", [u]) },
-    ...(u.mfa?.enabled ? [{ label: "Reset second factor", icon: <IconShieldOff size={15} />, run: () => void acts.run("reset-mfa", [u]) }] : []), { label: "End sessions", icon: <IconX size={15} />, run: () => void acts.run("end-sessions", [u]) },
-    u.disabled ? { label: "Enable", icon: <IconUserCheck size={15} />, run: () => void acts.run("enable", [u]) } : { label: "Disable", icon: <IconBan size={15} />, run: () => void acts.run("disable", [u]) },
-    { label: "Delete", icon: <IconTrash size={15} />, danger: true, run: () => void acts.run("delete", [u]) },
+    { label: "Edit", icon: <IconPencil size={15} aria-hidden />, run: () => void go(`/admin/users/${u.user_id}${location.search}`) },
+    ...(u.locked ? [{ label: "Unlock", icon: <IconLockOpen size={15} aria-hidden />, run: () => void acts.run("unlock", [u]) }] : []),
+    { label: "Reset password", icon: <IconMail size={15} aria-hidden />, run: () => void acts.run("reset-password", [u]) }, { label: "Copy set-password link", icon: <IconLink size={15} aria-hidden />, run: () => void acts.run("password-link", [u]) },
+    ...(u.mfa?.enabled ? [{ label: "Reset second factor", icon: <IconShieldOff size={15} aria-hidden />, run: () => void acts.run("reset-mfa", [u]) }] : []), { label: "End sessions", icon: <IconX size={15} aria-hidden />, run: () => void acts.run("end-sessions", [u]) },
+    u.disabled ? { label: "Enable", icon: <IconUserCheck size={15} aria-hidden />, run: () => void acts.run("enable", [u]) } : { label: "Disable", icon: <IconBan size={15} aria-hidden />, run: () => void acts.run("disable", [u]) },
+    { label: "Delete", icon: <IconTrash size={15} aria-hidden />, danger: true, run: () => void acts.run("delete", [u]) },
   ];
   const columns: Column<User>[] = [
     { key: "name", title: "Name", sort: "lastName", fixed: true, render: (u) => <span className="row"><Avatar small name={nameOf(u)} /><Link to={`/admin/users/${u.user_id}${location.search}`} className="cut" style={{ color: "inherit", fontWeight: 500 }}>{nameOf(u)}</Link>{u.locked && <IconLock size={14} aria-label="Locked" color="var(--bad)" />}</span> },
@@ -67,7 +67,7 @@ export function UsersPage() {
     { key: "last", title: "Last sign-in", opt: true, render: (u) => <span className="dim"><Ago at={u.lastLogin} /></span> },
   ];
   return (
-    <Page title="Users" crumbs={ADMIN} acts={may && <><Button size="compact-md" variant="default" leftSection={<IconFileImport size={15} />} onClick={() => setCsv(true)}>Import from CSV</Button><Button size="compact-md" leftSection={<IconPlus size={15} />} onClick={() => setAdd(true)}>Add users</Button></>}>
+    <Page title="Users" crumbs={ADMIN} acts={may && <><Button size="compact-md" variant="default" leftSection={<IconFileImport size={15} aria-hidden />} onClick={() => setCsv(true)}>Import from CSV</Button><Button size="compact-md" leftSection={<IconPlus size={15} aria-hidden />} onClick={() => setAdd(true)}>Add users</Button></>}>
       <div className="toolbar">
         <Find value={text} onChange={setText} label="Find a user" />
         <Select aria-label="Status" w={150} data={[{ value: "all", label: "All states" }, { value: "enabled", label: "Enabled" }, { value: "disabled", label: "Disabled" }, { value: "locked", label: "Locked" }]} value={status || "all"} onChange={(v) => url.set({ status: v === "all" ? "" : v, offset: "" })} />
@@ -93,14 +93,14 @@ function BulkRole({ users, done }: { users: User[]; done: () => void }) {
     if (bad.length) toast(bad.join(" "), true); else toast(`${title}: given to ${plural(users.length, "user")}`);
     done();
   };
-  return <Menu><Menu.Target><Button size="compact-sm" variant="default" rightSection={<IconChevronDown size={13} />}>Give role</Button></Menu.Target><Menu.Dropdown>{roles.options().map((o) => <Menu.Item key={o.value} onClick={() => void give(o.value, o.label)}>{o.label}</Menu.Item>)}</Menu.Dropdown></Menu>;
+  return <Menu><Menu.Target><Button size="compact-sm" variant="default" rightSection={<IconChevronDown size={13} aria-hidden />}>Give role</Button></Menu.Target><Menu.Dropdown>{roles.options().map((o) => <Menu.Item key={o.value} onClick={() => void give(o.value, o.label)}>{o.label}</Menu.Item>)}</Menu.Dropdown></Menu>;
 }
 
 function EditUser({ id, known, close, actions }: { id: string; known?: User; close: () => void; actions: (u: User) => Action[] }) {
   const s = useSession(), url = useUrl(), q = useQuery({ queryKey: ["user", id], enabled: !known, queryFn: ({ signal }) => get<User & { data?: User }>(`${s.base}/users/${encodeURIComponent(id)}`, signal) }), u = known ?? q.data?.data ?? q.data;
   return (
     <Drawer opened onClose={close} title={u ? nameOf(u) : "User"} size={520}>
-      {q.error ? <Failed error={q.error} /> : !u ? <Skeleton /> : <Tabs value={url.get("tab") || "details"} onChange={(t) => url.set({ tab: t === "details" ? "" : t })} keepMounted={false}><Tabs.List className="tabs-bar"><Tabs.Tab value="details">Details</Tabs.Tab><Tabs.Tab value="authorization">Authorization</Tabs.Tab></Tabs.List>
+      {q.error ? <Failed error={q.error} /> : !u ? <Skeleton /> : <Tabs value={url.get("tab") || "details"} onChange={(t) => url.set({ tab: t === "details" ? "" : t })} keepMounted={false}><Tabs.List className="tabs-bar" aria-label="User"><Tabs.Tab value="details">Details</Tabs.Tab><Tabs.Tab value="authorization">Authorization</Tabs.Tab></Tabs.List>
         <Tabs.Panel value="details"><UserForm u={u} key={JSON.stringify(u)} actions={actions(u).filter((a) => a.label !== "Edit")} /></Tabs.Panel><Tabs.Panel value="authorization"><UserClients user={u} /></Tabs.Panel></Tabs>}
     </Drawer>
   );
@@ -135,7 +135,7 @@ function AddUsers({ close }: { close: () => void }) {
         <TextInput className="wide" label="Email" type="email" required value={r.email} error={fault(i, "email")} onChange={(e) => set(i, { email: e.currentTarget.value })} data-autofocus={i === rows.length - 1 || undefined} /><TextInput label="First name" required value={r.first} error={fault(i, "first")} onChange={(e) => set(i, { first: e.currentTarget.value })} /><TextInput label="Last name" required value={r.last} error={fault(i, "last")} onChange={(e) => set(i, { last: e.currentTarget.value })} />
         <Select label="Role" searchable data={roles.options(r.role)} value={r.role} error={fault(i, "role")} onChange={(v) => set(i, { role: v ?? r.role })} />{tiers.on && <Select label="Classification" placeholder="None" clearable allowDeselect data={tiers.options} value={r.tier} onChange={(v) => set(i, { tier: v })} />}
         <div className="wide row"><Checkbox label="Default Group: all present and new clients" checked={r.group} onChange={(e) => set(i, { group: e.currentTarget.checked })} /><span className="grow" />{rows.length > 1 && <Button size="compact-xs" variant="subtle" color="gray" onClick={() => setRows((o) => o.filter((_, k) => k !== i))}>Remove</Button>}</div></fieldset>)}
-      <div><Button size="compact-sm" variant="default" leftSection={<IconPlus size={14} />} onClick={() => setRows((o) => [...o, blank()])}>New user</Button></div>
+      <div><Button size="compact-sm" variant="default" leftSection={<IconPlus size={14} aria-hidden />} onClick={() => setRows((o) => [...o, blank()])}>New user</Button></div>
       <Checkbox label="Send each a link to set the password" checked={mail} onChange={(e) => setMail(e.currentTarget.checked)} />
       <Group justify="flex-end" gap="xs"><Button variant="default" onClick={close}>Cancel</Button><Button type="submit" loading={save.isPending}>{rows.length === 1 ? "Add user" : `Add ${rows.length} users`}</Button></Group>
     </form></Modal>
@@ -153,7 +153,7 @@ function Import({ close }: { close: () => void }) {
       {send.error && <Notice kind="bad">{send.error.message}</Notice>}
       {d ? <><Notice kind={d.rejected?.length ? "warn" : "ok"}>{plural(created, "user")} created{d.rejected?.length ? `, ${plural(d.rejected.length, "line")} refused` : ""}.</Notice>{!!d.rejected?.length && <ul className="list panel">{d.rejected.map((r) => <li key={r.line}><span className="num dim">Line {r.line}</span><span className="grow">{r.reason}</span></li>)}</ul>}<Group justify="flex-end"><Button onClick={close}>Done</Button></Group></> : <>
         <p className="dim">Seven columns: first name, last name, email, role, classification tier, authentication provider, default group. First name, last name, email and authentication provider (plextrac) are required; a blank role is Standard User.</p>
-        <div className="row wrap"><FileButton accept=".csv,text/csv" onChange={setFile}>{(p) => <Button {...p} variant="default">{file ? "Another file" : "Choose a file"}</Button>}</FileButton><span className="grow cut">{file?.name ?? <span className="dim">No file chosen</span>}</span><Button variant="subtle" size="compact-sm" leftSection={<IconDownload size={14} />} onClick={template}>Template</Button></div>
+        <div className="row wrap"><FileButton accept=".csv,text/csv" onChange={setFile}>{(p) => <Button {...p} variant="default">{file ? "Another file" : "Choose a file"}</Button>}</FileButton><span className="grow cut">{file?.name ?? <span className="dim">No file chosen</span>}</span><Button variant="subtle" size="compact-sm" leftSection={<IconDownload size={14} aria-hidden />} onClick={template}>Template</Button></div>
         <Group justify="flex-end" gap="xs"><Button variant="default" onClick={close}>Cancel</Button><Button disabled={!file} loading={send.isPending} onClick={() => send.mutate()}>Import</Button></Group></>}
     </div></Modal>
   );

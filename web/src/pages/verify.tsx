@@ -34,7 +34,7 @@ export function VerifyEvent({ e }: { e: Event }) {
   return (
     <div className="verify">
       <div className="row wrap">
-        <Button size="compact-xs" variant="default" leftSection={<IconShieldCheck size={14} />} loading={busy} onClick={() => void run()}>Verify</Button>
+        <Button size="compact-xs" variant="default" leftSection={<IconShieldCheck size={14} aria-hidden />} loading={busy} onClick={() => void run()}>Verify</Button>
         <Button component="a" size="compact-xs" variant="default" href={`/api/v2/auditlog/proof/${e.cuid}?format=tlog-proof`} download={`${e.cuid}.tlog-proof`}>Proof file</Button>
         {done && <span role="status" className={`verdict ${bad ? "bad" : "ok"}`}>{bad ? "This event does not verify" : "Verified in this browser"}</span>}
       </div>

@@ -64,6 +64,8 @@ const first = (s: string) => letter.segment(s)[Symbol.iterator]().next().value?.
 export const Ago = ({ at }: { at: unknown }) => <span title={at ? `${stamp(at)} ${zoneName("local", at)}` : undefined} className="num">{ago(at)}</span>;
 export const Badge = ({ kind = "", children }: { kind?: string; children: ReactNode }) => <span className={`badge ${kind}`}>{children}</span>;
 
+/** What the eye of one of several password boxes shows. */
+export const eye = (what: string) => ({ visibilityToggleButtonProps: { "aria-label": `Show ${what}` } });
 export function Copy({ text, label = "Copy" }: { text: string; label?: string }) {
   const [done, setDone] = useState(false);
   const copy = async () => {
@@ -71,7 +73,7 @@ export function Copy({ text, label = "Copy" }: { text: string; label?: string })
     setDone(true);
     setTimeout(() => setDone(false), 1500);
   };
-  return <><Button size="compact-xs" variant="default" leftSection={done ? <IconCheck size={13} /> : <IconCopy size={13} />} onClick={() => void copy()}>{done ? "Copied" : label}</Button><span className="sr" role="status">{done ? "Copied" : ""}</span></>;
+  return <><Button size="compact-xs" variant="default" leftSection={done ? <IconCheck size={13} aria-hidden /> : <IconCopy size={13} aria-hidden />} onClick={() => void copy()}>{done ? "Copied" : label}</Button><span className="sr" role="status">{done ? "Copied" : ""}</span></>;
 }
 /** Browsers lend the clipboard on secure origins only; elsewhere the older way is left. */
 async function toClipboard(text: string): Promise<boolean> {
@@ -109,7 +111,7 @@ export function toast(text: string, bad = false) {
 export const toastError = (e: unknown) => toast(say(e), true);
 export function Toasts() {
   const list = useSyncExternalStore((f) => { watchers.add(f); return () => watchers.delete(f); }, () => toasts);
-  const show = (bad: boolean) => list.filter((t) => t.bad === bad).map((t) => <div key={t.id} className={`toast ${t.bad ? "bad" : ""}`}><div className="grow break">{t.text}</div><button type="button" className="bare" aria-label={`Dismiss: ${t.text.slice(0, 60)}`} onClick={() => publish(toasts.filter((x) => x.id !== t.id))}><IconX size={15} /></button></div>);
+  const show = (bad: boolean) => list.filter((t) => t.bad === bad).map((t) => <div key={t.id} className={`toast ${t.bad ? "bad" : ""}`}><div className="grow break">{t.text}</div><button type="button" className="bare" aria-label={`Dismiss: ${t.text.slice(0, 60)}`} onClick={() => publish(toasts.filter((x) => x.id !== t.id))}><IconX size={15} aria-hidden /></button></div>);
   return <div className="toasts"><div role="alert">{show(true)}</div><div role="status">{show(false)}</div></div>; // beside each other: what is said by one is not said by the other as well
 }
 

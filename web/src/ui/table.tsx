@@ -63,14 +63,14 @@ export function useDelayed<T>(value: T, ms = 140): T {
 export function Find({ value, onChange, label }: { value: string; onChange: (v: string) => void; label: string }) {
   const box = useRef<HTMLInputElement>(null);
   return <TextInput ref={box} className="find" size="sm" aria-label={label} placeholder={label} value={value} onChange={(e) => onChange(e.currentTarget.value)} leftSection={<IconSearch size={15} aria-hidden />}
-    rightSection={value ? <ActionIcon size="sm" variant="subtle" color="gray" aria-label="Clear" onClick={() => { box.current?.focus(); onChange(""); }}><IconX size={14} /></ActionIcon> : null} />;
+    rightSection={value ? <ActionIcon size="sm" variant="subtle" color="gray" aria-label="Clear" onClick={() => { box.current?.focus(); onChange(""); }}><IconX size={14} aria-hidden /></ActionIcon> : null} />;
 }
 
 export function Columns<T>({ columns }: { columns: Column<T>[] }) {
   const url = useUrl(), [hidden, toggle] = useHidden(columns, url);
   return (
     <Menu closeOnItemClick={false} position="bottom-end" width={190}>
-      <Menu.Target><ActionIcon variant="default" size={34} aria-label="Choose columns"><IconColumns3 size={16} /></ActionIcon></Menu.Target>
+      <Menu.Target><ActionIcon variant="default" size={34} aria-label="Choose columns"><IconColumns3 size={16} aria-hidden /></ActionIcon></Menu.Target>
       <Menu.Dropdown>{columns.filter((c) => !c.fixed).map((c) => <Menu.Item key={c.key} role="menuitemcheckbox" aria-checked={!hidden.has(c.key)} onClick={() => toggle(c.key)} leftSection={<Checkbox size="xs" checked={!hidden.has(c.key)} readOnly tabIndex={-1} aria-hidden style={{ pointerEvents: "none" }} />}>{c.title}</Menu.Item>)}</Menu.Dropdown>
     </Menu>
   );
@@ -98,7 +98,7 @@ export function Table<T>(t: Props<T>) {
   if (t.error && !rows) return <div className="table-box"><Failed error={t.error} again={t.again} /></div>;
   return (
     <div className="table-box" tabIndex={0} role="region" aria-label={t.name}>
-      <table className="t" aria-busy={!rows}>
+      <table className="t" aria-label={t.name} aria-busy={!rows}>
         <thead><tr>
           {t.onPick && <th className="tick"><Checkbox size="xs" aria-label="Select all on this page" checked={all} indeterminate={!all && !!t.picked?.size} onChange={() => t.onPick!(all ? new Set() : new Set(rows?.map(t.id)))} /></th>}
           {cols.map((c) => <th key={c.key} scope="col" className={`${c.opt ? "opt" : ""} ${c.right ? "right" : ""}`} aria-sort={keyOf(c) && sort === keyOf(c) ? (desc ? "descending" : "ascending") : undefined}>
@@ -113,7 +113,7 @@ export function Table<T>(t: Props<T>) {
               <tr key={id} className={`${t.open ? "open" : ""} ${t.picked?.has(id) ? "sel" : ""} ${t.rowClass?.(r) ?? ""}`} onClick={(e) => { if (t.open && !(e.target as Element).closest("button,a,input,label,[role=menu],.mantine-Menu-dropdown")) t.open(r); }}>
                 {t.onPick && <td className="tick"><Checkbox size="xs" aria-label={`Select ${t.label(r)}`} checked={t.picked?.has(id) ?? false} onClick={(e) => pick(i, e.shiftKey)} onChange={() => {}} /></td>}
                 {cols.map((c) => <td key={c.key} className={`${c.opt ? "opt" : ""} ${c.right ? "right num" : ""}`}>{c.render(r)}</td>)}
-                {t.actions && <td className="acts">{acts.length > 0 && <Menu position="bottom-end" width={220}><Menu.Target><ActionIcon variant="subtle" color="gray" aria-label={`Actions for ${t.label(r)}`}><IconDots size={16} /></ActionIcon></Menu.Target><Menu.Dropdown>{acts.map((a) => <Menu.Item key={a.label} color={a.danger ? "var(--bad)" : undefined} leftSection={a.icon} onClick={a.run}>{a.label}</Menu.Item>)}</Menu.Dropdown></Menu>}</td>}
+                {t.actions && <td className="acts">{acts.length > 0 && <Menu position="bottom-end" width={220}><Menu.Target><ActionIcon variant="subtle" color="gray" aria-label={`Actions for ${t.label(r)}`}><IconDots size={16} aria-hidden /></ActionIcon></Menu.Target><Menu.Dropdown>{acts.map((a) => <Menu.Item key={a.label} color={a.danger ? "var(--bad)" : undefined} leftSection={a.icon} onClick={a.run}>{a.label}</Menu.Item>)}</Menu.Dropdown></Menu>}</td>}
               </tr>
             );
           })}
@@ -129,8 +129,8 @@ export function Pager({ offset, limit, total, go }: { offset: number; limit: num
   return (
     <div className="pager num">
       <span>{Math.min(offset + 1, total).toLocaleString("en")}–{Math.min(offset + limit, total).toLocaleString("en")} of {total.toLocaleString("en")}</span>
-      <Button size="compact-sm" variant="default" aria-label="Previous page" disabled={offset === 0} onClick={() => go(Math.max(0, offset - limit))}><IconChevronLeft size={15} /></Button>
-      <Button size="compact-sm" variant="default" aria-label="Next page" disabled={offset + limit >= total} onClick={() => go(offset + limit)}><IconChevronRight size={15} /></Button>
+      <Button size="compact-sm" variant="default" aria-label="Previous page" disabled={offset === 0} onClick={() => go(Math.max(0, offset - limit))}><IconChevronLeft size={15} aria-hidden /></Button>
+      <Button size="compact-sm" variant="default" aria-label="Next page" disabled={offset + limit >= total} onClick={() => go(offset + limit)}><IconChevronRight size={15} aria-hidden /></Button>
     </div>
   );
 }
