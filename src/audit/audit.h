@@ -217,8 +217,8 @@ MUST_CHECK enum err audit_get(struct cx *cx, int64_t tenant_id, bool instance, s
  * cx->arena. The edges (µs, within the years −10000 and 10000) ascend; q's dates bound them; order, offset
  * and limit of q do not matter. Newest first: when the budget of time is spent, counts of what happened before
  * `whole_from` are too low, and the same query with `after` = `next` counts the rest, to be added.
- * Without filters, and with one of user, event, client or an outcome other than success, the cost hardly
- * depends on the number of events; else it is that of looking at each of them, within the budget. */
+ * Without filters the cost hardly depends on the number of events; with one of user (by id), event,
+ * client or outcome it is that of walking an index; else that of looking at each event. */
 struct audit_bars {
     const int64_t *counts;
     bool complete;

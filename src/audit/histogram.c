@@ -5,7 +5,7 @@
  * - No filter: nothing is read for most events. `logged` never decreases with the gapless index, so
  *   a time becomes an index by search, and a count is a difference. Only events whose lag (logged −
  *   at, its bounds are kept for each region) leaves open on which side of a time they are, are read.
- * - One filter that has an index of its own: the same, with the difference counted in that index.
+ * - One filter: the same, with the difference counted in the index that the filter has.
  * - Several: each event's time, without its texts.
  * - Text, or a request: events as the list reads them, candidates of the text index verified. */
 #include "audit/list_priv.h"
@@ -126,17 +126,19 @@ first_near(struct search_by_time *m, int64_t t, int64_t lo, int64_t hi, int64_t 
 
 /* ---- reading times ---- */
 
-#define TIMES_BY(index, cond)                                                                      \
-    SQL_READ2("SELECT e.at FROM audit_event e " index WHERE_LITE RANGE cond TIMES,                 \
-              "SELECT e.at FROM audit_event e" WHERE_PG RANGE cond TIMES)
+/* The value of an index's column stands before the range: SQLite 3.40 would take the condition of the
+ * partial index for a range, and walk through all of it. */
+#define TIMES_BY(index, cond, also)                                                                \
+    SQL_READ2("SELECT e.at FROM audit_event e " index WHERE_LITE cond RANGE also TIMES,            \
+              "SELECT e.at FROM audit_event e" WHERE_PG cond RANGE also TIMES)
 #define USER_TIMES USER_RANGE ANY_TYPE ANY_OUTCOME ANY_CLIENT TIMES
 static const struct sql times[] = {
-    [BY_INDEX] = TIMES_BY("", ANY_TYPE ANY_OUTCOME ANY_CLIENT),
-    [BY_TYPE] = TIMES_BY("INDEXED BY audit_event_type", " AND e.type = $7" ANY_OUTCOME ANY_CLIENT),
-    [BY_OUTCOME] = TIMES_BY("INDEXED BY audit_event_bad",
-                            " AND e.outcome > 0 AND e.outcome = $8" ANY_TYPE ANY_CLIENT),
-    [BY_CLIENT] = TIMES_BY("INDEXED BY audit_event_client",
-                           " AND e.client_id <> 0 AND e.client_id = $9" ANY_TYPE ANY_OUTCOME),
+    [BY_INDEX] = TIMES_BY("", "", ANY_TYPE ANY_OUTCOME ANY_CLIENT),
+    [BY_TYPE] = TIMES_BY("INDEXED BY audit_event_type", " AND e.type = $7", ANY_OUTCOME ANY_CLIENT),
+    [BY_OUTCOME] = TIMES_BY("INDEXED BY audit_event_bad", " AND e.outcome = $8",
+                            " AND e.outcome > 0" ANY_TYPE ANY_CLIENT),
+    [BY_CLIENT] = TIMES_BY("INDEXED BY audit_event_client", " AND e.client_id = $9",
+                           " AND e.client_id <> 0" ANY_TYPE ANY_OUTCOME),
     [BY_USER] = SQL_READ2("SELECT e.at FROM " USER_LITE WHERE_LITE USER_TIMES,
                           "SELECT e.at FROM " USER_PG " WHERE u.month = $1" USER_TIMES),
 };
@@ -170,15 +172,16 @@ count_rows(struct scan *s, struct db_tx *tx, int64_t lo, int64_t hi)
 
 /* ---- counting by one index: $1 month $2 log $3 epoch $4 lo $5 hi $6 value ---- */
 
-#define COUNT_BY(index, cond)                                                                      \
-    SQL_READ2("SELECT count(*) FROM audit_event e " index WHERE_LITE RANGE cond,                   \
-              "SELECT count(*) FROM audit_event e" WHERE_PG RANGE cond)
+#define COUNT_BY(index, cond, also)                                                                \
+    SQL_READ2("SELECT count(*) FROM audit_event e " index WHERE_LITE cond RANGE also,              \
+              "SELECT count(*) FROM audit_event e" WHERE_PG cond RANGE also)
 #define PARTY " AND tenant_id = $2 AND epoch = $3 AND idx >= $4 AND idx < $5 AND user_id = $6"
 static const struct sql counted[] = {
-    [BY_TYPE] = COUNT_BY("INDEXED BY audit_event_type", " AND e.type = $6"),
-    [BY_OUTCOME] = COUNT_BY("INDEXED BY audit_event_bad", " AND e.outcome > 0 AND e.outcome = $6"),
+    [BY_TYPE] = COUNT_BY("INDEXED BY audit_event_type", " AND e.type = $6", ""),
+    [BY_OUTCOME] =
+        COUNT_BY("INDEXED BY audit_event_bad", " AND e.outcome = $6", " AND e.outcome > 0"),
     [BY_CLIENT] =
-        COUNT_BY("INDEXED BY audit_event_client", " AND e.client_id <> 0 AND e.client_id = $6"),
+        COUNT_BY("INDEXED BY audit_event_client", " AND e.client_id = $6", " AND e.client_id <> 0"),
     [BY_USER] = SQL_READ2("SELECT count(*) FROM audit_party WHERE $1 IS NOT NULL" PARTY,
                           "SELECT count(*) FROM audit_party WHERE month = $1" PARTY),
 };
@@ -190,21 +193,38 @@ filters(const struct scan *s)
            (s->q.client_id != 0);
 }
 
-static struct db_val
-filter_value(const struct scan *s)
+static enum err
+count_by(struct scan *s, struct db_tx *tx, enum driver by, int64_t lo, int64_t hi,
+         struct db_val value, int64_t *n)
 {
+    return db_query_int(
+        tx, &counted[by],
+        ARGS(V_INT(s->g->month), V_INT(s->log), V_INT(s->g->r.epoch), V_INT(lo), V_INT(hi), value),
+        n);
+}
+
+/* Events [lo, hi) that pass the one filter. */
+static enum err
+count_piece(struct scan *s, struct db_tx *tx, int64_t lo, int64_t hi, int64_t *n)
+{
+    int64_t failed = 0, denied = 0;
     switch (s->driver) {
     case BY_USER:
-        return V_STR(s->user_id);
+        return count_by(s, tx, BY_USER, lo, hi, V_STR(s->user_id), n);
     case BY_TYPE:
-        return V_INT(s->q.event);
+        return count_by(s, tx, BY_TYPE, lo, hi, V_INT(s->q.event), n);
     case BY_CLIENT:
-        return V_INT(s->q.client_id);
+        return count_by(s, tx, BY_CLIENT, lo, hi, V_INT(s->q.client_id), n);
     case BY_OUTCOME:
+        return count_by(s, tx, BY_OUTCOME, lo, hi, V_INT(s->q.outcome), n);
     case BY_INDEX:
         break;
     }
-    return V_INT(s->q.outcome);
+    /* Successes are in no index: all but the others. */
+    TRY(count_by(s, tx, BY_OUTCOME, lo, hi, V_INT(OUTCOME_FAILURE), &failed));
+    TRY(count_by(s, tx, BY_OUTCOME, lo, hi, V_INT(OUTCOME_DENIED), &denied));
+    *n = hi - lo - failed - denied;
+    return OK;
 }
 
 /* Events [lo, hi), all of them of one bar. */
@@ -217,10 +237,7 @@ count_range(struct scan *s, struct db_tx *tx, int64_t lo, int64_t hi, int64_t *i
     }
     while (lo < hi && !s->late) {
         int64_t from = hi - lo > COUNTED ? hi - COUNTED : lo, n = 0;
-        TRY(db_query_int(tx, &counted[s->driver],
-                         ARGS(V_INT(s->g->month), V_INT(s->log), V_INT(s->g->r.epoch), V_INT(from),
-                              V_INT(hi), filter_value(s)),
-                         &n));
+        TRY(count_piece(s, tx, from, hi, &n));
         *into += n;
         hi = from;
         came_to(s, hi);
@@ -283,7 +300,7 @@ tally_region(struct scan *s, struct db_tx *tx)
     s->last_position = position_of(s->g->r.epoch, s->hi);
     if (s->search.n > 0 || s->q.request.n > 0) {
         TRY(scan_events(s, tx));
-    } else if (n == 0 || (n == 1 && s->driver != BY_INDEX)) {
+    } else if (n <= 1) {
         TRY(count_by_edges(s, tx));
     } else {
         TRY(scan_narrow(s, tx));
