@@ -181,7 +181,7 @@ describe("what is about to happen is named", () => {
     const d = dialog(/^Authorize users for/);
     await choose(d, "User 1", /Stan Stone/);
     await button("Authorize", d).click();
-    await page.locator('[role="alert"] > .toast.bad').filter({ hasText: "Not possible for stan@example.org" }).waitFor();
+    await page.locator('.toast.bad[role="alert"]').filter({ hasText: "Not possible for stan@example.org" }).waitFor();
     await page.unroute("**/user/assign");
   });
 });

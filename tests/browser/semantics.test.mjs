@@ -88,6 +88,7 @@ const listen = () => {
   const hear = (changes) => {
     const regions = new Set();
     for (const c of changes) for (let n = c.target.nodeType === 1 ? c.target : c.target.parentElement; n; n = n.parentElement) if (n.matches("[role=status],[role=alert],[role=log],[aria-live]")) regions.add(n);
+    for (const c of changes) for (const n of c.addedNodes) if (n.nodeType === 1) for (const r of [n, ...n.querySelectorAll("[role=alert]")]) if (r.matches("[role=alert]")) regions.add(r); // these are said when they appear
     for (const r of regions) {
       const text = r.textContent.trim();
       if (text && last.get(r) !== text) said.push(`${r.getAttribute("role")}: ${text}`);

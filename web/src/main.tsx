@@ -56,14 +56,18 @@ const theme = createTheme({
 });
 const client = new QueryClient({ defaultOptions: { queries: { retry: (n, e) => (!(e instanceof ApiError) || e.status === 0 || e.status >= 500) && n < 2, staleTime: 5_000, refetchOnWindowFocus: false } } });
 
+/** What index.html draws before this script is there, until one knows who is signed in; nothing for whoever was not (public/theme.js). */
+const Shell = () => <><div role="status" aria-label="Loading" /><div className="frame shell" aria-hidden><div className="nav"><div className="brand"><img src="/favicon.svg" alt="" /><span>Recount</span></div></div><div className="top" /><div className="main" /></div></>;
 /** Nobody passes without a session; the address is kept. */
 function Inside() {
   const q = useSessionQuery(), cache = useQueryClient(), where = useLocation(), { setColorScheme } = useMantineColorScheme({ keepTransitions: true });
   const setup = useQuery({ queryKey: ["setup"], enabled: q.data === null, queryFn: () => api<{ needed: boolean }>("GET", "/api/v2/setup", undefined, { quiet: true }).catch(() => ({ needed: false })) });
   const wish = q.data?.user.theme;
+  const inside = q.data === undefined ? undefined : q.data !== null;
+  useEffect(() => { if (inside !== undefined) try { localStorage.setItem("recount-inside", inside ? "yes" : "no"); } catch { /* storage refused */ } }, [inside]);
   useEffect(() => { if (wish === "light" || wish === "dark" || wish === "auto") setColorScheme(wish); }, [wish, setColorScheme]);
   if (q.error) return <Gate><div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div></Gate>;
-  if (q.data === undefined || (q.data === null && setup.isPending)) return <div role="status" aria-label="Loading" />;
+  if (q.data === undefined || (q.data === null && setup.isPending)) return <Shell />;
   if (q.data === null) return setup.data?.needed ? <Navigate to="/setup" replace /> : <SignInPage done={async () => { await cache.invalidateQueries({ queryKey: ["session"] }); }} />;
   if (q.data.must_enroll_mfa && where.pathname !== "/profile/mfa") return <SessionProvider session={q.data}><Navigate to="/profile/mfa" replace /></SessionProvider>;
   return <SessionProvider session={q.data}><Outlet /></SessionProvider>;

@@ -40,9 +40,9 @@ export function AccessPage() {
       <div className="toolbar">
         <DateBox label="Date" value={on} presets={presets()} zone="local" end since={meta?.window.since} pick={(v) => url.set({ on: moment(v) ? v : "", offset: "" })} />
         <Find value={text} onChange={setText} label="Find a person" />
-        {clients.data && clients.data.data.length > 0 && <Select aria-label="Client" w={220} searchable data={[{ value: "all", label: "All clients" }, ...clients.data.data.map((c) => ({ value: String(c.client_id), label: c.name }))]} value={client || "all"} onChange={(v) => url.set({ client: v === "all" ? "" : v, offset: "" })} />}
+        {(clients.data ? clients.data.data.length > 0 : clients.isLoading) && <Select aria-label="Client" w={220} searchable disabled={!clients.data} data={[{ value: "all", label: "All clients" }, ...(clients.data?.data ?? []).map((c) => ({ value: String(c.client_id), label: c.name }))]} value={client || "all"} onChange={(v) => url.set({ client: v === "all" ? "" : v, offset: "" })} />}
       </div>
-      {meta && <p className="dim small" role="status">{plural(meta.total, "person", "people")} on <time dateTime={meta.on}>{stamp(meta.on)}</time> ({zoneName("local", meta.on)}). From the <Link className="under" to={`${LOG}/${meta.baseline.event}`}>baseline of {day(meta.baseline.at)}</Link> and {plural(meta.events, "event")} behind it{meta.erased > 0 && `, ${plural(meta.erased, "of them erased", "of them erased")}`}.</p>}
+      {!a.error && <p className="dim small access-said" role="status">{meta && <>{plural(meta.total, "person", "people")} on <time dateTime={meta.on}>{stamp(meta.on)}</time> ({zoneName("local", meta.on)}). From the <Link className="under" to={`${LOG}/${meta.baseline.event}`}>baseline of {day(meta.baseline.at)}</Link> and {plural(meta.events, "event")} behind it{meta.erased > 0 && `, ${plural(meta.erased, "of them erased", "of them erased")}`}.</>}</p>}
       {a.error ? <div className="panel"><Failed error={a.error} again={() => void a.refetch()} /></div> : (
         <div className="table-box" tabIndex={0} role="region" aria-label="People and their rights">
           <table className="t" aria-label="People and their rights" aria-busy={!people}>

@@ -77,6 +77,7 @@ export function AuditPage() {
   const newest = useMemo(() => [...log.waiting, ...events], [log.waiting, events]);
 
   const [hits, news] = useAloud(log, filter, counted(events.length, meta), pillText(log));
+  const window = <span className="dim small window-said">{meta?.window ? `Events since ${longDay(meta.window.since)}; next change ${longDay(meta.window.next_change)}` : "\u00a0"}</span>;
   const any = FILTERS.some((f) => values[f]), none = !log.loading && !log.fault && events.length === 0;
   return (
     <Page kind="full" title="Audit log" crumbs={ADMIN} acts={<>
@@ -93,16 +94,16 @@ export function AuditPage() {
           onKeyDown={(e) => { if (e.key === "Escape") { if (text) setText(""); else e.currentTarget.blur(); } else if (e.key === "ArrowDown") { e.preventDefault(); e.currentTarget.blur(); move(at < 0 ? 1 : 0); } }}
           rightSection={text ? <ActionIcon size="sm" variant="subtle" color="gray" aria-label="Clear text" onClick={() => { setText(""); search.current?.focus(); }}><IconX size={14} aria-hidden /></ActionIcon> : <kbd aria-hidden>/</kbd>} />
       </search>
-      <div className="row wrap">
+      <div className="row wrap chips">
         <FilterChip name="User" value={values.user} options={userOptions} pick={(v) => set({ user: v })} onSearch={(t) => setSeek((o) => ({ ...o, user: t }))} any="Use" />
         <FilterChip name="Event" value={values.event_type} options={typeOptions} pick={(v) => set({ event_type: v })} />
         <FilterChip name="Outcome" value={values.outcome} options={OUTCOMES} pick={(v) => set({ outcome: v })} />
         <FilterChip name="Client" value={values.client} options={clientOptions} pick={(v) => set({ client: v })} onSearch={(t) => setSeek((o) => ({ ...o, client: t }))} />
         {values.request && <span className="chip-set"><span className="chip on">Request: <strong className="mono">{values.request}</strong></span><button type="button" className="chip-x" aria-label="Remove filter Request" onClick={() => { toSearch(); set({ request: "" }); }}><IconX size={13} aria-hidden /></button></span>}
         {any && <Button size="compact-xs" variant="subtle" color="gray" onClick={clear}>Clear all</Button>}
-        <span className="grow" />
-        {meta?.window && <span className="dim small">Events since {longDay(meta.window.since)}; next change {longDay(meta.window.next_change)}</span>}
+        {!narrow && <><span className="grow" />{window}</>}
       </div>
+      {narrow && window}
       {meta?.window?.held_by_clock_step && <Notice kind="warn"><div className="row wrap"><span className="grow">The server's clock was stepped. No month of the log expires until an administrator confirms that the time is right{s.can("AUDIT_LOG.RETENTION") ? `: it is ${stamp(Date.now(), "utc")} UTC by this browser` : ""}.</span>{s.can("AUDIT_LOG.RETENTION") && <Button size="compact-sm" variant="default" onClick={() => void confirmClock(log.again)}>The time is right</Button>}</div></Notice>}
       {log.fault && events.length > 0 && <Notice kind="bad">{log.fault}</Notice>}
       <AuditBars filter={filter} dates={{ from: values.from, to: values.to }} from={begin} to={until} ready={!log.loading && !log.fault} round={log.round} events={newest} zone={zone} narrow={!!narrow} pick={(d) => set({ from: d.from, to: d.to })} />

@@ -52,8 +52,8 @@ export function PasswordLinkPage() {
       <div><h1>Set your password</h1>{!ok && <p className="dim">The link works once.</p>}</div>
       {ok ? <Notice kind="ok">Your password is set. You can sign in now.</Notice> : !token ? <Notice kind="bad">The link is incomplete. Open it again from the mail, or ask for a new one.</Notice> : <>
         {fault && !at && <Notice kind="bad">{fault}</Notice>}
-        <div><PasswordInput label="New password" {...eye("new password")} autoComplete="new-password" error={at === "one" && fault} value={one} onChange={(e) => setOne(e.currentTarget.value)} required withAsterisk={false} autoFocus /><Rules value={one} /></div>
-        <PasswordInput label="New password again" {...eye("new password again")} autoComplete="new-password" error={at === "two" && fault} value={two} onChange={(e) => setTwo(e.currentTarget.value)} required withAsterisk={false} />
+        <div><PasswordInput label="New password" {...eye("new")} autoComplete="new-password" error={at === "one" && fault} value={one} onChange={(e) => setOne(e.currentTarget.value)} required withAsterisk={false} autoFocus /><Rules value={one} /></div>
+        <PasswordInput label="New password again" {...eye("repetition")} autoComplete="new-password" error={at === "two" && fault} value={two} onChange={(e) => setTwo(e.currentTarget.value)} required withAsterisk={false} />
         <Button type="submit" loading={busy} fullWidth>Set password</Button></>}
       <Anchor component={Link} to="/" size="sm" ta="center">{ok ? "Sign in" : "Back to sign-in"}</Anchor>
     </form></div></Gate>

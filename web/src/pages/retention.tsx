@@ -1,6 +1,6 @@
 // Retention, holds and erasure: what is kept of the audit log and until when, what keeps it longer, and who is taken out of it.
 import { Button, Checkbox, Group, Modal, NumberInput, TagsInput, Textarea, TextInput } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { IconEraser, IconLock, IconPlus } from "@tabler/icons-react";
 import { useState, type ReactNode } from "react";
 import { ApiError, del, get, look, post, put } from "../api";
@@ -21,12 +21,18 @@ const monthName = (m: string) => new Date(m + "-01T00:00:00Z").toLocaleDateStrin
 const lastDay = (until: string) => (clock(until, "utc", true) === "00:00:00.000" ? `the end of ${day(asDate(until)!.getTime() - 1, "utc")} (UTC)` : exact(until));
 const someone = (name: string | null) => name ?? "a deleted account";
 
+const KEPT = queryOptions({ queryKey: ["retention"], queryFn: ({ signal }) => get<{ data: Kept }>(R, signal) });
+const HOLDS = queryOptions({ queryKey: ["holds"], queryFn: ({ signal }) => get<{ data: Hold[] }>(H, signal) });
+const ERASURES = queryOptions({ queryKey: ["erasures"], queryFn: ({ signal }) => look<{ data: Erasure[] }>(E, signal), refetchInterval: (x) => (x.state.data?.data.some((e) => e.state === "running") ? 1000 : false) });
+
 export function RetentionPage() {
   const s = useSession(), keeps = s.can("AUDIT_LOG.RETENTION"), erases = s.can("AUDIT_LOG.ERASE");
+  // All of it at once: what comes above would push down what is there already.
+  const kept = useQuery({ ...KEPT, enabled: keeps }), holds = useQuery({ ...HOLDS, enabled: keeps }), erasures = useQuery({ ...ERASURES, enabled: erases }), there = (!keeps || (!kept.isPending && !holds.isPending)) && (!erases || !erasures.isPending);
   return (
     <Page title="Retention, holds and erasure" crumbs={ADMIN} text="How long the audit log is kept, what keeps it longer, and who is taken out of it." kind="form">
       {!keeps && !erases && <div className="panel"><Empty title="You do not have access to this" text="It takes the permission to set how long the audit log is kept, or to erase personal data from it." /></div>}
-      {keeps && <Window />}{keeps && <Holds />}{erases && <Erasures />}
+      {!there ? <Panel><Skeleton rows={8} /></Panel> : <>{keeps && <Window />}{keeps && <Holds />}{erases && <Erasures />}</>}
     </Page>
   );
 }
@@ -34,7 +40,7 @@ export function RetentionPage() {
 /* ---- the window ---- */
 
 function Window() {
-  const cache = useQueryClient(), q = useQuery({ queryKey: ["retention"], queryFn: ({ signal }) => get<{ data: Kept }>(R, signal) }), d = q.data?.data;
+  const cache = useQueryClient(), q = useQuery(KEPT), d = q.data?.data;
   const [typed, setTyped] = useState<number | null>(null), again = () => { void cache.invalidateQueries({ queryKey: ["retention"] }); };
   const save = useMutation({ mutationFn: async (months: number) => {
     const longer = months > d!.months_kept;
@@ -46,7 +52,7 @@ function Window() {
   const cancel = async () => { if (!(await confirm("Cancel the shorter retention?", "The log is kept as long as now, and all administrators are told.", "Cancel the change", false, "Go back"))) return; try { await del(R + "/pending"); toast("Cancelled"); again(); } catch (e) { toastError(e); } };
   const right = () => void confirmClock(again);
   if (q.error) return <div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div>;
-  if (!d) return <Panel title="Window"><Skeleton rows={5} /></Panel>;
+  if (!d) return null;
   const value = typed ?? d.months_kept, dirty = typed !== null && typed !== d.months_kept;
   return (
     <>
@@ -69,7 +75,7 @@ function Window() {
 /* ---- legal holds ---- */
 
 function Holds() {
-  const cache = useQueryClient(), q = useQuery({ queryKey: ["holds"], queryFn: ({ signal }) => get<{ data: Hold[] }>(H, signal) }), list = q.data?.data, [make, setMake] = useState(false), [release, setRelease] = useState<Hold | null>(null);
+  const cache = useQueryClient(), q = useQuery(HOLDS), list = q.data?.data, [make, setMake] = useState(false), [release, setRelease] = useState<Hold | null>(null);
   const again = () => { void cache.invalidateQueries({ queryKey: ["holds"] }); void cache.invalidateQueries({ queryKey: ["retention"] }); };
   return (
     <Panel title="Legal holds" body={false} acts={<Button size="compact-sm" variant="default" leftSection={<IconPlus size={14} aria-hidden />} onClick={() => setMake(true)}>Place a hold</Button>}>
@@ -99,7 +105,7 @@ function Release({ hold, close, done }: { hold: Hold; close: () => void; done: (
 const STATE: Record<Erasure["state"], [string, string]> = { asked: ["Waits for another administrator", "warn"], delayed: ["Waits seven days", "warn"], running: ["Running", "info"], done: ["Erased", "ok"], cancelled: ["Cancelled", ""] };
 function Erasures() {
   const cache = useQueryClient(), [make, setMake] = useState(false);
-  const q = useQuery({ queryKey: ["erasures"], queryFn: ({ signal }) => look<{ data: Erasure[] }>(E, signal), refetchInterval: (x) => (x.state.data?.data.some((e) => e.state === "running") ? 1000 : false) }), list = q.data?.data;
+  const q = useQuery(ERASURES), list = q.data?.data;
   const again = () => { void cache.invalidateQueries({ queryKey: ["erasures"] }); };
   return (
     <Panel title="Erasure of a person" body={false} acts={<Button size="compact-sm" variant="default" leftSection={<IconPlus size={14} aria-hidden />} onClick={() => setMake(true)}>Ask for an erasure</Button>}>

@@ -51,6 +51,8 @@ export function Empty({ icon, title, text, children }: { icon?: ReactNode; title
 export function Panel({ title, acts, children, body = true }: { title?: ReactNode; acts?: ReactNode; children: ReactNode; body?: boolean }) {
   return <section className="panel">{title && <header><h2>{title}</h2>{acts && <div className="acts">{acts}</div>}</header>}{body ? <div className="body">{children}</div> : children}</section>;
 }
+/** Lines of a list that is on its way, as high as they will be. */
+export const ListSkeleton = ({ rows = 6 }: { rows?: number }) => <ul className="list" aria-busy="true" aria-label="Loading">{Array.from({ length: rows }, (_, i) => <li key={i}><div className="sk" style={{ width: `${82 - ((i * 17) % 40)}%` }} /></li>)}</ul>;
 export const Skeleton = ({ rows = 4 }: { rows?: number }) => <div className="stack" aria-busy="true" aria-label="Loading" role="status">{Array.from({ length: rows }, (_, i) => <div key={i} className="sk" style={{ width: `${88 - ((i * 17) % 40)}%` }} />)}</div>;
 
 export function Avatar({ name, small }: { name: string; small?: boolean }) {
@@ -111,8 +113,9 @@ export function toast(text: string, bad = false) {
 export const toastError = (e: unknown) => toast(say(e), true);
 export function Toasts() {
   const list = useSyncExternalStore((f) => { watchers.add(f); return () => watchers.delete(f); }, () => toasts);
-  const show = (bad: boolean) => list.filter((t) => t.bad === bad).map((t) => <div key={t.id} className={`toast ${t.bad ? "bad" : ""}`}><div className="grow break">{t.text}</div><button type="button" className="bare" aria-label={`Dismiss: ${t.text.slice(0, 60)}`} onClick={() => publish(toasts.filter((x) => x.id !== t.id))}><IconX size={15} aria-hidden /></button></div>);
-  return <div className="toasts"><div role="alert">{show(true)}</div><div role="status">{show(false)}</div></div>; // beside each other: what is said by one is not said by the other as well
+  const show = (bad: boolean) => list.filter((t) => t.bad === bad).map((t) => <div key={t.id} className={`toast ${t.bad ? "bad" : ""}`} role={bad ? "alert" : undefined}><div className="grow break">{t.text}</div><button type="button" className="bare" aria-label={`Dismiss: ${t.text.slice(0, 60)}`} onClick={() => publish(toasts.filter((x) => x.id !== t.id))}><IconX size={15} aria-hidden /></button></div>);
+  // Beside each other: what is said as an alert is not said by the quieter one as well.
+  return <div className="toasts"><div>{show(true)}</div><div role="status">{show(false)}</div></div>;
 }
 
 // Confirmation as a promise.
