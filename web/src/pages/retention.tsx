@@ -41,14 +41,14 @@ export function RetentionPage() {
 
 function Window() {
   const cache = useQueryClient(), q = useQuery(KEPT), d = q.data?.data;
-  const [typed, setTyped] = useState<number | null>(null), again = () => { void cache.invalidateQueries({ queryKey: ["retention"] }); };
+  const [typed, setTyped] = useState<number | null>(null), again = () => cache.invalidateQueries({ queryKey: ["retention"] });
   const save = useMutation({ mutationFn: async (months: number) => {
     const longer = months > d!.months_kept;
     const yes = longer ? await confirm("Keep the log longer?", `From ${d!.months_kept} to ${months} whole months, at once. Making it shorter again takes 30 days.`, "Keep longer", false)
       : await confirm("Keep the log shorter?", `From ${d!.months_kept} to ${months} whole months. All administrators are told now; it takes effect in 30 days, unless one of them cancels it.`, "Announce");
     if (yes) await put(R, { months_kept: months });
     return yes ? (longer ? "Saved" : "Announced to all administrators") : null;
-  }, onSuccess: (done) => { if (done) { toast(done); setTyped(null); again(); } } });
+  }, onSuccess: async (done) => { if (done) { await again(); setTyped(null); toast(done); } } }); // done once the page knows it: what is typed next is compared with it
   const cancel = async () => { if (!(await confirm("Cancel the shorter retention?", "The log is kept as long as now, and all administrators are told.", "Cancel the change", false, "Go back"))) return; try { await del(R + "/pending"); toast("Cancelled"); again(); } catch (e) { toastError(e); } };
   const right = () => void confirmClock(again);
   if (q.error) return <div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div>;
