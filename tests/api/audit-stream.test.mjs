@@ -74,8 +74,10 @@ test("who may only view follows the page by hints and the list, and takes no str
   for (let i = 0; !(await got()); i++) assert.ok(i < 500);
   await admin.ok("PUT", `${R}/${r.id}/permissions`, { permissions: ["AUDIT_LOG.STREAM"] });
   await st.wait((e) => e.event === "ended", "the end of the hints with the right to view");
-  assert.equal((await ada.get("/api/v2/auditlog/hints")).status, 403);
-  const full = await ada.stream("/api/v2/auditlog/stream");
+  assert.equal((await ada.get("/api/v2/auditlog/hints")).status, 401, "who lost a right is signed out");
+  const again = await s.as("ada2@example.org");
+  assert.equal((await again.get("/api/v2/auditlog/hints")).status, 403);
+  const full = await again.stream("/api/v2/auditlog/stream");
   await full.wait((e) => e.event === "hello");
   await admin.ok("PUT", `${R}/${r.id}/permissions`, { permissions: ["AUDIT_LOG.VIEW"] });
   await full.wait((e) => e.event === "ended", "the end of the stream with the right to it");
@@ -137,7 +139,7 @@ async function newRole(title) {
   await admin.ok("POST", "/api/v2/tenants/0/security/role", { title });
   return (await admin.ok("GET", "/api/v2/tenants/0/security/role")).data.find((r) => r.title === title);
 }
-test("losing the right ends a stream, while the session goes on", async () => {
+test("losing the right ends the stream with the session; who signs in again has the rest", async () => {
   const R = "/api/v2/tenants/0/security/role", { key, id } = await newRole("Listener");
   const give = (permissions) => admin.ok("PUT", `${R}/${id}/permissions`, { permissions });
   await give(["AUDIT_LOG.VIEW", "AUDIT_LOG.STREAM", "CLIENTS.VIEW"]);
@@ -147,8 +149,10 @@ test("losing the right ends a stream, while the session goes on", async () => {
   await st.wait((e) => e.event === "hello");
   await give(["CLIENTS.VIEW"]);
   await until(() => st.ended, "the end of the stream");
-  assert.equal((await c.get("/api/v2/auditlog/stream")).status, 403);
-  assert.equal((await c.get("/api/v2/whoami")).status, 200, "he is still signed in");
+  assert.equal((await c.get("/api/v2/whoami")).status, 401);
+  const again = await s.as("std@example.org");
+  assert.equal((await again.get("/api/v2/auditlog/stream")).status, 403);
+  assert.equal((await again.get("/api/v2/whoami")).status, 200);
 });
 test("at most twenty streams a user", async () => {
   const ada = await s.as("ada2@example.org", PASSWORD);
