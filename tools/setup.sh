@@ -13,7 +13,7 @@ NODE_MIN='20.19.0'
 # Names that Debian 12, Debian 13 and Ubuntu 24.04 share.
 packages='build-essential meson ninja-build pkg-config ca-certificates python3 wamerican
   libmicrohttpd-dev libsqlite3-dev libpq-dev libsodium-dev libssl-dev libcurl4-openssl-dev
-  libzip-dev zlib1g-dev libcmocka-dev liboath-dev'
+  libzip-dev zlib1g-dev libcmocka-dev liboath-dev libutf8proc-dev'
 if [ "$what" = check ]; then
     packages="$packages clang libclang-rt-dev llvm clang-tidy clang-format cppcheck
       postgresql chromium openssl sqlite3"

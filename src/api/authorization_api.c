@@ -8,26 +8,25 @@
 
 /* ---- the list ---- */
 
-#define USERS_WHERE(FOLD)                                                                                                          \
-    "FROM user_account u WHERE u.tenant_id = $1 AND (CAST($2 AS TEXT) IS NULL OR " FOLD("u.first || ' ' || u.last") " LIKE " FOLD( \
-        "CAST($2 AS TEXT)") " ESCAPE '\\' OR " FOLD("u.email") " LIKE " FOLD("CAST($2 AS TEXT)") " ESCAPE '\\') AND (CAST($3 AS BIGINT) = 0 OR EXISTS (SELECT 1 FROM client_user cu WHERE cu.tenant_id = u.tenant_id AND cu.user_id = u.user_id AND cu.client_id = CAST($3 AS BIGINT))) "
+#define USERS_WHERE                                                                                \
+    "FROM user_account u WHERE u.tenant_id = $1 AND (CAST($2 AS TEXT) IS NULL OR "                 \
+    "u.first_key || ' ' || u.last_key LIKE $2 ESCAPE '\\' OR u.email_folded LIKE $2 ESCAPE '\\') " \
+    "AND (CAST($3 AS BIGINT) = 0 OR EXISTS (SELECT 1 FROM client_user cu WHERE "                   \
+    "cu.tenant_id = u.tenant_id AND cu.user_id = u.user_id AND cu.client_id = CAST($3 AS BIGINT))) "
 #define USERS_COLUMNS "SELECT " TRAIL_USER ", u.default_group, u.tier_id, u.disabled "
 #define USERS_PAGE(order)                                                                          \
-    SQL_READ2(                                                                                     \
-        USERS_COLUMNS USERS_WHERE(FOLDED_LITE) "ORDER BY " order ", u.user_id LIMIT $4 OFFSET $5", \
-        USERS_COLUMNS USERS_WHERE(FOLDED_PG) "ORDER BY " order ", u.user_id LIMIT $4 OFFSET $5")
+    SQL_READ(USERS_COLUMNS USERS_WHERE "ORDER BY " order ", u.user_id LIMIT $4 OFFSET $5")
 
-static const struct sql COUNT_USERS = SQL_READ2("SELECT COUNT(*) " USERS_WHERE(FOLDED_LITE),
-                                                "SELECT COUNT(*) " USERS_WHERE(FOLDED_PG));
+static const struct sql COUNT_USERS = SQL_READ("SELECT COUNT(*) " USERS_WHERE);
 static const struct {
     const char *name;
     struct sql up, down;
 } ORDERS[] = {
-    {"lastName", USERS_PAGE("lower(u.last), lower(u.first)"),
-     USERS_PAGE("lower(u.last) DESC, lower(u.first) DESC")},
-    {"firstName", USERS_PAGE("lower(u.first), lower(u.last)"),
-     USERS_PAGE("lower(u.first) DESC, lower(u.last) DESC")},
-    {"email", USERS_PAGE("lower(u.email)"), USERS_PAGE("lower(u.email) DESC")},
+    {"lastName", USERS_PAGE("u.last_key, u.first_key"),
+     USERS_PAGE("u.last_key DESC, u.first_key DESC")},
+    {"firstName", USERS_PAGE("u.first_key, u.last_key"),
+     USERS_PAGE("u.first_key DESC, u.last_key DESC")},
+    {"email", USERS_PAGE("u.email_folded"), USERS_PAGE("u.email_folded DESC")},
 };
 
 struct person {
@@ -126,8 +125,8 @@ struct holdings {
 static const struct sql ROLES_HELD = SQL_READ2(ROLES_OF IN_LITE "ORDER BY ur.user_id, r.key",
                                                ROLES_OF IN_PG "ORDER BY ur.user_id, r.key");
 static const struct sql CLIENTS_HELD =
-    SQL_READ2(CLIENTS_OF IN_LITE "ORDER BY cu.user_id, lower(c.name), c.client_id",
-              CLIENTS_OF IN_PG "ORDER BY cu.user_id, lower(c.name), c.client_id");
+    SQL_READ2(CLIENTS_OF IN_LITE "ORDER BY cu.user_id, c.name_key, c.client_id",
+              CLIENTS_OF IN_PG "ORDER BY cu.user_id, c.name_key, c.client_id");
 
 static struct str
 kept(struct cx *cx, struct str s)

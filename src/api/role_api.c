@@ -157,7 +157,7 @@ static const struct sql HOLDERS = SQL_READ(
     ", u.disabled, r.key FROM user_role h JOIN user_account u ON u.tenant_id = h.tenant_id AND "
     "u.user_id = h.user_id JOIN user_role ur ON ur.tenant_id = u.tenant_id AND ur.user_id = u.user_id "
     "JOIN role r ON r.tenant_id = ur.tenant_id AND r.cuid = ur.role_cuid WHERE h.tenant_id = $1 AND h.role_cuid = $2 "
-    "ORDER BY lower(u.last), lower(u.first), u.user_id, r.key");
+    "ORDER BY u.last_key, u.first_key, u.user_id, r.key");
 
 static void
 open_holder(struct api_request *rq, const struct db_rows *rows, bool removable)

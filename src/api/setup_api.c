@@ -54,7 +54,7 @@ decode(struct api_request *rq, struct setup *s)
 
     for (size_t i = 0; i < sizeof e / sizeof e[0]; i++)
         TRY(e[i]);
-    if (!email_is_unmistakable(str_trim(s->email)))
+    if (!email_is_unmistakable(rq->cx->arena, str_trim(s->email)))
         return fail_field(rq->cx, S("/email"), "must be " EMAIL_WANTED);
     return OK;
 }

@@ -1,18 +1,24 @@
-/* The document of an event: the text that search looks at, case-folded. Its fields are parted by
+/* The document of an event: the text that search looks at, as keys (text_key). Its fields are parted by
  * U+001F, so that nothing matches across them. User agent and private detail stay out: the first
  * drowns every hit, the second is the text of other people's searches. So do the rows of an access
  * baseline, which are everything at once. */
 #include "audit/priv.h"
 
 #include "base/text.h"
+#include "codec/textkey.h"
+
+struct doc {
+    struct buf *b;
+    void (*key)(struct buf *b, struct str s);
+};
 
 static void
-put(struct buf *b, struct str s)
+put(const struct doc *d, struct str s)
 {
     if (s.n == 0)
         return;
-    utf8_fold(b, s);
-    buf_char(b, '\x1f');
+    d->key(d->b, s);
+    buf_char(d->b, '\x1f');
 }
 
 /* "PasswordChanged" also as "password changed". */
@@ -30,34 +36,59 @@ put_words(struct buf *b, struct str name)
 }
 
 static void
-put_change(struct buf *b, const struct audit_change *c)
+put_change(const struct doc *d, const struct audit_change *c)
 {
-    put(b, c->field);
-    put(b, c->before);
-    put(b, c->after);
+    put(d, c->field);
+    put(d, c->before);
+    put(d, c->after);
+}
+
+static void
+put_all(const struct doc *d, const struct audit_event *e)
+{
+    d->key(d->b, e->actor_name);
+    if (e->actor_email.n) {
+        buf_cstr(d->b, " (");
+        d->key(d->b, e->actor_email);
+        buf_char(d->b, ')');
+    }
+    buf_char(d->b, '\x1f');
+    put(d, e->type_name);
+    put_words(d->b, e->type_name);
+    put(d, str_of(event_type(e->type)->title));
+    put(d, e->target_name);
+    put(d, e->target_email);
+    put(d, e->target_id);
+    put(d, e->client_name);
+    put(d, e->address);
+    put(d, e->text);
+    if (e->type == EV_ACCESS_BASELINE) /* else every word of the workspace is found once a month */
+        return;
+    for (size_t i = 0; i < e->n_changes; i++)
+        put_change(d, &e->changes[i]);
 }
 
 void
 doc_put(struct buf *b, const struct audit_event *e)
 {
-    utf8_fold(b, e->actor_name);
-    if (e->actor_email.n) {
-        buf_cstr(b, " (");
-        utf8_fold(b, e->actor_email);
-        buf_char(b, ')');
-    }
-    buf_char(b, '\x1f');
-    put(b, e->type_name);
-    put_words(b, e->type_name);
-    put(b, str_of(event_type(e->type)->title));
-    put(b, e->target_name);
-    put(b, e->target_email);
-    put(b, e->target_id);
-    put(b, e->client_name);
-    put(b, e->address);
-    put(b, e->text);
-    if (e->type == EV_ACCESS_BASELINE) /* else every word of the workspace is found once a month */
-        return;
-    for (size_t i = 0; i < e->n_changes; i++)
-        put_change(b, &e->changes[i]);
+    put_all(&(struct doc){b, text_key_put}, e);
+}
+
+void
+doc_put_uncomposed(struct buf *b, const struct audit_event *e)
+{
+    put_all(&(struct doc){b, utf8_fold}, e);
+}
+
+bool
+bitmap_is_composed(struct str map)
+{
+    if (map.n < BIGRAM_BYTES)
+        return false;
+    if ((uint8_t)map.p[BIGRAM_BYTES - 1] & BIGRAM_COMPOSED)
+        return true;
+    for (size_t i = 256 / 8 * FIRST_MARK_LEAD; i < BIGRAM_BYTES; i++)
+        if (map.p[i] != 0)
+            return false;
+    return true;
 }

@@ -5,7 +5,7 @@
 #include "audit/custody.h"
 #include "audit/priv.h"
 #include "base/log.h"
-#include "base/text.h"
+#include "codec/textkey.h"
 #include "codec/hash.h"
 #include "run/keys.h"
 
@@ -41,7 +41,7 @@ erase_words_add(struct arena *a, struct erase_words *w, struct str word)
 bool
 erase_words_add_folded(struct arena *a, struct erase_words *w, struct str word)
 {
-    return erase_words_add(a, w, utf8_folded(a, str_trim(word)));
+    return erase_words_add(a, w, text_key(a, str_trim(word)));
 }
 
 struct str
@@ -117,7 +117,7 @@ finds(struct str hay, const struct erase_words *w, ends_fn ends)
 bool
 erase_is_named(struct arena *scratch, const struct erase_subject *s, struct str text)
 {
-    struct str hay = utf8_folded(scratch, text);
+    struct str hay = text_key(scratch, text);
     return hay.n > 0 && (finds(hay, &s->emails, ends_address) || finds(hay, &s->cuids, ends_name) ||
                          finds(hay, &s->names, ends_name) || finds(hay, &s->texts, ends_anyhow));
 }
@@ -146,14 +146,13 @@ erase_is_searched(struct arena *scratch, const struct erase_subject *s, struct s
         add_parts(scratch, parts, s->emails.v[i]);
     for (size_t i = 0; i < s->names.n; i++)
         add_parts(scratch, parts, s->names.v[i]);
-    return erase_is_named(scratch, s, query) ||
-           finds(utf8_folded(scratch, query), parts, ends_name);
+    return erase_is_named(scratch, s, query) || finds(text_key(scratch, query), parts, ends_name);
 }
 
 static void
 put_text(struct buf *b, struct str s)
 {
-    utf8_fold(b, s);
+    text_key_put(b, s);
     buf_char(b, '\x1f');
 }
 
@@ -184,7 +183,7 @@ is_user(const struct audit_event *e)
 static bool
 has_folded(struct arena *a, const struct erase_words *w, struct str s)
 {
-    return s.n > 0 && has_word(w, utf8_folded(a, s));
+    return s.n > 0 && has_word(w, text_key(a, s));
 }
 
 static bool

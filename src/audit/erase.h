@@ -23,7 +23,7 @@ struct erase_words {
     size_t n;
 };
 
-/* By what he is known. E-mail addresses, names and texts are case-folded (utf8_fold). */
+/* By what he is known. E-mail addresses, names and texts are keys (text_key). */
 struct erase_subject {
     int64_t tenant_id; /* whose log; the instance's is looked through by cuid and address only */
     struct erase_words cuids;         /* of his accounts */

@@ -10,9 +10,8 @@
 
 #include "base/log.h"
 
-#define INDEX_ARENA  ((size_t)512 << 20)
-#define BIGRAM_BYTES 8192 /* one bit a pair of bytes */
-#define WAIT_MS      1000
+#define INDEX_ARENA ((size_t)512 << 20)
+#define WAIT_MS     1000
 
 /* ---- gathering the grams of a chunk ---- */
 
@@ -83,7 +82,10 @@ read_docs(struct db_tx *tx, void *arg)
         if (db_is_null(q, 2) &&
             (e = erased_fill(tx, scratch, b->g.month, b->g.r.tenant_id, &r.e)) != OK)
             break;
-        doc_put(&b->doc, &r.e);
+        if (atomic_load(&b->au->uncomposed))
+            doc_put_uncomposed(&b->doc, &r.e);
+        else
+            doc_put(&b->doc, &r.e);
         add_doc(b, buf_view(&b->doc), (uint32_t)(db_int(q, 0) - base));
     }
     arena_free(scratch);
@@ -257,14 +259,17 @@ static enum err
 merge_bitmaps(struct db_tx *tx, struct build *b, struct db_args which)
 {
     struct db_rows *q = NULL;
+    bool composed = true;
     enum err e;
     memset(b->bigrams, 0, BIGRAM_BYTES);
     TRY(db_query(tx, &read_bitmaps, which, &q));
     while ((e = db_next(q)) == OK) {
         struct str map = db_bytes(q, 0);
+        composed = composed && bitmap_is_composed(map);
         for (size_t i = 0; i < BIGRAM_BYTES && i < map.n; i++)
             b->bigrams[i] |= (uint8_t)map.p[i];
     }
+    b->bigrams[BIGRAM_BYTES - 1] = composed ? BIGRAM_COMPOSED : 0;
     return e == ERR_END ? OK : e;
 }
 
@@ -404,6 +409,8 @@ build_with(struct build *b, struct db *events, struct db *text, int64_t lo, int6
     if (write == write_build)
         memset(b->bigrams, 0, BIGRAM_BYTES);
     TRY(db_read(events, b->a, read_docs, b));
+    if (!atomic_load(&b->au->uncomposed))
+        b->bigrams[BIGRAM_BYTES - 1] |= BIGRAM_COMPOSED;
     sort_pairs(b);
     return db_write(text, b->a, write, b);
 }
@@ -627,6 +634,73 @@ index_remake(struct audit *au, const struct region *g, int64_t idx, int64_t *nex
     return e;
 }
 
+/* ---- chunks of older programs, whose documents were not composed: made again, one at a time ---- */
+
+#define OLD_CHUNKS(where)                                                                          \
+    "SELECT lo, bigrams FROM audit_chunk WHERE" where                                              \
+    "AND tenant_id = $2 AND epoch = $3 AND lo >= $4 ORDER BY lo LIMIT 16"
+static const struct sql old_chunks = SQL_READ2(OLD_CHUNKS(SEG_LITE), OLD_CHUNKS(SEG_PG));
+
+struct seeking {
+    const struct region *g;
+    int64_t lo;  /* looked at up to here */
+    int64_t old; /* beginning of the chunk found, -1: none */
+    bool end;
+};
+
+static enum err
+seek_batch(struct db_tx *tx, void *arg)
+{
+    struct seeking *k = arg;
+    struct db_rows *q = NULL;
+    enum err e;
+    k->end = true;
+    TRY(db_query(
+        tx, &old_chunks,
+        ARGS(V_INT(k->g->month), V_INT(k->g->r.tenant_id), V_INT(k->g->r.epoch), V_INT(k->lo)),
+        &q));
+    while ((e = db_next(q)) == OK) {
+        k->end = false;
+        k->lo = db_int(q, 0) + 1;
+        if (k->old < 0 && !bitmap_is_composed(db_bytes(q, 1)))
+            k->old = db_int(q, 0);
+    }
+    return e == ERR_END ? OK : e;
+}
+
+static enum err
+renew_region(struct audit *au, struct segment *s, struct arena *a, const struct region *g,
+             bool *found)
+{
+    struct seeking k = {.g = g, .old = -1};
+    int64_t next = 0;
+    while (!k.end && k.old < 0)
+        TRY(db_read(store_of(au, s, true), a, seek_batch, &k));
+    *found = k.old >= 0;
+    return *found ? index_remake(au, g, k.old, &next) : OK;
+}
+
+enum err
+index_renew(struct audit *au, bool *found)
+{
+    struct arena *a = arena_create("audit.renew", INDEX_ARENA);
+    int32_t *months = NULL;
+    size_t n = 0;
+    enum err e = segment_months(au, a, &months, &n);
+    *found = false;
+    for (size_t m = 0; m < n && e == OK && !*found; m++) {
+        struct region *g = NULL;
+        size_t k = 0;
+        struct segment *s = au->pg ? NULL : segment_pin(au, months[m]);
+        e = regions_in(au, a, months[m], &g, &k);
+        for (size_t i = 0; i < k && e == OK && !*found && (au->pg || s != NULL); i++)
+            e = renew_region(au, s, a, &g[i], found);
+        segment_unpin(au, s);
+    }
+    arena_free(a);
+    return e;
+}
+
 /* ---- all ---- */
 
 static bool
@@ -699,6 +773,9 @@ index_main(void *arg)
         pthread_mutex_unlock(&au->wake_lock);
         if (due && !reserve_is_tight(au) && index_all(au) != OK)
             log_warn("audit.index", LOG_STR("store", db_last_error()));
+        bool found = true;
+        if (!au->index_renewed && !reserve_is_tight(au) && index_renew(au, &found) == OK)
+            au->index_renewed = !found;
     }
     return NULL;
 }

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "codec/textkey.h"
 
 #define LIMIT_MAX   1000
 #define BUDGET_MS   250
@@ -80,6 +81,13 @@ static const struct sql by_cuid =
 /* ---- one row ---- */
 
 static bool
+is_address(const struct scan *s, struct str email)
+{
+    return str_ieq(email, s->user_email) ||
+           str_eq(text_key(s->scratch, email), text_key(s->scratch, s->user_email));
+}
+
+static bool
 passes(const struct scan *s, const struct audit_event *e)
 {
     if (e->at < s->from || e->at >= s->to)
@@ -95,8 +103,7 @@ passes(const struct scan *s, const struct audit_event *e)
     if (s->user_id.n && !str_eq(e->actor_id, s->user_id) &&
         !(str_eq(e->target_kind, S("user")) && str_eq(e->target_id, s->user_id)))
         return false;
-    if (s->user_email.n && !str_ieq(e->actor_email, s->user_email) &&
-        !str_ieq(e->target_email, s->user_email))
+    if (s->user_email.n && !is_address(s, e->actor_email) && !is_address(s, e->target_email))
         return false;
     return true;
 }

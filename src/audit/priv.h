@@ -126,6 +126,7 @@ struct audit {
     uint64_t wakes;       /* commits signalled */
     uint64_t done;        /* value of `wakes` up to which the tail was seen empty or moved */
     bool index_due;
+    bool index_renewed; /* index thread's: no chunk of an older program is left */
     pthread_cond_t index_wake;
     atomic_int settling; /* readers waiting */
     atomic_bool stop;
@@ -135,6 +136,7 @@ struct audit {
     atomic_llong held_from; /* start of the oldest month a legal hold keeps; INT64_MAX: none */
     char id[17];            /* of this process, for leases */
     atomic_int fail_step;   /* tests: so many steps until one fails; 0: none does */
+    atomic_bool uncomposed; /* tests: the index is made as programs made it that did not compose */
     atomic_bool hold_drops; /* a clock step of over an hour, not confirmed; kept in the store */
     struct clock_watch clock;
 
@@ -321,6 +323,9 @@ void index_fini(struct audit *au);
  * it. Nothing is done for what is not indexed. ERR_CONFLICT: another process indexes now. */
 MUST_CHECK enum err index_remake(struct audit *au, const struct region *g, int64_t idx,
                                  int64_t *next);
+/* Makes the first chunk again that an older program made of documents that were not composed; *found: there was
+ * one, so there may be more. */
+MUST_CHECK enum err index_renew(struct audit *au, bool *found);
 #define GRAM_BYTES 3
 #define CHUNK_0    4096  /* events of a chunk of level 0 */
 #define CHUNK_1    65536 /* sixteen of them */
@@ -350,8 +355,18 @@ int64_t erase_log(const struct erase_subject *s, int log);
 MUST_CHECK enum err erased_fill(struct db_tx *tx, struct arena *a, int32_t month, int64_t tenant_id,
                                 struct audit_event *e);
 
-/* ---- doc.c: the text of an event that search looks at, folded ---- */
+/* ---- doc.c: the text of an event that search looks at, composed and folded ---- */
 void doc_put(struct buf *b, const struct audit_event *e);
+/* Folded alone, as the documents were from which older programs made the index. */
+void doc_put_uncomposed(struct buf *b, const struct audit_event *e);
+/* The bitmap of a chunk: a bit for each pair of bytes that follow each other in a document. No text holds the
+ * pair FF FF: its bit says that the documents were doc_put()'s. */
+#define BIGRAM_BYTES    8192
+#define BIGRAM_COMPOSED 0x80 /* in the last byte */
+#define FIRST_MARK_LEAD                                                                            \
+    0xCC /* no byte of a text below U+0300, which is the same composed or not, is as high */
+/* The chunk's documents are as doc_put() makes them: by that bit, or because they hold nothing that is composed. */
+bool bitmap_is_composed(struct str map);
 
 /* ---- search.c ---- */
 #define TERMS_MAX 16
@@ -361,6 +376,8 @@ struct search {
     uint32_t *grams; /* of all terms, each once; the rarest known first */
     int64_t *seen;   /* how often, in the chunks looked at */
     size_t n_grams;
+    bool
+        composing; /* a term may be found where a document is composed, and in an older index is not */
 };
 MUST_CHECK enum err search_parse(struct arena *a, struct str q, struct search *out);
 bool search_match(const struct search *s, struct str doc);

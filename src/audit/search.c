@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "codec/textkey.h"
 
 #define QUERY_MAX 1024 /* bytes */
 #define LISTS_MAX 4    /* posting lists intersected: further ones cost more than they sort out */
@@ -67,6 +68,16 @@ collect_grams(struct arena *a, struct search *s)
         }
 }
 
+/* Two signs of ASCII have doubles elsewhere: U+037E and U+1FEF. */
+static bool
+may_be_composed(struct str term)
+{
+    for (size_t i = 0; i < term.n; i++)
+        if ((unsigned char)term.p[i] >= 0x80 || term.p[i] == ';' || term.p[i] == '`')
+            return true;
+    return false;
+}
+
 enum err
 search_parse(struct arena *a, struct str q, struct search *out)
 {
@@ -82,9 +93,10 @@ search_parse(struct arena *a, struct str q, struct search *out)
         if (out->n == TERMS_MAX)
             return ERR_TOO_LARGE;
         struct buf *b = buf_in(a, 4 * QUERY_MAX);
-        utf8_fold(b, term);
+        text_key_put(b, term);
         if (b->n > 0)
             out->terms[out->n++] = buf_view(b);
+        out->composing = out->composing || may_be_composed(buf_view(b));
     }
     collect_grams(a, out);
     return OK;
@@ -150,6 +162,18 @@ may_hold(struct str map, struct str term)
         if (bit(map, c << 8 | d))
             return true;
     return false;
+}
+
+static enum err
+is_composed(struct db_tx *text, const struct region *g, const struct chunk *c, bool *out)
+{
+    struct db_rows *q = NULL;
+    TRY(db_query_one(text, &get_bigrams,
+                     ARGS(V_INT(g->month), V_INT(g->r.tenant_id), V_INT(g->r.epoch), V_INT(c->lo)),
+                     &q));
+    *out = bitmap_is_composed(db_bytes(q, 0));
+    db_rows_end(q);
+    return OK;
 }
 
 static enum err
@@ -322,6 +346,11 @@ search_chunk(struct db_tx *text, struct arena *a, struct search *s, const struct
     size_t m = 0;
     bool possible = true;
     int64_t base = c->chunk * chunk_size(c->level);
+    *way = CHUNK_SCAN;
+    if (s->composing)
+        TRY(is_composed(text, g, c, &possible));
+    if (!possible) /* the index may not list what would be found: until it is made again */
+        return OK;
     *way = CHUNK_SKIP;
     if (s->n_grams > 0)
         TRY(look_up(text, a, s, g, c, lists, &m, &possible));

@@ -25,7 +25,8 @@ struct vtext {
     int64_t end;    /* nothing is to be compared before it */
     uint64_t sum[CHUNK_1];
     uint32_t n[CHUNK_1];
-    uint8_t bigrams[8192];
+    uint8_t bigrams[BIGRAM_BYTES];
+    bool composed; /* its documents are doc_put()'s */
     struct buf doc;
     uint8_t seen[(1u << 24) / 8]; /* trigrams of the event at hand */
     uint32_t *grams;              /* the same, to be taken out again; heap */
@@ -147,6 +148,7 @@ read_chunk(struct db_tx *tx, void *arg)
         struct str map = db_bytes(q, 4);
         memset(t->bigrams, 0, sizeof t->bigrams);
         memcpy(t->bigrams, map.p, map.n < sizeof t->bigrams ? map.n : sizeof t->bigrams);
+        t->composed = bitmap_is_composed(map);
         db_rows_end(q);
         t->found = t->c.hi > k->at;
     } else if (e != ERR_NOT_FOUND) {
@@ -319,7 +321,10 @@ text_see(struct walk *w, struct record *r)
     if (!t->found || d.idx < t->c.lo || d.idx >= t->c.hi)
         return;
     buf_clear(&t->doc);
-    doc_put(&t->doc, &r->e);
+    if (t->composed)
+        doc_put(&t->doc, &r->e);
+    else
+        doc_put_uncomposed(&t->doc, &r->e);
     sum_doc(t, buf_view(&t->doc), &d);
     if (agrees(t, &d))
         return;
@@ -351,9 +356,12 @@ void
 text_after(struct walk *w)
 {
     struct vtext *t = w->text;
+    bool composed = t->composed;
     if (t->n_doubts == 0)
         return;
     enum err e = is_erasing(w) ? ERR_CONFLICT : load(t, t->doubts[0].idx);
+    if (e == OK && t->composed != composed) /* made again from other documents: the next pass */
+        e = ERR_CONFLICT;
     for (size_t i = 0; i < t->n_doubts && e == OK; i++) {
         const struct doubt *d = &t->doubts[i];
         bool covered = t->found && d->idx >= t->c.lo && d->idx < t->c.hi;

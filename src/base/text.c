@@ -1,5 +1,5 @@
 /* UTF-8, base64 and hexadecimal. Owns the fold and visibility tables.
- * Does not normalise (NFC) and does not know scripts. */
+ * Does not normalise (codec/textkey.c does) and does not know scripts. */
 #include "base/text.h"
 
 #include <locale.h>
@@ -193,8 +193,8 @@ fold_by_locale(uint32_t cp)
     return locale_utf8 == (locale_t)0 ? cp : (uint32_t)towlower_l((wint_t)cp, locale_utf8);
 }
 
-static uint32_t
-fold_one(uint32_t cp)
+uint32_t
+utf8_fold_one(uint32_t cp)
 {
     if (cp < FOLD_TABLE_FIRST)
         return cp >= 'A' && cp <= 'Z' ? cp + 32 : cp;
@@ -213,9 +213,9 @@ utf8_fold(struct buf *b, struct str s)
 {
     for (size_t i = 0; i < s.n;) {
         if ((unsigned char)s.p[i] < 0x80)
-            buf_char(b, (char)fold_one((unsigned char)s.p[i++]));
+            buf_char(b, (char)utf8_fold_one((unsigned char)s.p[i++]));
         else
-            utf8_put(b, fold_one(utf8_next(s, &i)));
+            utf8_put(b, utf8_fold_one(utf8_next(s, &i)));
     }
 }
 

@@ -23,6 +23,8 @@ struct str utf8_cut(struct str s, size_t max);
 void utf8_fold(struct buf *b, struct str s);
 /* The same as a text in the arena; never null. */
 struct str utf8_folded(struct arena *a, struct str s);
+/* The same for one code point. */
+uint32_t utf8_fold_one(uint32_t cp);
 /* A control (C0, C1, DEL), bidirectional or other invisible format character. */
 bool utf8_is_unseen(uint32_t cp);
 /* Appends s with control (C0, C1, DEL), bidirectional and other invisible format characters as

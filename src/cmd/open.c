@@ -11,6 +11,7 @@
 #include "audit/proof.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "core/namekeys.h"
 #include "core/role.h"
 #include "core/selfcheck.h"
 #include "run/bus.h"
@@ -233,7 +234,7 @@ begin_writing(struct cx *cx, struct arena *a, struct open_want want, int version
         return told(app, cx->failure.message);
     if (audit_guards_mend(cx, &why) != OK)
         return told(app, why);
-    if (want.migrate && role_catch_up(cx) != OK)
+    if (want.migrate && (role_catch_up(cx) != OK || namekeys_fill(cx) != OK))
         return told(app, cx->failure.message);
     return true;
 }

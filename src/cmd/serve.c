@@ -23,6 +23,7 @@
 #include "core/hashing.h"
 #include "core/limits.h"
 #include "core/link.h"
+#include "core/namekeys.h"
 #include "core/retention.h"
 #include "core/runs.h"
 #include "core/selfcheck.h"
@@ -282,8 +283,9 @@ upkeep_step(struct upkeep *u)
         log_warn("upkeep.checkpoint_mail", LOG_STR("why", cx.failure.message));
     fail_clear(&cx);
     keep_run(u, &cx);
-    if (day != u->swept_day && cx_write(&cx, sweep_body, NULL) == OK)
+    if (day != u->swept_day && cx_write(&cx, sweep_body, NULL) == OK && namekeys_fill(&cx) == OK)
         u->swept_day = day;
+    fail_clear(&cx);
     watch_disk(u);
     keep_baselines(u);
     arena_free(a);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "codec/textkey.h"
 #include "codec/csv.h"
 #include "codec/json.h"
 
@@ -220,9 +221,9 @@ person_of(const struct view *v, const struct access_row *u)
 /* ---- who is asked for ---- */
 
 static bool
-has_text(struct arena *a, struct str text, struct str folded)
+has_text(struct arena *a, struct str text, struct str key)
 {
-    return str_contains(utf8_folded(a, text), folded);
+    return str_contains(text_key(a, text), key);
 }
 
 /* Assigned to the client, or seeing every client. */
@@ -274,7 +275,7 @@ access_people(struct arena *a, struct access_state *s, const struct access_ask *
     struct access_people p = {0};
     size_t limit = ask->limit < 0 ? 0 : (size_t)ask->limit;
 
-    utf8_fold(q, str_trim(ask->q));
+    text_key_put(q, str_trim(ask->q));
     qsort(v.users, v.n_users, sizeof(struct access_row *), by_name);
     p.v = arena_array(a, struct access_person, (limit < v.n_users ? limit : v.n_users) + 1);
     for (size_t i = 0; i < v.n_users; i++) {

@@ -3,6 +3,7 @@
 
 #include "codec/json.h"
 #include "core/clientuser.h"
+#include "codec/textkey.h"
 #include "core/trail.h"
 
 static const struct sql GET = SQL_READ(
@@ -46,7 +47,8 @@ record(struct cx *cx, enum event ev, const struct client *c, const char *verb,
 static const struct sql INSERT = SQL_WRITE(
     "client",
     "INSERT INTO client (tenant_id, client_id, cuid, name, description, poc, poc_email, tags, custom_field, "
-    "logo, extra, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', $10, $11, $11)");
+    "logo, extra, created_at, updated_at, name_key) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', $10, $11, $11, $12)");
 
 static struct str
 or_else(struct str s, struct str fallback)
@@ -124,7 +126,8 @@ client_insert(struct cx *cx, struct client *c)
     TRY(db_exec(cx->tx, &INSERT,
                 ARGS(V_INT(cx->tenant.id), V_INT(c->id), V_STR(c->cuid), V_STR(c->name),
                      V_STR(c->description), V_STR(c->poc), V_STR(c->poc_email), V_STR(c->tags),
-                     V_STR(c->custom_field), V_STR(c->extra), V_INT(cx->now)),
+                     V_STR(c->custom_field), V_STR(c->extra), V_INT(cx->now),
+                     V_STR(text_key(cx->arena, c->name))),
                 NULL));
     note_texts(cx, &t, &empty, c);
     note_extra(cx, &t, S("{}"), c->extra);
@@ -136,7 +139,7 @@ client_insert(struct cx *cx, struct client *c)
 static const struct sql UPDATE = SQL_WRITE(
     "client",
     "UPDATE client SET name = $3, description = $4, poc = $5, poc_email = $6, tags = $7, custom_field = $8, "
-    "extra = $9, updated_at = $10 WHERE tenant_id = $1 AND client_id = $2");
+    "extra = $9, updated_at = $10, name_key = $11 WHERE tenant_id = $1 AND client_id = $2");
 
 enum err
 client_update(struct cx *cx, const struct client *old, const struct client *c)
@@ -150,7 +153,7 @@ client_update(struct cx *cx, const struct client *old, const struct client *c)
     TRY(db_exec(cx->tx, &UPDATE,
                 ARGS(V_INT(cx->tenant.id), V_INT(c->id), V_STR(c->name), V_STR(c->description),
                      V_STR(c->poc), V_STR(c->poc_email), V_STR(c->tags), V_STR(c->custom_field),
-                     V_STR(c->extra), V_INT(cx->now)),
+                     V_STR(c->extra), V_INT(cx->now), V_STR(text_key(cx->arena, c->name))),
                 NULL));
     return record(cx, EV_CLIENT_UPDATED, c, "changed", &t);
 }

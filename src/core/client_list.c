@@ -13,15 +13,13 @@
     "AND rp.role_cuid = r.cuid WHERE r.tenant_id = cu.tenant_id AND r.cuid = cu.role_cuid AND r.enabled = 1 AND "   \
     "rp.permission = 'CLIENTS.VIEW')))) "                                                                           \
     "AND (CAST($7 AS BIGINT) = 0 OR c.tags = '[]') AND CAST($8 AS BIGINT) = 0 "
-#define NAMED(FOLD)                                                                                \
-    "AND (CAST($5 AS TEXT) IS NULL OR " FOLD("c.name") " LIKE " FOLD(                              \
-        "CAST($5 AS TEXT)") " ESCAPE '\\') "
+#define NAMED "AND (CAST($5 AS TEXT) IS NULL OR c.name_key LIKE $5 ESCAPE '\\') "
 #define TAGS_LITE                                                                                  \
-    NAMED(FOLDED_LITE)                                                                             \
+    NAMED                                                                                          \
     "AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM json_each(c.tags) h "                  \
     "JOIN json_each($6) w ON h.value = w.value)) "
 #define TAGS_PG                                                                                                       \
-    NAMED(FOLDED_PG)                                                                                                  \
+    NAMED                                                                                                             \
     "AND (CAST($6 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM json_array_elements_text(CAST(c.tags AS json)) h(value) " \
     "JOIN json_array_elements_text(CAST(CAST($6 AS TEXT) AS json)) w(value) ON h.value = w.value)) "
 #define LONG(column) "CASE WHEN CAST($11 AS BIGINT) = 1 THEN '' ELSE c." column " END"
@@ -33,7 +31,7 @@
 #define KEY(n, k, by)                                                                              \
     "CASE WHEN $" n " = 2 * " k " THEN " by " END, CASE WHEN $" n " = 2 * " k " + 1 THEN " by      \
     " END DESC, "
-#define SLOT(n) KEY(n, "1", "lower(c.name)") KEY(n, "2", "c.created_at") KEY(n, "3", "c.updated_at")
+#define SLOT(n) KEY(n, "1", "c.name_key") KEY(n, "2", "c.created_at") KEY(n, "3", "c.updated_at")
 /* $15: the first of them descends. */
 #define ORDER                                                                                      \
     "ORDER BY " SLOT("12") SLOT("13") SLOT("14") "CASE WHEN $15 = 1 THEN c.client_id END DESC, "   \

@@ -12,8 +12,8 @@
     "LEFT JOIN role r ON r.tenant_id = cu.tenant_id AND r.cuid = cu.role_cuid "                         \
     "LEFT JOIN tier t ON t.tenant_id = cu.tenant_id AND t.tier_id = cu.tier_id "                        \
     "WHERE cu.tenant_id = $1 "
-static const struct sql OF_CLIENT = SQL_READ(
-    MEMBER_COLUMNS "AND cu.client_id = $2 ORDER BY lower(u.last), lower(u.first), u.user_id");
+static const struct sql OF_CLIENT =
+    SQL_READ(MEMBER_COLUMNS "AND cu.client_id = $2 ORDER BY u.last_key, u.first_key, u.user_id");
 static const struct sql OF_CLIENTS = SQL_READ2(
     MEMBER_COLUMNS
     "AND cu.client_id IN (SELECT value FROM json_each($2)) ORDER BY cu.client_id, u.user_id",
@@ -24,7 +24,7 @@ static const struct sql AVAILABLE = SQL_READ(
     "SELECT " TRAIL_USER
     ", 0, u.disabled, NULL, NULL, NULL, u.tier_id, NULL FROM user_account u WHERE u.tenant_id = $1 AND NOT "
     "EXISTS (SELECT 1 FROM client_user cu WHERE cu.tenant_id = u.tenant_id AND cu.user_id = u.user_id AND "
-    "cu.client_id = $2) ORDER BY lower(u.last), lower(u.first), u.user_id");
+    "cu.client_id = $2) ORDER BY u.last_key, u.first_key, u.user_id");
 
 static struct str
 kept(struct cx *cx, struct str s)

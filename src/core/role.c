@@ -2,7 +2,7 @@
  * tenant-wide is role_user.c; on a client, clientuser.c. */
 #include "core/role.h"
 
-#include "base/text.h"
+#include "codec/textkey.h"
 #include "core/clientuser.h"
 #include "core/trail.h"
 
@@ -190,12 +190,12 @@ role_key_of(struct cx *cx, struct str title)
 static bool
 title_taken(struct cx *cx, const struct roles *all, struct str title, const struct role *but)
 {
-    struct str wanted = utf8_folded(cx->arena, title);
+    struct str wanted = text_key(cx->arena, title);
 
     for (size_t i = 0; i < all->n; i++) {
         if (but && str_eq(all->v[i].cuid, but->cuid))
             continue;
-        if (str_eq(utf8_folded(cx->arena, all->v[i].title), wanted))
+        if (str_eq(text_key(cx->arena, all->v[i].title), wanted))
             return true;
     }
     return false;

@@ -1,6 +1,7 @@
 /* Service-level agreements. Owns the table sla_benchmark. */
 #include "core/sla.h"
 
+#include "codec/textkey.h"
 #include "core/trail.h"
 
 /* ---- reading ---- */
@@ -8,7 +9,7 @@
 #define COLUMNS                                                                                    \
     "SELECT cuid, name, days_to_close, enabled, severities, finding_tags, asset_criticality, "     \
     "asset_tags, notification, extra, created_at, updated_at FROM sla_benchmark "
-static const struct sql LIST = SQL_READ(COLUMNS "WHERE tenant_id = $1 ORDER BY lower(name), cuid");
+static const struct sql LIST = SQL_READ(COLUMNS "WHERE tenant_id = $1 ORDER BY name_key, cuid");
 static const struct sql ONE = SQL_READ(COLUMNS "WHERE tenant_id = $1 AND cuid = $2");
 static const struct sql COUNT = SQL_READ("SELECT COUNT(*) FROM sla_benchmark WHERE tenant_id = $1");
 
@@ -105,13 +106,13 @@ record(struct cx *cx, enum event ev, const struct sla *s, const char *verb,
 static const struct sql INSERT = SQL_WRITE(
     "sla_benchmark",
     "INSERT INTO sla_benchmark (tenant_id, cuid, name, days_to_close, enabled, severities, "
-    "finding_tags, asset_criticality, asset_tags, notification, extra, updated_at, created_at) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)");
+    "finding_tags, asset_criticality, asset_tags, notification, extra, updated_at, created_at, "
+    "name_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13)");
 static const struct sql UPDATE = SQL_WRITE(
     "sla_benchmark",
     "UPDATE sla_benchmark SET name = $3, days_to_close = $4, enabled = $5, severities = $6, "
     "finding_tags = $7, asset_criticality = $8, asset_tags = $9, notification = $10, extra = $11, "
-    "updated_at = $12 WHERE tenant_id = $1 AND cuid = $2");
+    "updated_at = $12, name_key = $13 WHERE tenant_id = $1 AND cuid = $2");
 
 static enum err
 put(struct cx *cx, const struct sql *q, const struct sla *s)
@@ -120,7 +121,7 @@ put(struct cx *cx, const struct sql *q, const struct sla *s)
                    ARGS(V_INT(cx->tenant.id), V_STR(s->cuid), V_STR(s->name), V_INT(s->days),
                         V_INT(s->enabled), V_STR(s->severities), V_STR(s->finding_tags),
                         V_STR(s->asset_criticality), V_STR(s->asset_tags), V_STR(s->notification),
-                        V_STR(s->extra), V_INT(cx->now)),
+                        V_STR(s->extra), V_INT(cx->now), V_STR(text_key(cx->arena, s->name))),
                    NULL);
 }
 

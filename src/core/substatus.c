@@ -1,6 +1,7 @@
 /* Sub-statuses of findings. Owns the table substatus. */
 #include "core/substatus.h"
 
+#include "codec/textkey.h"
 #include "core/trail.h"
 
 struct str
@@ -17,9 +18,9 @@ finding_status(struct str word)
 
 /* ---- reading ---- */
 
-static const struct sql LIST = SQL_READ(
-    "SELECT cuid, status, value FROM substatus WHERE tenant_id = $1 ORDER BY "
-    "CASE status WHEN 'Open' THEN 0 WHEN 'In Process' THEN 1 ELSE 2 END, lower(value), cuid");
+static const struct sql LIST =
+    SQL_READ("SELECT cuid, status, value FROM substatus WHERE tenant_id = $1 ORDER BY "
+             "CASE status WHEN 'Open' THEN 0 WHEN 'In Process' THEN 1 ELSE 2 END, value_key, cuid");
 static const struct sql ONE =
     SQL_READ("SELECT cuid, status, value FROM substatus WHERE tenant_id = $1 AND cuid = $2");
 static const struct sql TAKEN =
@@ -95,8 +96,8 @@ must_be_free(struct cx *cx, struct str status, struct str value)
 }
 
 static const struct sql INSERT =
-    SQL_WRITE("substatus", "INSERT INTO substatus (tenant_id, cuid, status, value, created_at) "
-                           "VALUES ($1, $2, $3, $4, $5)");
+    SQL_WRITE("substatus", "INSERT INTO substatus (tenant_id, cuid, status, value, created_at, "
+                           "value_key) VALUES ($1, $2, $3, $4, $5, $6)");
 
 enum err
 substatus_create(struct cx *cx, struct str status, struct str value, struct substatus *out)
@@ -109,10 +110,10 @@ substatus_create(struct cx *cx, struct str status, struct str value, struct subs
     TRY(db_query_int(cx->tx, &COUNT, ARGS(V_INT(cx->tenant.id)), &n));
     if (n >= SUBSTATUS_MAX)
         return fail(cx, ERR_CONFLICT, "A workspace has at most %d sub-statuses", SUBSTATUS_MAX);
-    TRY(db_exec(
-        cx->tx, &INSERT,
-        ARGS(V_INT(cx->tenant.id), V_STR(s.cuid), V_STR(s.status), V_STR(s.value), V_INT(cx->now)),
-        NULL));
+    TRY(db_exec(cx->tx, &INSERT,
+                ARGS(V_INT(cx->tenant.id), V_STR(s.cuid), V_STR(s.status), V_STR(s.value),
+                     V_INT(cx->now), V_STR(text_key(cx->arena, s.value))),
+                NULL));
     trail_note(cx, &t, S("status"), STR_NULL, s.status);
     trail_note(cx, &t, S("value"), STR_NULL, s.value);
     TRY(record(cx, EV_SUBSTATUS_CREATED, &s, "created", &t));
@@ -121,7 +122,8 @@ substatus_create(struct cx *cx, struct str status, struct str value, struct subs
 }
 
 static const struct sql UPDATE = SQL_WRITE(
-    "substatus", "UPDATE substatus SET status = $3, value = $4 WHERE tenant_id = $1 AND cuid = $2");
+    "substatus",
+    "UPDATE substatus SET status = $3, value = $4, value_key = $5 WHERE tenant_id = $1 AND cuid = $2");
 
 enum err
 substatus_update(struct cx *cx, struct substatus *s, struct str status, struct str value)
@@ -136,7 +138,8 @@ substatus_update(struct cx *cx, struct substatus *s, struct str status, struct s
         return OK;
     TRY(must_be_free(cx, after.status, after.value));
     TRY(db_exec(cx->tx, &UPDATE,
-                ARGS(V_INT(cx->tenant.id), V_STR(s->cuid), V_STR(after.status), V_STR(after.value)),
+                ARGS(V_INT(cx->tenant.id), V_STR(s->cuid), V_STR(after.status), V_STR(after.value),
+                     V_STR(text_key(cx->arena, after.value))),
                 NULL));
     TRY(record(cx, EV_SUBSTATUS_UPDATED, s, "changed", &t));
     *s = after;

@@ -1,6 +1,7 @@
 /* The tag list of a tenant. */
 #include "core/tag.h"
 
+#include "codec/textkey.h"
 #include "core/trail.h"
 
 struct str
@@ -10,6 +11,7 @@ like_part(struct cx *cx, struct str part)
 
     if (str_is_empty(part))
         return STR_NULL;
+    part = text_key(cx->arena, part);
     b = buf_in(cx->arena, part.n * 2 + 2);
     buf_char(b, '%');
     for (size_t i = 0; i < part.n; i++) {
@@ -23,14 +25,11 @@ like_part(struct cx *cx, struct str part)
     return buf_view(b);
 }
 
-#define TAG_WHERE(FOLD)                                                                            \
-    "FROM tag WHERE tenant_id = $1 AND (CAST($2 AS TEXT) IS NULL OR " FOLD("name") " LIKE " FOLD(  \
-        "CAST($2 AS TEXT)") " ESCAPE '\\') "
-#define TAG_PAGE "ORDER BY name, id LIMIT $3 OFFSET $4"
-static const struct sql COUNT_TAGS =
-    SQL_READ2("SELECT COUNT(*) " TAG_WHERE(FOLDED_LITE), "SELECT COUNT(*) " TAG_WHERE(FOLDED_PG));
-static const struct sql TAGS = SQL_READ2("SELECT id, name " TAG_WHERE(FOLDED_LITE) TAG_PAGE,
-                                         "SELECT id, name " TAG_WHERE(FOLDED_PG) TAG_PAGE);
+#define TAG_WHERE                                                                                  \
+    "FROM tag WHERE tenant_id = $1 AND (CAST($2 AS TEXT) IS NULL OR name_key LIKE $2 ESCAPE '\\') "
+static const struct sql COUNT_TAGS = SQL_READ("SELECT COUNT(*) " TAG_WHERE);
+static const struct sql TAGS =
+    SQL_READ("SELECT id, name " TAG_WHERE "ORDER BY name, id LIMIT $3 OFFSET $4");
 
 enum err
 tag_list(struct cx *cx, struct str text, int64_t limit, int64_t offset, struct tags *out)
@@ -98,7 +97,7 @@ record(struct cx *cx, enum event ev, const struct tag *t, const char *verb)
 
 static const struct sql INSERT_TAG = SQL_WRITE(
     "tag",
-    "INSERT INTO tag (tenant_id, id, name, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING");
+    "INSERT INTO tag (tenant_id, id, name, created_at, name_key) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING");
 static const struct sql DELETE_TAG =
     SQL_WRITE("tag", "DELETE FROM tag WHERE tenant_id = $1 AND id = $2");
 
@@ -112,7 +111,9 @@ tag_create(struct cx *cx, struct str name, struct tag *out)
         return fail_field(cx, S("/name"), "must not contain a slash: tags are named in addresses");
     t.id = arena_fmt(cx->arena, "tag_tenant_%lld_%.*s", (long long)cx->tenant.id, STR_ARG(t.name));
     TRY(db_exec(cx->tx, &INSERT_TAG,
-                ARGS(V_INT(cx->tenant.id), V_STR(t.id), V_STR(t.name), V_INT(cx->now)), &changed));
+                ARGS(V_INT(cx->tenant.id), V_STR(t.id), V_STR(t.name), V_INT(cx->now),
+                     V_STR(text_key(cx->arena, t.name))),
+                &changed));
     if (!changed)
         return fail(cx, ERR_CONFLICT, "The tag exists already");
     TRY(record(cx, EV_TAG_CREATED, &t, "created"));

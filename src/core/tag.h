@@ -16,7 +16,7 @@ struct tags {
     size_t n;
     int64_t total;
 };
-/* Part of the list by name; `text` (null: all) is part of the name, ASCII case ignored. */
+/* Part of the list by name; `text` (null: all) is part of the name, in any case. */
 MUST_CHECK enum err tag_list(struct cx *cx, struct str text, int64_t limit, int64_t offset,
                              struct tags *out);
 /* ERR_NOT_FOUND, without words, when there is none of exactly this name. */
@@ -24,10 +24,7 @@ MUST_CHECK enum err tag_find(struct cx *cx, struct str name, struct tag *out);
 /* Id "tag_tenant_<t>_<name>"; ERR_CONFLICT when it exists. */
 MUST_CHECK enum err tag_create(struct cx *cx, struct str name, struct tag *out);
 MUST_CHECK enum err tag_delete(struct cx *cx, struct str id);
-/* '%part%' for LIKE … ESCAPE '\'; null for an empty part. Both sides are folded by the store that compares
- * them, letters of any script: columns of PostgreSQL collate "C", which folds ASCII alone. */
-#define FOLDED_LITE(text) "lower(" text ")"
-#define FOLDED_PG(text)   "lower((" text ") COLLATE \"default\")"
+/* '%part%' for LIKE … ESCAPE '\' on a column of keys (text_key); null for an empty part. */
 struct str like_part(struct cx *cx, struct str part);
 
 #endif

@@ -4,6 +4,7 @@
 #include "core/user.h"
 
 #include "base/text.h"
+#include "codec/textkey.h"
 #include "core/clientuser.h"
 #include "core/device.h"
 #include "core/role.h"
@@ -128,7 +129,7 @@ provider_is_available(struct str provider)
 struct str
 email_fold(struct arena *a, struct str email)
 {
-    return utf8_folded(a, str_trim(email));
+    return text_key(a, str_trim(email));
 }
 
 /* One @, something before it, a dot within the host, no space or control character. */
@@ -154,9 +155,9 @@ email_is_valid(struct str email)
 }
 
 bool
-email_is_unmistakable(struct str email)
+email_is_unmistakable(struct arena *a, struct str email)
 {
-    return email_is_valid(email) && text_is_plain(email);
+    return email_is_valid(email) && text_is_plain(text_composed(a, email));
 }
 
 struct str
@@ -231,7 +232,7 @@ check_email(struct cx *cx, const struct user_spec *s)
 {
     struct str p = s->pointer.p ? s->pointer : S("");
 
-    return email_is_unmistakable(str_trim(s->email))
+    return email_is_unmistakable(cx->arena, str_trim(s->email))
                ? OK
                : fail_field(cx, arena_fmt(cx->arena, "%.*s/email", STR_ARG(p)),
                             "must be " EMAIL_WANTED);
@@ -309,8 +310,9 @@ insert_user(struct cx *cx, const struct user *u)
     static const struct sql q = SQL_WRITE(
         "user_account",
         "INSERT INTO user_account (tenant_id, user_id, cuid, email, email_folded, first, last, "
-        "password_hash, password_changed_at, provider, tier_id, created_at, updated_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)");
+        "password_hash, password_changed_at, provider, tier_id, created_at, updated_at, "
+        "first_key, last_key) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13, $14)");
     bool has = !str_is_empty(u->password_hash);
 
     return db_exec(cx->tx, &q,
@@ -318,7 +320,8 @@ insert_user(struct cx *cx, const struct user *u)
                         V_STR(u->email_folded), V_STR(u->first), V_STR(u->last),
                         V_STR(has ? u->password_hash : STR_NULL), V_INT_OR_NULL(has, cx->now),
                         V_STR(u->provider), V_INT_OR_NULL(u->tier_id != 0, u->tier_id),
-                        V_INT(cx->now)),
+                        V_INT(cx->now), V_STR(text_key(cx->arena, u->first)),
+                        V_STR(text_key(cx->arena, u->last))),
                    NULL);
 }
 
@@ -346,7 +349,7 @@ user_create(struct cx *cx, const struct user_spec *s, struct user *out)
 
     TRY(check_email(cx, s));
     TRY(named);
-    u.email = str_trim(s->email);
+    u.email = text_composed(cx->arena, str_trim(s->email));
     u.email_folded = email_fold(cx->arena, s->email);
     u.first = s->first;
     u.last = s->last;
@@ -391,8 +394,8 @@ change_details(struct cx *cx, struct user *u, const struct user_update *c)
 {
     static const struct sql q =
         SQL_WRITE("user_account",
-                  "UPDATE user_account SET first = $3, last = $4, provider = $5, updated_at = $6 "
-                  "WHERE tenant_id = $1 AND user_id = $2");
+                  "UPDATE user_account SET first = $3, last = $4, provider = $5, updated_at = $6, "
+                  "first_key = $7, last_key = $8 WHERE tenant_id = $1 AND user_id = $2");
     struct user after = *u;
     struct audit_change v[3];
     size_t n = 0;
@@ -416,7 +419,8 @@ change_details(struct cx *cx, struct user *u, const struct user_update *c)
         return OK;
     TRY(db_exec(cx->tx, &q,
                 ARGS(V_INT(cx->tenant.id), V_INT(u->user_id), V_STR(after.first), V_STR(after.last),
-                     V_STR(after.provider), V_INT(cx->now)),
+                     V_STR(after.provider), V_INT(cx->now), V_STR(text_key(cx->arena, after.first)),
+                     V_STR(text_key(cx->arena, after.last))),
                 NULL));
     if (!str_eq(u->provider, after.provider))
         TRY(admin_must_remain(cx)); /* only who signs in with a password can sign in at all yet */

@@ -42,7 +42,7 @@ struct str email_fold(struct arena *a, struct str email);
 bool email_is_valid(struct str email);
 /* An address that an account may have: valid, and without characters that are not seen or join others,
  * by which two accounts could look alike. */
-bool email_is_unmistakable(struct str email);
+bool email_is_unmistakable(struct arena *a, struct str email);
 #define EMAIL_WANTED "an e-mail address, without invisible or combining characters"
 /* Ways of signing in, by the interface's names; this version has the first (passwords) only. */
 #define PROVIDERS            "plextrac okta google azure openid_connect"

@@ -15,22 +15,20 @@
 #define LIST_SQLITE   LIST_COLUMNS "(SELECT group_concat(r.key, ',')" LIST_ROLES
 #define LIST_POSTGRES LIST_COLUMNS "(SELECT string_agg(r.key, ',' ORDER BY r.key)" LIST_ROLES
 /* $2 part of a name as a pattern, $3 status, $4 role, $5 now. */
-#define LIST_WHERE(FOLD)                                                                                                                            \
-    "WHERE u.tenant_id = $1 AND (CAST($2 AS TEXT) IS NULL"                                                                                          \
-    " OR " FOLD("u.first || ' ' || u.last") " LIKE " FOLD(                                                                                          \
-        "CAST($2 AS TEXT)") " ESCAPE '\\'"                                                                                                          \
-                            " OR " FOLD("u.email") " LIKE " FOLD(                                                                                   \
-                                "CAST($2 AS TEXT)") " ESCAPE '\\')"                                                                                 \
-                                                    " AND ($3 = '' OR ($3 = 'disabled' AND u.disabled = 1)"                                         \
-                                                    " OR ($3 = 'locked' AND u.disabled = 0 AND u.locked_until > $5)"                                \
-                                                    " OR ($3 = 'enabled' AND u.disabled = 0 AND u.locked_until <= $5))"                             \
-                                                    " AND ($4 = '' OR EXISTS (SELECT 1 FROM user_role xr JOIN role x ON x.tenant_id = xr.tenant_id" \
-                                                    " AND x.cuid = xr.role_cuid WHERE xr.tenant_id = u.tenant_id AND xr.user_id = u.user_id"        \
-                                                    " AND (x.key = $4 OR x.cuid = $4 OR x.title = $4)))"
+#define LIST_WHERE                                                                                  \
+    "WHERE u.tenant_id = $1 AND (CAST($2 AS TEXT) IS NULL"                                          \
+    " OR u.first_key || ' ' || u.last_key LIKE $2 ESCAPE '\\'"                                      \
+    " OR u.email_folded LIKE $2 ESCAPE '\\')"                                                       \
+    " AND ($3 = '' OR ($3 = 'disabled' AND u.disabled = 1)"                                         \
+    " OR ($3 = 'locked' AND u.disabled = 0 AND u.locked_until > $5)"                                \
+    " OR ($3 = 'enabled' AND u.disabled = 0 AND u.locked_until <= $5))"                             \
+    " AND ($4 = '' OR EXISTS (SELECT 1 FROM user_role xr JOIN role x ON x.tenant_id = xr.tenant_id" \
+    " AND x.cuid = xr.role_cuid WHERE xr.tenant_id = u.tenant_id AND xr.user_id = u.user_id"        \
+    " AND (x.key = $4 OR x.cuid = $4 OR x.title = $4)))"
 #define LIST_PAGE " LIMIT $6 OFFSET $7"
 #define LIST_ORDER(by)                                                                             \
-    SQL_READ2(LIST_SQLITE LIST_WHERE(FOLDED_LITE) " ORDER BY " by LIST_PAGE,                       \
-              LIST_POSTGRES LIST_WHERE(FOLDED_PG) " ORDER BY " by LIST_PAGE)
+    SQL_READ2(LIST_SQLITE LIST_WHERE " ORDER BY " by LIST_PAGE,                                    \
+              LIST_POSTGRES LIST_WHERE " ORDER BY " by LIST_PAGE)
 
 /* Enabled, locked, disabled: as the page shows it. A lock that has run out is none. */
 #define LIST_FLAG "CASE WHEN u.disabled = 1 THEN 2 WHEN u.locked_until > $5 THEN 1 ELSE 0 END"
@@ -39,18 +37,18 @@ static const struct order {
     const char *name;
     struct sql up, down;
 } orders[] = {
-    {"lastName", LIST_ORDER("lower(u.last), lower(u.first), u.user_id"),
-     LIST_ORDER("lower(u.last) DESC, lower(u.first) DESC, u.user_id DESC")},
-    {"firstName", LIST_ORDER("lower(u.first), lower(u.last), u.user_id"),
-     LIST_ORDER("lower(u.first) DESC, lower(u.last) DESC, u.user_id DESC")},
+    {"lastName", LIST_ORDER("u.last_key, u.first_key, u.user_id"),
+     LIST_ORDER("u.last_key DESC, u.first_key DESC, u.user_id DESC")},
+    {"firstName", LIST_ORDER("u.first_key, u.last_key, u.user_id"),
+     LIST_ORDER("u.first_key DESC, u.last_key DESC, u.user_id DESC")},
     {"email", LIST_ORDER("u.email_folded, u.user_id"),
      LIST_ORDER("u.email_folded DESC, u.user_id DESC")},
     {"lastLogin", LIST_ORDER("coalesce(u.last_login, 0), u.user_id"),
      LIST_ORDER("coalesce(u.last_login, 0) DESC, u.user_id DESC")},
     {"createdAt", LIST_ORDER("u.created_at, u.user_id"),
      LIST_ORDER("u.created_at DESC, u.user_id DESC")},
-    {"flag", LIST_ORDER(LIST_FLAG ", lower(u.last), lower(u.first), u.user_id"),
-     LIST_ORDER(LIST_FLAG " DESC, lower(u.last), lower(u.first), u.user_id")},
+    {"flag", LIST_ORDER(LIST_FLAG ", u.last_key, u.first_key, u.user_id"),
+     LIST_ORDER(LIST_FLAG " DESC, u.last_key, u.first_key, u.user_id")},
 };
 
 static const struct order *
@@ -126,9 +124,7 @@ write_common(struct cx *cx, struct json_writer *w, const struct db_rows *r)
 enum err
 user_list(struct cx *cx, const struct user_query *q, struct json_writer *w, int64_t *total)
 {
-    static const struct sql count =
-        SQL_READ2("SELECT count(*) FROM user_account u " LIST_WHERE(FOLDED_LITE),
-                  "SELECT count(*) FROM user_account u " LIST_WHERE(FOLDED_PG));
+    static const struct sql count = SQL_READ("SELECT count(*) FROM user_account u " LIST_WHERE);
     const struct order *o = order_of(q->sort_by);
     struct db_val v[] = {V_INT(cx->tenant.id),
                          V_STR(like_part(cx, str_trim(q->filter))),

@@ -92,7 +92,7 @@ read_row(struct cx *cx, const struct str *cells, const int at[COLUMNS], struct u
         row->reason = S("first and last name are required");
     else if (s->first.n > USER_NAME_MAX || s->last.n > USER_NAME_MAX)
         row->reason = S("a name is too long");
-    else if (!email_is_unmistakable(s->email))
+    else if (!email_is_unmistakable(cx->arena, s->email))
         row->reason =
             S("the e-mail address is not valid, or holds invisible or combining characters");
     else if (str_is_null(s->provider))
@@ -102,7 +102,6 @@ read_row(struct cx *cx, const struct str *cells, const int at[COLUMNS], struct u
         row->reason = S("the authentication provider is not available in this version");
     else if (!s->default_group && !is_no(cell(cells, at, GROUP)))
         row->reason = S("default group must be yes or no");
-    (void)cx;
 }
 
 /* The same address twice in one file: the second row is refused, not half the import. */

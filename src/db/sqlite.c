@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "db/sqlite_priv.h"
 
 /* How long another process (an offline command) may hold the write lock before we give up. */
@@ -31,23 +30,6 @@ static const char setup_writer[] = "PRAGMA journal_mode=WAL; PRAGMA wal_autochec
 static const char setup_reader[] =
     "PRAGMA query_only=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096;";
 
-/* SQLite's own lower() knows ASCII alone; names of people are compared by what it gives. */
-static void
-lower_folds(sqlite3_context *x, int n, sqlite3_value **v)
-{
-    const char *p = (const char *)sqlite3_value_text(v[0]);
-    struct str s = p ? str_mem(p, (size_t)sqlite3_value_bytes(v[0])) : STR_NULL;
-    struct buf b;
-
-    (void)n;
-    if (!p)
-        return; /* NULL */
-    buf_init(&b, s.n * 4 + 16);
-    utf8_fold(&b, s);
-    sqlite3_result_text64(x, b.n ? buf_view(&b).p : "", b.n, SQLITE_TRANSIENT, SQLITE_UTF8);
-    buf_free(&b);
-}
-
 /* ---- connections ---- */
 
 static int
@@ -60,11 +42,7 @@ open_handle(struct lite_db *db, struct lite_conn *c, bool writer)
         return rc;
     sqlite3_busy_timeout(c->h, BUSY_TIMEOUT_MS);
     sqlite3_db_config(c->h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    rc = sqlite3_create_function_v2(c->h, "lower", 1,
-                                    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL,
-                                    lower_folds, NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_exec(c->h, setup_all, NULL, NULL, NULL);
+    rc = sqlite3_exec(c->h, setup_all, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(c->h, writer ? setup_writer : setup_reader, NULL, NULL, NULL);
     return rc;

@@ -140,10 +140,9 @@ test("people, clients and tags are found by any letters of their names, in eithe
   const clients = async (value) => (await admin.ok("POST", "/api/v2/clients", { pagination: { offset: 0, limit: 50 }, filters: [{ by: "name", value }] })).data.map((c) => c.name.replace(" GmbH", ""));
   const tags = async (f) => (await admin.ok("GET", `/api/v1/tenant/0/tag/search?text=${encodeURIComponent(f)}`)).tags.map((t) => t.name);
   for (const [first, last] of NAMES)
-    for (const f of [first, first.toUpperCase().replace("ΌΣ", "ΌΣ"), first.slice(0, 3).toLowerCase(), first.slice(1, 4)]) {
-      if (/Σ/.test(f) && f !== first) continue; // its lower case depends on its place in the word
+    for (const f of [first, first.toUpperCase(), first.slice(0, 3).toLowerCase(), first.slice(1, 4)]) {
       for (const [what, list] of Object.entries({ users, authorization, clients, tags })) assert.deepEqual(await list(f), [first], `${what} by ${f}`);
-      assert.deepEqual(await users(last.toUpperCase().includes("Σ") ? last : last.toUpperCase()), [first], last);
+      assert.deepEqual(await users(last.toUpperCase()), [first], last);
     }
   assert.deepEqual((await users("NÁMÉ1@EXÄMPLE")).length, 1);
   assert.deepEqual([await users("%"), await users("_"), await users("\\")], [["100%"], ["100%"], []]);
@@ -154,8 +153,8 @@ test("people, clients and tags are found by any letters of their names, in eithe
 test("an address has one look: case is folded in any script, and what is not seen or joins another letter is refused", async () => {
   const create = (email) => admin.post("/api/v1/tenant/0/user/create/bulk?sendEmail=false", [{ email, name: { first: "A", last: "B" } }]);
   for (const email of ["Ünal.Kıv@example.org", "kelvin@example.org"]) assert.equal((await create(email)).status, 200, email);
-  for (const email of ["üNAL.kıV@EXAMPLE.ORG", "KELVIN@example.org", "\u212aelvin@example.org"]) assert.equal((await create(email)).status, 409, email);
-  for (const email of ["adm\u200bin@example.org", "admin\u202e@example.org", "a\u00a0b@example.org", "a\u3000b@example.org", "u\u0308nal.kıv@example.org", "\ufeffadmin@example.org", "admin@exam\u00adple.org", "a\u2060b@example.org"]) {
+  for (const email of ["üNAL.kıV@EXAMPLE.ORG", "KELVIN@example.org", "\u212aelvin@example.org", "u\u0308nal.kıv@example.org"]) assert.equal((await create(email)).status, 409, email);
+  for (const email of ["adm\u200bin@example.org", "admin\u202e@example.org", "a\u00a0b@example.org", "a\u3000b@example.org", "q\u0308nal.kıv@example.org", "\ufeffadmin@example.org", "admin@exam\u00adple.org", "a\u2060b@example.org"]) {
     const r = await create(email);
     assert.equal(r.status, 400, `${JSON.stringify(email)}: ${r.text}`);
     assert.deepEqual(pointers(r), ["/0/email"]);
