@@ -65,6 +65,9 @@ test("an auditor sees the log and no more of the administration", async () => {
   await signIn(page, s, "aud@example.org", PASSWORD);
   await open(page, s, "/admin/audit-log");
   await page.locator(".log-row").first().waitFor();
+  await open(page, s, "/");
+  await page.getByRole("link", { name: "Access on a date" }).waitFor();
+  assert.equal(await page.getByText(/clients/i).count(), 0, "who works on none is told of none");
   await open(page, s, "/admin");
   await page.getByRole("link", { name: "Audit log", exact: true }).waitFor();
   assert.equal(await page.getByRole("link", { name: /^(Users|Role Based|Authorization|Authentication|General)/ }).count(), 0);

@@ -46,15 +46,15 @@ export function AccessPage() {
       {a.error ? <div className="panel"><Failed error={a.error} again={() => void a.refetch()} /></div> : (
         <div className="table-box" tabIndex={0} role="region" aria-label="People and their rights">
           <table className="t" aria-label="People and their rights" aria-busy={!people}>
-            <thead><tr><th className="tick"><span className="sr">Details</span></th><th scope="col">Name</th><th scope="col">State</th><th scope="col">Roles</th><th scope="col" className="opt right">Clients</th><th scope="col" className="opt">Second factor</th><th scope="col" className="opt right">Tokens</th></tr></thead>
+            <thead><tr><th className="tick"><span className="sr">Details</span></th><th scope="col">Name</th><th scope="col">State</th><th scope="col" className="opt">Roles</th><th scope="col" className="opt right">Clients</th><th scope="col" className="opt">Second factor</th><th scope="col" className="opt right">Tokens</th></tr></thead>
             <tbody>
-              {!people && Array.from({ length: 6 }, (_, i) => <tr key={i} aria-hidden>{Array.from({ length: 7 }, (_, k) => <td key={k} className={k > 3 ? "opt" : ""}><div className="sk" style={{ width: `${70 - ((i + k) * 13) % 40}%` }} /></td>)}</tr>)}
+              {!people && Array.from({ length: 6 }, (_, i) => <tr key={i} aria-hidden>{Array.from({ length: 7 }, (_, k) => <td key={k} className={k > 2 ? "opt" : ""}><div className="sk" style={{ width: `${70 - ((i + k) * 13) % 40}%` }} /></td>)}</tr>)}
               {people?.map((p) => { const opened = open.has(p.cuid); return <Fragment key={p.cuid}>
                 <tr className={`open person ${p.enabled ? "" : "muted"}`} onClick={(e) => { if (!(e.target as Element).closest("button,a")) toggle(p.cuid); }}>
                   <td className="tick"><button type="button" className={`unfold ${opened ? "on" : ""}`} aria-expanded={opened} aria-label={`Rights of ${p.name}`} onClick={() => toggle(p.cuid)}><IconChevronRight size={14} aria-hidden /></button></td>
                   <td><span className="row"><Avatar small name={p.name || p.email} /><span><span className="cut" style={{ fontWeight: 500 }}>{p.name}</span><span className="cut dim small">{p.email}</span></span></span></td>
                   <td>{!p.certain ? <Badge kind="warn">Not certain</Badge> : p.enabled ? <Badge kind="ok">Enabled</Badge> : <Badge>Disabled</Badge>}</td>
-                  <td><span className="cut">{p.roles.map((r) => r.title).join(", ") || <span className="dim">None</span>}</span></td>
+                  <td className="opt"><span className="cut">{p.roles.map((r) => r.title).join(", ") || <span className="dim">None</span>}</span></td>
                   <td className="opt right num">{p.all_clients ? "All" : p.clients_total.toLocaleString("en")}</td>
                   <td className="opt">{p.second_factor ? "On" : <span className="dim">Off</span>}</td>
                   <td className="opt right num">{p.tokens.length || <span className="dim">0</span>}</td>
