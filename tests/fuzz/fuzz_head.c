@@ -91,6 +91,17 @@ count(const struct http_request *q, struct str name)
     return n;
 }
 
+/* A tag is found where it stands, whole, and nowhere else. */
+static void
+check_versions(const struct http_request *q)
+{
+    struct str tag = S("\"00ff\""), list = http_header(q, S("if-none-match"));
+    bool has = http_has_version(q, tag);
+
+    HOLDS(!has || str_contains(list, tag) || str_contains(list, S("*")), "a tag nobody named");
+    HOLDS(has || !str_eq(str_trim(list), tag), "a tag that was named");
+}
+
 static void
 check_accepted(const struct rq *r)
 {
@@ -109,6 +120,7 @@ check_accepted(const struct rq *r)
     for (size_t i = 0; i < q->n_query; i++)
         HOLDS(utf8_is_valid(q->query[i].name) && utf8_is_valid(q->query[i].value), "no text");
     HOLDS(q->address.n > 0 && utf8_is_valid(q->address), "no address");
+    check_versions(q);
 }
 
 static int
