@@ -15,7 +15,8 @@
 
 #define SIGNED_WITHIN  USEC_PER_MIN /* a head follows its event within a second */
 #define CHECKED_WITHIN (48 * USEC_PER_HOUR)
-#define REASONS_MAX    8 /* one of each kind that judge() knows */
+#define CHECKED_SKEW   USEC_PER_MIN /* of a row that claims more, nobody knows when it was */
+#define REASONS_MAX    8            /* one of each kind that judge() knows */
 
 struct seal {
     struct audit_head head;
@@ -130,6 +131,8 @@ judge(struct cx *cx, struct seal *s)
         reason(s, NULL, S("Events wait for a signed checkpoint longer than they should."));
     if (c->completed_at == 0)
         reason(s, NULL, S("The server has not checked the whole log yet."));
+    else if (c->completed_at > cx->now + CHECKED_SKEW)
+        reason(s, NULL, S("The last check of the whole log is told for a time to come."));
     else if (cx->now - c->completed_at > CHECKED_WITHIN)
         reason(s, NULL, S("The last check of the whole log is older than 48 hours."));
     judge_witnesses(cx, s);

@@ -22,7 +22,7 @@ int64_t selfcheck_rows(struct cx *cx, const struct selfcheck_tell *t);
 /* An event of the installation's log, as far as rows follow from it. */
 struct rows_event {
     enum event type;
-    int64_t at;
+    int64_t at, logged;
     int64_t epoch, index; /* index −1: in the tail */
     struct str target;
     bool erased;

@@ -1,6 +1,6 @@
 /* Rows that pages and the seal go by, and that no right hangs on, against the events behind them: runs of servers
- * and gaps (selfcheck_runs.c), how far the server's check of the log is and what it found, whether the write-ahead
- * log is clean of what was erased; and jobs leased for longer than a lease lasts, which nobody would run.
+ * and gaps (selfcheck_runs.c), views (selfcheck_views.c), how far the server's check of the log is and what it found,
+ * whether the write-ahead log is clean of what was erased.
  * Every table, and what is not compared: doc/decisions/0014-every-table.md. */
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,11 +9,9 @@
 #include "core/runs.h"
 #include "core/selfcheck_priv.h"
 #include "run/app.h"
-#include "run/jobs.h"
 
 #define ROWS_ARENA ((size_t)256 << 20)
-#define SKEW       USEC_PER_MIN /* by which clocks of servers may differ */
-#define WAL_SCHEMA 11           /* the script that made audit_wal */
+#define WAL_SCHEMA 11 /* the script that made audit_wal */
 
 struct finding_row {
     int64_t tenant_id, first_at;
@@ -23,10 +21,6 @@ struct finding_row {
 
 struct wal_row {
     int64_t at, cleared_at;
-};
-
-struct job_row {
-    int64_t id, lease_until;
 };
 
 /* A workspace's log: told is what its own AuditLogDamaged say. */
@@ -45,11 +39,10 @@ struct rows {
     size_t n_wal, cap_wal;
     int64_t *ended; /* PostgreSQL: ends of erasures */
     size_t n_ended, cap_ended;
-    struct job_row *jobs;
-    size_t n_jobs, cap_jobs;
     struct log_look *logs; /* of workspaces */
     size_t n_logs, cap_logs;
-    int64_t damaged_at; /* when the check last told of damage, in any log */
+    int64_t
+        damaged; /* when the check's last telling of damage was logged, in any log; in a tail: last of all */
 };
 
 /* ---- telling ---- */
@@ -94,10 +87,6 @@ static const struct sql get_wal =
 static const struct sql get_ended =
     SQL_READ("SELECT ended_at FROM audit_erasure_request WHERE state = 'done' AND ended_at > 0"
              " ORDER BY ended_at");
-static const struct sql get_jobs =
-    SQL_READ("SELECT job_id, lease_until FROM job WHERE state = 'ready' AND lease_until > $1"
-             " ORDER BY job_id");
-
 static enum err
 read_check(struct cx *cx, struct rows *r)
 {
@@ -152,21 +141,6 @@ read_wal(struct cx *cx, struct rows *r)
     return e == ERR_END ? OK : e;
 }
 
-static enum err
-read_jobs(struct cx *cx, struct rows *r)
-{
-    struct db_rows *q;
-    enum err e;
-
-    r->n_jobs = 0;
-    TRY(db_query(cx->tx, &get_jobs, ARGS(V_INT(cx->now + 2 * JOB_LEASE + SKEW)), &q));
-    while ((e = db_next(q)) == OK) {
-        arena_grow(r->x.a, r->jobs, r->n_jobs, &r->cap_jobs, 16);
-        r->jobs[r->n_jobs++] = (struct job_row){db_int(q, 0), db_int(q, 1)};
-    }
-    return e == ERR_END ? OK : e;
-}
-
 /* How far each log reached, so that what was told since counts for nothing. */
 static enum err
 read_logs(struct cx *cx, struct rows *r)
@@ -206,6 +180,7 @@ see(void *arg, const struct audit_event *e)
     arena_grow(x->a, x->v, x->n, &x->cap, 128);
     x->v[x->n++] = (struct rows_event){.type = e->type,
                                        .at = e->at,
+                                       .logged = e->logged,
                                        .epoch = e->epoch,
                                        .index = e->index,
                                        .target = arena_str(x->a, e->target_id),
@@ -225,13 +200,15 @@ is_found_by_check(enum event type, struct str text)
 }
 
 static void
-see_damage(struct rows *r, int64_t tenant_id, enum event type, int64_t at, struct str text)
+see_damage(struct rows *r, int64_t tenant_id, const struct rows_event *e)
 {
-    if (!is_found_by_check(type, text))
+    int64_t logged = e->index < 0 ? INT64_MAX - 1 : e->logged;
+
+    if (!is_found_by_check(e->type, e->text))
         return;
-    r->damaged_at = at > r->damaged_at ? at : r->damaged_at;
+    r->damaged = logged > r->damaged ? logged : r->damaged;
     for (size_t i = 0; i < r->n_found; i++)
-        if (r->found[i].first_at == at &&
+        if (r->found[i].first_at == e->at &&
             (r->found[i].tenant_id == tenant_id || tenant_id == AUDIT_INSTANCE))
             r->found[i].told = true;
 }
@@ -246,7 +223,10 @@ hear(void *arg, const struct audit_event *e)
 {
     const struct hearing *h = arg;
 
-    see_damage(h->r, h->tenant_id, e->type, e->at, e->text);
+    struct rows_event own = {
+        .type = e->type, .at = e->at, .logged = e->logged, .index = e->index, .text = e->text};
+
+    see_damage(h->r, h->tenant_id, &own);
     rows_views_see(&h->r->x, h->tenant_id, e);
     return OK;
 }
@@ -262,7 +242,6 @@ take_snapshot(struct cx *cx, void *arg)
     TRY(read_check(cx, r));
     TRY(read_found(cx, r));
     TRY(read_wal(cx, r));
-    TRY(read_jobs(cx, r));
     TRY(read_logs(cx, r));
     TRY(db_query_int(cx->tx, &get_size, NO_ARGS, &r->size));
     TRY(audit_walk_reach(cx, AUDIT_INSTANCE, &r->reach));
@@ -299,7 +278,7 @@ hear_instance(struct cx *cx, struct rows *r)
         x->v[x->n++] = tail.v[i];
     }
     for (size_t i = 0; i < x->n; i++)
-        see_damage(r, AUDIT_INSTANCE, x->v[i].type, x->v[i].at, x->v[i].text);
+        see_damage(r, AUDIT_INSTANCE, &x->v[i]);
     return OK;
 }
 
@@ -336,13 +315,14 @@ is_all_clear(const struct rows_event *e)
             str_has_suffix(e->text, S(SELFCHECK_NONE_LEFT)));
 }
 
-/* The first whole pass of a day that found nothing is an event, and so is the one that ends a finding. */
+/* The first whole pass of a day that found nothing is an event, and so is the one that ends a finding. (A clock that
+ * was set back in between makes neither untrue: days are compared, and the order is the log's.) */
 static void
 compare_check(struct rows *r)
 {
     struct rows_look *x = &r->x;
     const struct rows_event *last = NULL;
-    int64_t clear_at = 0, at = r->completed_at;
+    int64_t clear = INT64_MIN, at = r->completed_at;
 
     if (!r->has_check) {
         rows_tell(x, NULL, STR_NULL, STR_NULL, "the row of audit_check is missing");
@@ -352,19 +332,13 @@ compare_check(struct rows *r)
         if (x->v[i].type == EV_AUDIT_CHECKED)
             last = &x->v[i];
         if (is_all_clear(&x->v[i]))
-            clear_at = x->v[i].at;
+            clear = x->v[i].index < 0 ? INT64_MAX : x->v[i].logged;
     }
-    if (at > x->cx->now + SKEW)
-        rows_tell(x, NULL, time_iso(x->a, x->cx->now), time_iso(x->a, at),
-                  "the completed_at of audit_check is a time to come");
-    else if (last && at < last->at)
-        rows_tell(x, last, time_iso(x->a, last->at), time_iso(x->a, at),
-                  "the completed_at of audit_check is before the last check that the log tells of");
-    else if (r->n_found == 0 && at != 0 && at >= x->since &&
-             (!last || last->at / USEC_PER_DAY != at / USEC_PER_DAY))
+    if (r->n_found == 0 && at != 0 && at >= x->since &&
+        (!last || last->at / USEC_PER_DAY != at / USEC_PER_DAY))
         rows_tell(x, last, last ? time_iso(x->a, last->at) : S("none"), time_iso(x->a, at),
                   "the completed_at of audit_check is of a day on which the log tells of no check");
-    if (r->n_found == 0 && r->damaged_at > clear_at)
+    if (r->n_found == 0 && r->damaged > clear)
         rows_tell(x, NULL, STR_NULL, STR_NULL,
                   "audit_finding is empty, and the log tells of damage that no check since found "
                   "mended");
@@ -380,7 +354,7 @@ compare_found(struct rows *r)
                       (long long)r->found[i].first_at);
 }
 
-/* ---- the write-ahead log, jobs ---- */
+/* ---- the write-ahead log ---- */
 
 static void
 compare_wal(struct rows *r)
@@ -438,15 +412,6 @@ compare_ended(struct rows *r)
     }
 }
 
-static void
-compare_jobs(struct rows *r)
-{
-    for (size_t i = 0; i < r->n_jobs; i++)
-        rows_tell(&r->x, NULL, STR_NULL, time_iso(r->x.a, r->jobs[i].lease_until),
-                  "the job %lld is leased (lease_until) for longer than a lease lasts",
-                  (long long)r->jobs[i].id);
-}
-
 /* ---- all of it ---- */
 
 static void
@@ -458,14 +423,13 @@ compare(struct rows *r)
     compare_found(r);
     compare_wal(r);
     compare_ended(r);
-    compare_jobs(r);
 }
 
 int64_t
 selfcheck_rows(struct cx *base, const struct selfcheck_tell *t)
 {
     struct cx cx = *base;
-    struct rows r = {.x = {.cx = &cx, .t = t, .since = INT64_MIN}};
+    struct rows r = {.x = {.cx = &cx, .t = t, .since = INT64_MIN}, .damaged = INT64_MIN};
     int64_t since, next;
 
     r.x.a = cx.arena = arena_create("self-check rows", ROWS_ARENA);

@@ -7,6 +7,7 @@
 #include "run/bus.h"
 
 #define KINDS_MAX 32
+#define LEASE     (5 * USEC_PER_MIN)
 #define POLL_MS   1000 /* how late a due job may start when nobody signalled */
 
 struct kind {
@@ -102,7 +103,7 @@ claim_body(struct cx *cx, void *arg)
     enum err e =
         db_query_one(cx->tx, &NEXT_JOB,
                      ARGS(V_INT(cx->now), V_STR(c->lane->jobs->outside),
-                          V_INT(c->lane->lane == LANE_OUTSIDE), V_INT(cx->now + 2 * JOB_LEASE)),
+                          V_INT(c->lane->lane == LANE_OUTSIDE), V_INT(cx->now + 2 * LEASE)),
                      &r);
 
     c->found = false;
@@ -123,8 +124,8 @@ claim_body(struct cx *cx, void *arg)
         return e;
     c->found = true;
     cx->app->cover_job(cx);
-    return db_exec(cx->tx, &CLAIM_JOB,
-                   ARGS(V_INT(c->id), V_INT(cx->now + JOB_LEASE), V_INT(cx->now)), NULL);
+    return db_exec(cx->tx, &CLAIM_JOB, ARGS(V_INT(c->id), V_INT(cx->now + LEASE), V_INT(cx->now)),
+                   NULL);
 }
 
 static enum err

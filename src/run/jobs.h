@@ -8,7 +8,6 @@
 #include "run/cx.h"
 
 #define JOB_ATTEMPTS_MAX 8
-#define JOB_LEASE        (5 * USEC_PER_MIN)
 
 /* Runs outside any transaction; args is the text given to job_queue. OK ends the job; any failure
  * repeats it later until JOB_ATTEMPTS_MAX (cx->attempt says which this is). Must be safe to run again. */

@@ -124,6 +124,25 @@ test("other forms name the checkpoints of earlier epochs, too; an export of the 
   c.drop();
 });
 
+test("a key that was rotated since signed the checkpoint of an earlier epoch: the manifest, which today's key signs, vouches for it", { timeout: 120_000 }, async () => {
+  const c = copyOf(store);
+  newEpoch(c);
+  const r = recount(["keys", "rotate", "--reason", "once a year", ...c.flags]);
+  assert.equal(r.status, 0, r.err);
+  const x = await handedOut(c), good = check(x.whole, "--vkey", x.vkey), old = JSON.parse(x.whole.trimEnd().split("\n").at(-1)).earlier[0];
+  assert.equal(good.status, 0, good.out);
+  assert.match(good.out, /^note: the checkpoint of \S+\/0 is of a key before a rotation, which came with the data; the manifest vouches for it/m);
+  assert.match(good.out, /^sound: /m);
+  const both = check(x.whole, "--vkey", x.vkey, "--vkey", old.vkey.trim());
+  assert.equal(both.status, 0, both.out);
+  assert.doesNotMatch(both.out, /note/, "who gives the key of before needs no voucher");
+  const liar = new Liar(c), forged = liar.doctored(x.whole, (_all, l) => { l.earlier[0].checkpoint = l.earlier[0].checkpoint.replace(/^(— \S+ .{20})(.)/m, (_, head, c) => head + (c === "A" ? "B" : "A")); });
+  const bad = check(forged, "--vkey", x.vkey);
+  assert.equal(bad.status, 1, bad.out);
+  assert.match(bad.out, /^DAMAGED: the signature of \S+\/0 is wrong/m);
+  c.drop();
+});
+
 test("what no checkpoint covered when the copy was made is told by the first record of the next epoch alone", { timeout: 120_000 }, async () => {
   const c = copyOf(store), [origin, size, root] = early.split("\n"), hex = Buffer.from(root, "base64").toString("hex");
   sqlIn(c, "main", `UPDATE audit_head SET size = ${size}, root = ${LITE ? `x'${hex}'` : `'\\x${hex}'`}, note = '${early}' WHERE tenant_id = 0 AND epoch = 0`);

@@ -314,19 +314,18 @@ rows("a run that ended in order is said to have died", "UPDATE process_run SET s
 rows("a run was of another folder, so that the next start does not find it", "UPDATE process_run SET folder = '/elsewhere'", /the run \w+: its host or folder in process_run is not what its event says/);
 rows("a gap between runs is made up", `INSERT INTO run_gap (id, told_at, starts, unclean, us, since, latest) VALUES (1, 0, 1, 0, 5000000, 1, ${NOW})`, [/the starts of run_gap is not what the starts of servers noted/, /the us of run_gap/, /the latest of run_gap/]);
 rows("a gap is said to be told", `INSERT INTO run_gap (id, told_at, starts, unclean, us, since, latest) VALUES (1, ${NOW}, 0, 0, 0, 0, 0)`, /the told_at of run_gap is not when the log last told of a gap/);
-rows("the check of the log is said to have ended just now", `UPDATE audit_check SET completed_at = ${NOW} + 86400000000`, /the completed_at of audit_check is a time to come/);
-rows("the check of the log is said to have ended yesterday", "UPDATE audit_check SET completed_at = completed_at - 86400000000", /the completed_at of audit_check is before the last check that the log tells of/);
+rows("the check of the log is said to have ended tomorrow", `UPDATE audit_check SET completed_at = ${NOW} + 86400000000`, /the completed_at of audit_check is of a day on which the log tells of no check/);
+rows("the check of the log is said to have ended yesterday", "UPDATE audit_check SET completed_at = completed_at - 86400000000", /the completed_at of audit_check is of a day on which the log tells of no check/);
 rows("the state of the check is taken away", "DELETE FROM audit_check", /the row of audit_check is missing/);
 rows("a finding is put into the table of findings", `INSERT INTO audit_finding (mark, tenant_id, epoch, idx, origin, what, first_at, last_at, pass) VALUES ('x', 0, 0, 3, 'o', 'the event is forged', ${NOW}, ${NOW}, 9000000000000000000)`, /a finding stands in audit_finding \(first_at \d+\), and no event tells of it/);
 rows("the write-ahead log is said to be clean of an erasure", `INSERT INTO audit_wal (at, since, mark, clean, cleared_at) VALUES (7, 7, 'm', 'c', ${NOW})`, /audit_wal says that the write-ahead log is clean of the erasure of 7 \(cleared_at\), and no event tells of it/);
 const JOB = `INSERT INTO job (job_id, tenant_id, kind, state, args, run_at, lease_until, created_at, updated_at) VALUES (990001, 0, 'nobody knows it', 'ready', '', 0, ${NOW} + 86400000000, 0, 0)`;
-rows("a job is leased for a day, so that nobody does it", JOB, /the job 990001 is leased \(lease_until\) for longer than a lease lasts/);
 const VIEW = (minute) => `INSERT INTO audit_view (tenant_id, user_id, session, minute, first_query, last_query, views) VALUES (0, 1, 'csession0000000000000001', ${minute}, '', '', 1)`;
 rows("views by a session are said to be recorded", VIEW(`${NOW} / 60000000`), /a view by the session csession0+1 of workspace 0 stands in audit_view \(minute\), and no event tells of it/);
 rows("and for all times to come", VIEW("9000000000000"), /stands in audit_view \(minute\), and no event tells of it/);
 rows("the last checkpoint is said to be of another hour", "UPDATE audit_head SET signed_at = signed_at - 7200000000", /another time of its signing \(signed_at\) than this server remembers/, { fast: true });
 
-test("a lease that lasts too long, and a view in a time to come, keep a running server from nothing", async () => {
+test("a lease that lasts too long, a view and a check in a time to come: a running server is kept from nothing by them, and takes none for true", async () => {
   const c = copy();
   plain(c, "main", JOB);
   await run(c, async (s) => {
@@ -335,6 +334,9 @@ test("a lease that lasts too long, and a view in a time to come, keep a running 
     plain(c, "main", "UPDATE audit_view SET minute = 9000000000000");
     await admin.get("/api/v2/auditlog?limit=1");
     await until(async () => (await admin.events({ event_type: "AuditLogViewed" })).length > before, "the view's event");
+    plain(c, "main", `UPDATE audit_check SET completed_at = ${NOW} + 3600000000`);
+    const d = await seal(admin);
+    assert.ok(d.reasons.includes("The last check of the whole log is told for a time to come."), JSON.stringify(d.reasons));
   });
   c.drop();
 });
