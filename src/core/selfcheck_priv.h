@@ -52,6 +52,8 @@ void rows_runs_compare(struct rows_look *x);
 /* The same: audit_view; then each event of the snapshot's tail, then those that were moved (outside any transaction;
  * cx->tenant is another one behind it). */
 MUST_CHECK enum err rows_views_read(struct cx *cx, struct rows_look *x);
+/* Whether a row of the workspace was read. */
+bool rows_views_of(const struct rows_look *x, int64_t tenant_id);
 void rows_views_see(struct rows_look *x, int64_t tenant_id, const struct audit_event *e);
 MUST_CHECK enum err rows_views_hear(struct cx *cx, struct rows_look *x);
 void rows_views_compare(struct rows_look *x);

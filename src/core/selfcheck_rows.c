@@ -231,6 +231,17 @@ hear(void *arg, const struct audit_event *e)
     return OK;
 }
 
+/* Whether a row of the workspace may have its event in the tail still. */
+static bool
+waits_for_word(const struct rows *r, int64_t tenant_id)
+{
+    bool waits = rows_views_of(&r->x, tenant_id);
+
+    for (size_t i = 0; i < r->n_found && !waits; i++)
+        waits = r->found[i].tenant_id == tenant_id;
+    return waits;
+}
+
 static enum err
 take_snapshot(struct cx *cx, void *arg)
 {
@@ -248,7 +259,8 @@ take_snapshot(struct cx *cx, void *arg)
     TRY(audit_walk_tail(cx, AUDIT_INSTANCE, see, &r->x));
     for (size_t i = 0; i < r->n_logs; i++) {
         struct hearing h = {r, r->logs[i].tenant_id};
-        TRY(audit_walk_tail(cx, h.tenant_id, hear, &h));
+        if (waits_for_word(r, h.tenant_id))
+            TRY(audit_walk_tail(cx, h.tenant_id, hear, &h));
     }
     return OK;
 }

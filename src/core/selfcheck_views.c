@@ -46,6 +46,15 @@ rows_views_read(struct cx *cx, struct rows_look *x)
     return e == ERR_END ? OK : e;
 }
 
+bool
+rows_views_of(const struct rows_look *x, int64_t tenant_id)
+{
+    for (size_t i = 0; i < x->views->n; i++)
+        if (x->views->v[i].tenant_id == tenant_id)
+            return true;
+    return false;
+}
+
 void
 rows_views_see(struct rows_look *x, int64_t tenant_id, const struct audit_event *e)
 {
