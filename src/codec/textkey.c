@@ -6,9 +6,8 @@
 
 #include "base/text.h"
 
-/* Code points below this one have no decomposition that composing would not undo, and never join the one
+/* Code points below U+0300 have no decomposition that composing would not undo, and never join the one
  * before them: text of such alone is composed as it is. */
-#define FIRST_MARK      0x300u
 #define FIRST_MARK_LEAD 0xCC /* first byte of U+0300 in UTF-8 */
 /* Marks of one letter that are put in order together: ordering takes the square of their number. Letters of
  * people have four at most; what follows in a longer run is taken for a piece of its own. */
@@ -78,19 +77,55 @@ put_piece(struct buf *b, struct str piece, bool fold)
         utf8_put(b, (uint32_t)v[i]);
 }
 
+/* The ASCII from i on that nothing joins, which is nearly all of most texts; returns its end. */
+static size_t
+put_ascii(struct buf *b, struct str s, size_t i, bool fold)
+{
+    char run[256];
+    size_t n = 0;
+
+    while (n < sizeof run && i + n < s.n && (unsigned char)s.p[i + n] < 0x80) {
+        char c = s.p[i + n];
+
+        run[n++] = fold && c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+    }
+    if (n > 0 && !is_below_marks(s, i + n))
+        n--; /* what follows may join it */
+    buf_put(b, run, n);
+    return i + n;
+}
+
+/* One code point that nothing joins, as one code point: nearly all of the rest. */
+static bool
+put_single(struct buf *b, uint32_t cp, bool fold)
+{
+    utf8proc_int32_t v[4];
+    int boundary = 0;
+
+    if (utf8proc_decompose_char((utf8proc_int32_t)cp, v, 4, COMPOSED, &boundary) != 1)
+        return false;
+    utf8_put(b, fold ? utf8_fold_one((uint32_t)v[0]) : (uint32_t)v[0]);
+    return true;
+}
+
 static void
 put(struct buf *b, struct str s, bool fold)
 {
     for (size_t i = 0; i < s.n;) {
-        size_t from = i;
-        uint32_t cp = utf8_next(s, &i);
+        size_t from = i = put_ascii(b, s, i, fold), end;
+        uint32_t cp;
 
-        if (cp < FIRST_MARK && is_below_marks(s, i)) {
+        if (i == s.n)
+            break;
+        cp = utf8_next(s, &i);
+        if ((unsigned char)s.p[from] < FIRST_MARK_LEAD && is_below_marks(s, i)) {
             utf8_put(b, fold ? utf8_fold_one(cp) : cp);
-        } else {
-            i = piece_end(s, from);
-            put_piece(b, str_sub(s, from, i - from), fold);
+            continue;
         }
+        end = piece_end(s, from);
+        if (end != i || !put_single(b, cp, fold))
+            put_piece(b, str_sub(s, from, end - from), fold);
+        i = end;
     }
 }
 
