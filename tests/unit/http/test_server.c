@@ -408,7 +408,9 @@ a_flood_of_those_who_yield_leaves_workers(void **state)
         http_stats(t.s, &st);
     for (int i = 0; i < 20; i++)
         assert_int_equal(ask("/"), 200);
-    http_stats(t.s, &st);
+    do /* whoever answered the last one is free a moment after its answer */
+        http_stats(t.s, &st);
+    while (st.busy_workers > YIELDING);
     assert_int_equal(st.busy_workers, YIELDING);
     assert_int_equal(st.queue_full, 0);
     gate_set(true);
