@@ -64,8 +64,13 @@ def from_json(path):
 
 
 def failures_of(path, most=5, lines=14):
-    """What failed in a TAP file: name, place and the first lines of the complaint, so that the end of a run tells enough."""
+    """What failed: name, place and the first lines of the complaint, so that the end of a run tells enough."""
     told, at = [], None
+    for line in open(path, errors="replace") if path.endswith(".meson") else []:
+        t = json.loads(line)
+        text = ANSI.sub("", (t.get("stdout") or "") + (t.get("stderr") or ""))
+        if t["result"] not in ("OK", "EXPECTEDFAIL", "SKIP"):
+            told.append([f"{t['name']}: {t['result']}"] + [x[:400] for x in text.split("\n") if re.match(r"\[ +(FAILED|ERROR) +\]|.*(Sanitizer|defect at)", x)][:lines])
     for line in open(path, errors="replace") if path.endswith(".tap") else []:
         m = re.match(r"( *)not ok \d+ - (.*)", line)
         if m:
