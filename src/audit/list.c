@@ -413,10 +413,31 @@ scan_events(struct scan *s, struct db_tx *tx)
     return db_read(s->segment->text, s->cx->arena, scan_text, &t);
 }
 
+/* What a region says of its end is a row's word, and pieces of nothing would be looked through up to it, from
+ * one page to the next. */
+#define LAST_BELOW(where)                                                                          \
+    "SELECT coalesce((SELECT idx FROM audit_event WHERE" where                                     \
+    "AND tenant_id = $2 AND epoch = $3 AND idx < $4 ORDER BY idx DESC LIMIT 1), -1)"
+static const struct sql last_below = SQL_READ2(LAST_BELOW(SEG_LITE), LAST_BELOW(SEG_PG));
+
+static enum err
+bound_by_events(struct scan *s, struct db_tx *tx)
+{
+    int64_t last = -1;
+    if (s->hi - s->lo <= SCAN_PIECE)
+        return OK;
+    TRY(db_query_int(tx, &last_below,
+                     ARGS(V_INT(s->g->month), V_INT(s->log), V_INT(s->g->r.epoch), V_INT(s->hi)),
+                     &last));
+    s->hi = last < s->lo ? s->lo : last + 1;
+    return OK;
+}
+
 static enum err
 scan_region(struct db_tx *tx, void *arg)
 {
     struct scan *s = arg;
+    TRY(bound_by_events(s, tx));
     return s->tally != NULL ? tally_region(s, tx) : scan_events(s, tx);
 }
 
