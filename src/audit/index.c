@@ -386,6 +386,14 @@ index_fini(struct audit *au)
     free(au->marks);
 }
 
+/* PostgreSQL: what set_indexed() remembered. */
+static void
+recall_indexed(struct audit *au, struct region *g)
+{
+    const struct range *r = ranges_find(marks_of(au, g->month), g->r.tenant_id, g->r.epoch);
+    g->r.indexed = r != NULL ? r->indexed : 0;
+}
+
 static void
 set_indexed(struct audit *au, struct segment *s, const struct region *g, int64_t to)
 {
@@ -718,13 +726,12 @@ index_month(struct audit *au, struct arena *a, int32_t month, bool closed)
     TRY(regions_in(au, a, month, &g, &n));
     struct segment *s = au->pg ? NULL : segment_pin(au, month);
     enum err e = OK;
-    for (size_t i = 0; au->pg && i < n; i++) {
-        const struct range *r = ranges_find(marks_of(au, month), g[i].r.tenant_id, g[i].r.epoch);
-        g[i].r.indexed = r != NULL ? r->indexed : 0;
-    }
-    for (size_t i = 0; i < n && e == OK && (au->pg || s != NULL); i++)
+    for (size_t i = 0; i < n && e == OK && (au->pg || s != NULL); i++) {
+        if (au->pg)
+            recall_indexed(au, &g[i]);
         if (is_due(&g[i], closed))
             e = index_region(au, s, &g[i], closed);
+    }
     segment_unpin(au, s);
     return e;
 }

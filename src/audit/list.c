@@ -83,8 +83,7 @@ static const struct sql by_cuid =
 static bool
 is_address(const struct scan *s, struct str email)
 {
-    return str_ieq(email, s->user_email) ||
-           str_eq(text_key(s->scratch, email), text_key(s->scratch, s->user_email));
+    return str_eq(text_key(s->scratch, email), s->user_key);
 }
 
 static bool
@@ -549,6 +548,7 @@ resolve_user(struct scan *s)
         s->user_id = u.cuid;
     } else if (s->q.user.n && str_contains(s->q.user, S("@"))) {
         s->user_email = s->q.user;
+        s->user_key = text_key(s->cx->arena, s->user_email);
     } else if (s->q.user.n) {
         s->user_id = s->q.user;
     }

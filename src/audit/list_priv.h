@@ -21,6 +21,7 @@ struct scan {
     struct audit_query q;
     struct search search;
     struct str user_id, user_email; /* one of them, or neither */
+    struct str user_key;            /* user_email, as addresses are compared */
     enum driver driver;
     int64_t log;      /* tenant or INSTANCE_LOG */
     int64_t from, to; /* always set */

@@ -1,25 +1,15 @@
 /* Search finds what a plain scan of every document finds, whatever the mix of chunks, merged
  * chunks, unindexed tail, months, filters, directions and terms. */
-#include "support.h"
-
 #define N       15000 /* 9,000 in a closed month: three chunks, merged; 3,000 behind the index */
+#define SEED    42
 #define QUERIES 150
+
+#include "brute.h"
 
 static const char *const words[] = {"Report", "finding", "Straße",        "ПАРОЛЬ",   "naïve",
                                     "Ωmega",  "日本語",  "sql-injection", "10.1.2.3", "x",
                                     "=1+1",   "a\"b",    "lockout",       "ÉCOLE",    "…"};
 #define WORDS (sizeof words / sizeof words[0])
-
-static struct str docs[N];
-static struct audit_event kept[N];
-static uint64_t seed = 42;
-
-static uint64_t
-next_random(uint64_t n)
-{
-    seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (seed >> 33) % n;
-}
 
 static struct str
 sentence(void)
@@ -66,28 +56,6 @@ put_many(struct cx *cx, void *arg)
     return OK;
 }
 
-/* Every event as listed, with its document; index order. */
-static void
-read_all(void)
-{
-    struct audit_query q = query(0);
-    q.ascending = true;
-    q.limit = 1000;
-    struct audit_page p;
-    size_t n = 0;
-    do {
-        p = list(q);
-        for (size_t i = 0; i < p.n; i++, n++) {
-            struct buf *b = buf_in(t.a, 1 << 20);
-            kept[n] = p.events[i];
-            doc_put(b, &kept[n]);
-            docs[n] = buf_view(b);
-        }
-        q.after = p.next;
-    } while (p.more);
-    assert_int_equal(n, N);
-}
-
 static int
 fill_store(void)
 {
@@ -101,7 +69,7 @@ fill_store(void)
         if (part < 2 ? audit_move_now(&t.app) != OK : mover_drain(t.app.audit) != OK)
             return -1;
     }
-    read_all();
+    read_all(true);
     return 0;
 }
 
@@ -115,17 +83,6 @@ static int
 fill_postgres(void **state)
 {
     return begin_postgres(state) != 0 ? -1 : fill_store();
-}
-
-static bool
-brute(const struct audit_query *q, const struct search *s, size_t i)
-{
-    const struct audit_event *e = &kept[i];
-    return search_match(s, docs[i]) && (q->event == EVENT_NONE || e->type == q->event) &&
-           (q->outcome < 0 || (int)e->outcome == q->outcome) &&
-           (q->client_id == 0 || e->client_id == q->client_id) &&
-           (q->user.n == 0 || str_eq(e->target_id, q->user)) &&
-           (q->from == 0 || e->at >= q->from) && (q->to == 0 || e->at < q->to);
 }
 
 /* All pages of the query are the brute-force result, in order. */
