@@ -29,7 +29,7 @@
  * young partition has no statistics, a join would be planned as a product of the whole log. */
 #define PERSONAL(month)                                                                            \
     "(SELECT p.personal FROM audit_personal p WHERE " month                                        \
-    " p.tenant_id = e.tenant_id AND p.epoch = e.epoch AND p.idx = e.idx)"
+    " p.tenant_id = e.tenant_id AND p.epoch = e.epoch AND p.idx = e.idx) AS personal"
 #define COLS_LITE "SELECT e.idx, e.public, " PERSONAL("") ", e.leaf FROM "
 #define COLS_PG   "SELECT e.idx, e.public, " PERSONAL("p.month = $1 AND") ", e.leaf FROM "
 #define DESC      " ORDER BY e.idx DESC LIMIT $6"
@@ -60,16 +60,22 @@ static const struct sql scans[][2] = {
     [BY_USER] = {BY_PARTY(USER_DESC), BY_PARTY(USER_ASC)},
 };
 
-/* Candidates, sixteen at a time: a round trip each would rule the cost on PostgreSQL. */
+/* Candidates, sixteen at a time: a round trip each would rule the cost on PostgreSQL. There they are
+ * looked up one by one behind a fence, too: an IN is planned as a filter over the whole month, as long
+ * as a young partition has no statistics. A place left over holds the index -1, which no event has. */
 #define PICKS 16
-#define PICKED                                                                                     \
+#define PICKED_LITE                                                                                \
     " AND e.tenant_id = $2 AND e.epoch = $3 AND e.idx IN ($4, $5, $6, $7, $8, $9, $10, $11, $12,"  \
     " $13, $14, $15, $16, $17, $18, $19)"
+#define PICKED_PG                                                                                   \
+    "SELECT x.idx, x.public, x.personal, x.leaf FROM (VALUES ($4::bigint), ($5), ($6), ($7), ($8)," \
+    " ($9), ($10), ($11), ($12), ($13), ($14), ($15), ($16), ($17), ($18), ($19)) v (idx)"          \
+    " CROSS JOIN LATERAL (" COLS_PG "audit_event e" WHERE_PG                                        \
+    " AND e.tenant_id = $2 AND e.epoch = $3 AND e.idx = v.idx OFFSET 0) x"
 #define PICK_ROWS(order)                                                                           \
-    SQL_READ2(COLS_LITE "audit_event e" WHERE_LITE PICKED order,                                   \
-              COLS_PG "audit_event e" WHERE_PG PICKED order)
-static const struct sql picked[2] = {PICK_ROWS(" ORDER BY e.idx DESC"),
-                                     PICK_ROWS(" ORDER BY e.idx")};
+    SQL_READ2(COLS_LITE "audit_event e" WHERE_LITE PICKED_LITE " ORDER BY e.idx" order,            \
+              PICKED_PG " ORDER BY x.idx" order)
+static const struct sql picked[2] = {PICK_ROWS(" DESC"), PICK_ROWS("")};
 static const struct sql logged_at = SQL_READ2("SELECT logged FROM audit_event WHERE" SEG_LITE
                                               "AND tenant_id = $2 AND epoch = $3 AND idx = $4",
                                               "SELECT logged FROM audit_event WHERE" SEG_PG
@@ -284,7 +290,7 @@ scan_picked(struct scan *s, struct db_tx *tx, const int64_t *idx, size_t n)
     struct db_rows *q = NULL;
     struct db_val v[3 + PICKS] = {V_INT(s->g->month), V_INT(s->log), V_INT(s->g->r.epoch)};
     for (size_t i = 0; i < PICKS; i++)
-        v[3 + i] = V_INT(idx[i < n ? i : 0]);
+        v[3 + i] = V_INT(i < n ? idx[i] : -1);
     enum err e = db_query(tx, &picked[s->q.ascending], (struct db_args){v, 3 + PICKS}, &q);
     TRY(e);
     while (!ended(s) && (e = db_next(q)) == OK) {
