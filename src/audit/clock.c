@@ -140,6 +140,7 @@ note_body(struct db_tx *tx, void *arg)
 struct told {
     struct clock_verdict v;
     const char *host;
+    bool by_log;   /* compared with the newest event, not with a look */
     int64_t steps; /* small ones told together */
     struct str text;
 };
@@ -164,6 +165,11 @@ sentence(struct arena *a, const struct told *x)
                                     "confirms the time."
                                   : "";
     struct str by = span(a, x->v.moved);
+    if (x->by_log)
+        return arena_fmt(a,
+                         "The clock of %s stands %.*s %s the newest event of the installation's "
+                         "log: it was set meanwhile, or it was wrong when that was recorded.%s",
+                         x->host, STR_ARG(by), x->v.moved < 0 ? "before" : "after", held);
     if (!x->v.certain && x->v.moved >= 0)
         return arena_fmt(a,
                          "The clock of %s stands %.*s after it was last seen, and the machine was "
@@ -196,10 +202,11 @@ tell_body(struct cx *cx, void *arg)
 }
 
 static enum err
-tell(struct audit *au, const struct clock_reading *now, struct clock_verdict v, int64_t steps)
+tell(struct audit *au, const struct clock_reading *now, struct clock_verdict v, bool by_log,
+     int64_t steps)
 {
     struct arena *a = arena_create("audit.clock", CLOCK_ARENA);
-    struct told x = {.v = v, .host = now->host, .steps = steps};
+    struct told x = {.v = v, .host = now->host, .by_log = by_log, .steps = steps};
     struct cx cx = cx_system(au->app, a, "Clock watch", NULL);
     x.text = sentence(a, &x);
     log_warn("audit.clock_step", LOG_INT("seconds", v.moved / USEC_PER_SEC),
@@ -209,15 +216,34 @@ tell(struct audit *au, const struct clock_reading *now, struct clock_verdict v, 
     return e;
 }
 
+/* Rows can be old (of a machine that others went on without), lost or planted; what was recorded before can not
+ * be later than now. By less than an hour that is another server's clock. */
+static bool
+judge_log(const struct clock_watch *w, const struct clock_reading *now, struct clock_verdict *v)
+{
+    int64_t moved = now->wall - w->log_at;
+    bool alone = w->seen.host[0] == '\0';
+
+    bool back = moved < -STEP_HOLDS && (alone || moved < v->moved);
+
+    if (w->log_at == 0 || !(back || (alone && moved > GAP_HOLDS)))
+        return false;
+    *v = (struct clock_verdict){.moved = moved, .tell = true, .holds = true};
+    return true;
+}
+
 /* Small steps are told at most once an hour, together: a badly steered clock does not fill the log. */
 static enum err
 judge(struct audit *au, const struct clock_reading *now)
 {
     struct clock_watch *w = &au->clock;
-    struct clock_verdict v = clock_judge(&w->seen, now);
+    struct clock_verdict v = {0};
+    if (w->seen.host[0] != '\0')
+        v = clock_judge(&w->seen, now);
+    bool by_log = judge_log(w, now, &v);
     if (v.holds) {
         atomic_store(&au->hold_drops, true); /* also when it can not be written down */
-        return tell(au, now, v, 1);
+        return tell(au, now, v, by_log, 1);
     }
     if (v.tell) {
         w->moved += v.moved;
@@ -227,10 +253,38 @@ judge(struct audit *au, const struct clock_reading *now)
         (w->told_at != 0 && now->up - w->told_at < TOLD_EVERY && now->up > w->told_at))
         return OK;
     v = (struct clock_verdict){.moved = w->moved, .certain = true, .tell = true};
-    TRY(tell(au, now, v, w->steps));
+    TRY(tell(au, now, v, false, w->steps));
     w->moved = w->steps = 0;
     w->told_at = now->up;
     return OK;
+}
+
+static enum err
+newest_of_log(struct audit *au, struct arena *a, enum event event, int64_t *at)
+{
+    struct cx cx = cx_system(au->app, a, "Clock watch", NULL);
+    struct audit_query q = {
+        .instance = true, .limit = 1, .outcome = -1, .event = event, .after = -1, .before = -1};
+    struct audit_page p = {0};
+    TRY(audit_list(&cx, &q, &p));
+    *at = p.n > 0 ? p.events[0].at : 0;
+    return OK;
+}
+
+/* The first look of a run asks the log, too. Where no look is kept it counts only if a server ran before: what
+ * commands recorded says nothing of how long ago that was. */
+static void
+ask_log(struct audit *au, struct arena *a, struct clock_watch *w)
+{
+    int64_t started = 0;
+    enum err e = newest_of_log(au, a, EVENT_NONE, &w->log_at);
+    if (e == OK && w->seen.host[0] == '\0') {
+        e = newest_of_log(au, a, EV_SERVER_STARTED, &started);
+        if (started == 0)
+            w->log_at = 0;
+    }
+    if (e != OK)
+        log_warn("audit.clock_not_compared", LOG_STR("store", db_last_error()));
 }
 
 /* What could not be told is judged again at the next look: `seen` has not moved on. */
@@ -244,15 +298,18 @@ clock_watch(struct audit *au, const struct clock_reading *now)
     enum err e = db_read(au->app->db, a, read_clock_rows, &x);
     if (e == OK) {
         atomic_store(&au->hold_drops, x.holds > 0);
-        if (w->seen.host[0] == '\0')
+        if (w->seen.host[0] == '\0') {
             w->seen = x.seen;
+            ask_log(au, a, w);
+        }
         struct clock_watch kept = *w;
-        if (w->seen.host[0] != '\0')
-            e = judge(au, now);
-        if (e == OK)
+        e = judge(au, now);
+        if (e == OK) {
             w->seen = *now;
-        else
+            w->log_at = 0;
+        } else {
             *w = kept;
+        }
     }
     if (e == OK && !reserve_is_tight(au))
         e = db_write(au->app->db, a, note_body, &note);

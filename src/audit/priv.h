@@ -93,6 +93,7 @@ struct clock_verdict {
 /* The keeper's: nobody else touches it while threads run. */
 struct clock_watch {
     struct clock_reading seen; /* last look; host "" before the first */
+    int64_t log_at;            /* first look only: when the newest event happened; 0: none */
     int64_t moved, steps;      /* small steps not told yet */
     int64_t told_at;           /* time since boot of the last event of small steps */
 };

@@ -188,6 +188,102 @@ another_machine_is_compared_with_the_newest_look(void **state)
     assert_true(held());
 }
 
+/* ---- looks that are old, lost or planted: the log was there, too ---- */
+
+static void
+recorded(enum event event)
+{
+    struct audit_entry e = {.event = event, .instance = true, .text = S("something of before")};
+    struct cx cx = context(0);
+    assert_int_equal(cx_write(&cx, record_body, &e), OK);
+    move();
+}
+
+static void
+rows(const char *sql)
+{
+    assert_int_equal(db_write(t.app.db, t.a, script, (void *)sql), OK);
+}
+
+static void
+what_the_log_holds_can_not_be_later_than_now(void **state)
+{
+    first_look();
+    goes_on(USEC_PER_MIN, USEC_PER_MIN);
+    t.app.simulated_now += 9 * USEC_PER_HOUR; /* another server goes on, and records */
+    recorded(EV_SERVER_STARTED);
+    boots("boot-b", 3 * USEC_PER_HOUR); /* nothing to wonder at, says the look of this machine */
+    assert_int_equal(told(true, NULL), 1);
+    assert_true(says("stands 6 h 0 min before the newest event of the installation's log"));
+    assert_true(says("until an administrator confirms"));
+    assert_true(held());
+    goes_on(USEC_PER_MIN, USEC_PER_MIN);
+    assert_int_equal(told(true, NULL), 1);
+    assert_int_equal(confirm(), OK);
+    boots("boot-c", USEC_PER_HOUR);
+    assert_int_equal(told(true, NULL), 1);
+    assert_false(held());
+}
+
+static void
+another_servers_clock_may_be_some_minutes_ahead(void **state)
+{
+    first_look();
+    t.app.simulated_now += 59 * USEC_PER_MIN;
+    recorded(EV_SERVER_STARTED);
+    boots("boot-b", USEC_PER_SEC);
+    assert_int_equal(told(true, NULL), 0);
+    assert_false(held());
+}
+
+static void
+a_lost_look_does_not_let_a_clock_go_back_or_far_ahead(void **state)
+{
+    first_look();
+    recorded(EV_SERVER_STARTED);
+    rows("DELETE FROM audit_clock");
+    restart();
+    goes_on(-5 * USEC_PER_HOUR, USEC_PER_MIN);
+    assert_true(held());
+    assert_true(says("stands 5 h 0 min before"));
+    assert_int_equal(confirm(), OK);
+    rows("DELETE FROM audit_clock");
+    restart();
+    goes_on(20 * USEC_PER_HOUR, USEC_PER_MIN);
+    assert_false(held());
+    rows("DELETE FROM audit_clock");
+    restart();
+    goes_on(40 * USEC_PER_DAY, USEC_PER_MIN);
+    assert_true(held());
+    assert_true(says("days after the newest event of the installation's log"));
+    assert_int_equal(told(true, NULL), 2);
+}
+
+static void
+a_planted_look_does_not_hide_a_clock_that_went_back(void **state)
+{
+    first_look();
+    recorded(EV_SERVER_STARTED);
+    restart();
+    rows("UPDATE audit_clock SET wall = wall - 259200000000"); /* three days */
+    goes_on(-3 * USEC_PER_DAY, 0);
+    assert_true(held());
+    assert_true(says("stands 3 days before"));
+}
+
+/* A workspace can be made by commands long before a server runs for the first time. */
+static void
+commands_before_the_first_run_say_nothing_of_the_clock(void **state)
+{
+    first_look();
+    rows("DELETE FROM audit_clock");
+    recorded(EV_SETTING_CHANGED);
+    restart();
+    goes_on(9 * USEC_PER_DAY, USEC_PER_MIN);
+    assert_int_equal(told(true, NULL), 0);
+    assert_false(held());
+}
+
 /* What an unwritable store kept from being told is told later, once. */
 static enum err
 refuse(struct db_tx *tx)
@@ -223,6 +319,11 @@ a_step_nobody_could_write_down_is_told_later(void **state)
         ON(kind, a_clock_behind_after_a_boot_is_seen),                                             \
         ON(kind, a_boot_after_some_hours_is_nothing_and_after_days_is_asked_about),                \
         ON(kind, another_machine_is_compared_with_the_newest_look),                                \
+        ON(kind, what_the_log_holds_can_not_be_later_than_now),                                    \
+        ON(kind, another_servers_clock_may_be_some_minutes_ahead),                                 \
+        ON(kind, a_lost_look_does_not_let_a_clock_go_back_or_far_ahead),                           \
+        ON(kind, a_planted_look_does_not_hide_a_clock_that_went_back),                             \
+        ON(kind, commands_before_the_first_run_say_nothing_of_the_clock),                          \
         ON(kind, a_step_nobody_could_write_down_is_told_later)
 
 MAIN_ON_BOTH("the clock", ALL)
