@@ -200,6 +200,14 @@ view_prepare(struct api_request *rq)
 }
 
 static enum err
+view_head(struct api_request *rq)
+{
+    struct look l = {0};
+
+    return read_ask(rq, &l);
+}
+
+static enum err
 view_apply(struct api_request *rq)
 {
     const struct look *l = rq->state;
@@ -292,20 +300,26 @@ login_of(const struct logins *l, struct str cuid)
 }
 
 static enum err
-export_prepare(struct api_request *rq)
+read_export_ask(struct api_request *rq, struct look *l)
 {
-    struct look *l = arena_new(rq->cx->arena, struct look);
     struct str format = query_str(rq, "format");
-    struct logins logins = {0};
-    struct sha256 h;
-    enum err e;
+    enum err e = read_ask(rq, l);
 
-    rq->state = l;
-    e = read_ask(rq, l);
     l->format = str_eq(format, S("ndjson")) ? ACCESS_NDJSON : ACCESS_CSV;
     if (!str_is_empty(format) && !str_eq(format, S("csv")) && !str_eq(format, S("ndjson")))
         e = fail_field(rq->cx, S("format"), "must be csv or ndjson");
-    TRY(e);
+    return e;
+}
+
+static enum err
+export_prepare(struct api_request *rq)
+{
+    struct look *l = arena_new(rq->cx->arena, struct look);
+    struct logins logins = {0};
+    struct sha256 h;
+
+    rq->state = l;
+    TRY(read_export_ask(rq, l));
     l->ask.offset = 0;
     l->ask.limit = INT32_MAX;
     TRY(look_at(rq, l));
@@ -339,19 +353,36 @@ export_apply(struct api_request *rq)
     return audit_record(cx, &e, NULL);
 }
 
-static enum err
-export_after(struct api_request *rq)
+static void
+name_review(struct api_request *rq, const struct look *l)
 {
-    const struct look *l = rq->state;
     struct arena *a = rq->cx->arena;
     bool csv = l->format == ACCESS_CSV;
 
-    http_add_header(rq->rs, S("X-Recount-Digest"),
-                    arena_fmt(a, "sha-256=%.*s", STR_ARG(l->digest)));
     http_add_header(rq->rs, S("Content-Disposition"),
                     arena_fmt(a, "attachment; filename=\"access-review-%.*s.%s\"", 10,
                               time_iso(a, l->on).p, csv ? "csv" : "ndjson"));
     rq->rs->content_type = csv ? S("text/csv; charset=utf-8") : S("application/x-ndjson");
+}
+
+static enum err
+export_head(struct api_request *rq)
+{
+    struct look l = {0};
+
+    TRY(read_export_ask(rq, &l));
+    name_review(rq, &l);
+    return OK;
+}
+
+static enum err
+export_after(struct api_request *rq)
+{
+    const struct look *l = rq->state;
+
+    http_add_header(rq->rs, S("X-Recount-Digest"),
+                    arena_fmt(rq->cx->arena, "sha-256=%.*s", STR_ARG(l->digest)));
+    name_review(rq, l);
     rq->rs->body = l->review->n ? buf_view(l->review) : S("\n");
     return OK;
 }
@@ -367,7 +398,8 @@ const struct route access_routes[] = {
      .summary = "Who had access to what on a date, and from which events",
      .prepare = view_prepare,
      .apply = view_apply,
-     .after = view_after},
+     .after = view_after,
+     .head = view_head},
     {.method = HTTP_GET,
      .path = "/api/v2/auditlog/access/export",
      .who = WHO_PERMISSION,
@@ -378,6 +410,7 @@ const struct route access_routes[] = {
      .summary = "The same as an access review: a line for each right",
      .prepare = export_prepare,
      .apply = export_apply,
-     .after = export_after},
+     .after = export_after,
+     .head = export_head},
     {0},
 };

@@ -64,10 +64,14 @@ struct route {
         *fields; /* body members as "name:type* other:type" for openapi; * = required; NULL none */
     const char *events; /* names of events it may record, space-separated; NULL none */
     const char *summary;
-    api_fn prepare;   /* no transaction; may be NULL */
-    api_fn finish;    /* no transaction; after the job prepare has set; may be NULL */
-    api_fn apply;     /* inside the transaction (or none for TX_NONE): SQL and answer */
-    api_fn after;     /* after the commit, before answering: cookies, signals; may be NULL */
+    api_fn prepare; /* no transaction; may be NULL */
+    api_fn finish;  /* no transaction; after the job prepare has set; may be NULL */
+    api_fn apply;   /* inside the transaction (or none for TX_NONE): SQL and answer */
+    api_fn after;   /* after the commit, before answering: cookies, signals; may be NULL */
+    /* HEAD of what is recorded when it is read: looks at the question and sets headers, in place of all of the
+     * above. Nothing is read, so nothing is recorded, and no length tells what GET would find. NULL: HEAD is GET
+     * without its body. */
+    api_fn head;
     bool reserve;     /* also while the disk is all but full: what an administrator then needs */
     bool upload_file; /* multipart body of up to upload_max goes to a file */
     int64_t upload_max;

@@ -64,6 +64,16 @@ list_prepare(struct api_request *rq)
     return OK;
 }
 
+static enum err
+list_head(struct api_request *rq)
+{
+    struct audit_query q;
+    int64_t follow;
+
+    TRY(audit_query_read(rq, &q));
+    return query_int(rq, "follow", -1, INT64_MAX, -2, &follow);
+}
+
 /* The cursor that the next question of a follower starts from. What was the newest event before the
  * page was read has been looked at once the page is complete. */
 static int64_t
@@ -180,6 +190,12 @@ get_apply(struct api_request *rq)
 }
 
 static enum err
+get_head(struct api_request *rq)
+{
+    return cuid_is(rq->param[0]) ? OK : fail(rq->cx, ERR_NOT_FOUND, "There is no such event");
+}
+
+static enum err
 get_after(struct api_request *rq)
 {
     audit_view_note(rq->cx, arena_fmt(rq->cx->arena, "event %.*s", STR_ARG(rq->param[0])),
@@ -244,7 +260,8 @@ const struct route audit_routes[] = {
      .summary = "List and search the audit log",
      .prepare = list_prepare,
      .apply = list_apply,
-     .after = list_after},
+     .after = list_after,
+     .head = list_head},
     {.method = HTTP_GET,
      .path = "/api/v2/auditlog/catalogue",
      .who = WHO_SIGNED_IN,
@@ -266,7 +283,8 @@ const struct route audit_routes[] = {
      .events = "AuditLogViewed",
      .summary = "New events as they happen (server-sent events)",
      .apply = audit_stream_apply,
-     .after = stream_after},
+     .after = stream_after,
+     .head = audit_stream_head},
     {.method = HTTP_GET,
      .path = "/api/v2/auditlog/export",
      .who = WHO_PERMISSION,
@@ -278,7 +296,8 @@ const struct route audit_routes[] = {
      .summary = "Export what a query shows",
      .prepare = audit_export_prepare,
      .apply = audit_export_apply,
-     .after = audit_export_after},
+     .after = audit_export_after,
+     .head = audit_export_head},
     {.method = HTTP_GET,
      .path = "/api/v2/auditlog/export/manifest",
      .who = WHO_PERMISSION,
@@ -288,7 +307,8 @@ const struct route audit_routes[] = {
      .events = "AuditLogViewed",
      .summary = "The signed manifest of the export that the same query gives",
      .apply = audit_manifest_apply,
-     .after = view_after},
+     .after = view_after,
+     .head = audit_manifest_head},
     {.method = HTTP_GET,
      .path = "/api/v2/auditlog/histogram",
      .who = WHO_PERMISSION,
@@ -298,7 +318,8 @@ const struct route audit_routes[] = {
      .summary = "How many events of a query happened between given times (edges=…)",
      .prepare = audit_histogram_prepare,
      .apply = audit_histogram_apply,
-     .after = view_after},
+     .after = view_after,
+     .head = audit_histogram_head},
     {.method = HTTP_POST,
      .path = "/api/v2/auditlog/clock",
      .who = WHO_PERMISSION,
@@ -317,6 +338,7 @@ const struct route audit_routes[] = {
      .events = "AuditLogViewed",
      .summary = "One event",
      .apply = get_apply,
-     .after = get_after},
+     .after = get_after,
+     .head = get_head},
     {0},
 };

@@ -75,12 +75,16 @@ MUST_CHECK enum err audit_stream_open(struct api_request *rq, struct stream *s, 
 bool audit_is_own_view(const struct audit_event *e, struct str session);
 /* Handlers of the routes. */
 enum err audit_stream_apply(struct api_request *rq);
+enum err audit_stream_head(struct api_request *rq);
 enum err audit_hints_apply(struct api_request *rq);
+enum err audit_histogram_head(struct api_request *rq);
 enum err audit_histogram_prepare(struct api_request *rq);
 enum err audit_histogram_apply(struct api_request *rq);
 enum err audit_export_prepare(struct api_request *rq);
 enum err audit_export_apply(struct api_request *rq);
 enum err audit_export_after(struct api_request *rq);
+enum err audit_export_head(struct api_request *rq);
+enum err audit_manifest_head(struct api_request *rq);
 enum err audit_manifest_apply(struct api_request *rq);
 
 #endif

@@ -173,23 +173,11 @@ prepare(struct api_request *rq, struct export *x)
     return OK;
 }
 
-/* HEAD asks what would come: nothing is gone through, made or recorded, so what only the walk tells is left out
- * (RFC 9110, section 9.3.2). A wrong query is refused all the same. */
-static enum err
-prepare_head(struct api_request *rq, struct export *x)
-{
-    rq->state = x;
-    TRY(audit_query_read(rq, &x->q));
-    return export_form_read(rq, &x->form);
-}
-
 enum err
 audit_export_prepare(struct api_request *rq)
 {
     struct export *x = arena_new(rq->cx->arena, struct export);
 
-    if (rq->http->head)
-        return prepare_head(rq, x);
     TRY(prepare(rq, x));
     return x->form.proofs ? export_manifest(rq, &x->form, &x->sum, &x->manifest) : OK;
 }
@@ -203,6 +191,14 @@ write_index(struct json_writer *w, int64_t index)
         json_i64(w, index);
 }
 
+/* The bytes with proofs depend on the head of the moment. */
+static enum err
+refuse_proofs(struct api_request *rq, const struct export *x)
+{
+    return x->form.proofs ? fail_field(rq->cx, S("proofs"), "come with a manifest of their own")
+                          : OK;
+}
+
 /* The manifest of the export that the same address gives with the from=, to= and before= it says, as
  * long as the log keeps them. */
 enum err
@@ -213,8 +209,7 @@ audit_manifest_apply(struct api_request *rq)
     struct str line;
 
     TRY(prepare(rq, x));
-    if (x->form.proofs) /* its bytes depend on the head of the moment */
-        return fail_field(rq->cx, S("proofs"), "come with a manifest of their own");
+    TRY(refuse_proofs(rq, x));
     TRY(export_manifest(rq, &x->form, &x->sum, &line));
     json_begin_object(w);
     json_kv_str(w, "status", S("success"));
@@ -239,8 +234,6 @@ audit_export_apply(struct api_request *rq)
     const struct export *x = rq->state;
     struct audit_entry e;
 
-    if (rq->http->head)
-        return OK;
     e = export_entry(rq->cx, &x->sum, x->query);
     return audit_record(rq->cx, &e, NULL);
 }
@@ -284,11 +277,6 @@ audit_export_after(struct api_request *rq)
     struct arena *a = rq->cx->arena;
 
     name_file(rq, x);
-    if (rq->http->head) {
-        rq->rs->content_type = type_of(x);
-        rq->rs->stream.write = export_write; /* of unknown length, as GET's; never called */
-        return OK;
-    }
     s = audit_stream_new(rq, &x->q);
     x->handed = true;
     s->form = export_form_copy(s->arena, &x->form);
@@ -308,4 +296,33 @@ audit_export_after(struct api_request *rq)
     http_add_header(rq->rs, S("X-Recount-Digest"),
                     arena_fmt(a, "sha-256=%.*s", STR_ARG(x->sum.digest)));
     return audit_stream_open(rq, s, type_of(x), export_write);
+}
+
+/* ---- HEAD: what only the walk tells is left out (RFC 9110, section 9.3.2) ---- */
+
+static enum err
+read_question(struct api_request *rq, struct export *x)
+{
+    TRY(audit_query_read(rq, &x->q));
+    return export_form_read(rq, &x->form);
+}
+
+enum err
+audit_export_head(struct api_request *rq)
+{
+    struct export x = {0};
+
+    TRY(read_question(rq, &x));
+    name_file(rq, &x);
+    rq->rs->content_type = type_of(&x);
+    return OK;
+}
+
+enum err
+audit_manifest_head(struct api_request *rq)
+{
+    struct export x = {0};
+
+    TRY(read_question(rq, &x));
+    return refuse_proofs(rq, &x);
 }

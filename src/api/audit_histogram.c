@@ -51,6 +51,15 @@ audit_histogram_prepare(struct api_request *rq)
     return OK;
 }
 
+enum err
+audit_histogram_head(struct api_request *rq)
+{
+    struct histogram h = {0};
+    enum err filters = audit_query_read(rq, &h.q), edges = read_edges(rq, &h);
+
+    return filters == OK ? edges : filters;
+}
+
 /* Whole milliseconds are shown: a count is called whole from the next one on. */
 static struct str
 whole_from(const struct api_request *rq, int64_t t)

@@ -400,6 +400,24 @@ audit_stream_open(struct api_request *rq, struct stream *s, struct str type,
     return OK;
 }
 
+#define STREAM_TYPE "text/event-stream; charset=utf-8"
+
+static enum err
+read_question(struct api_request *rq, struct audit_query *q)
+{
+    TRY(audit_query_read(rq, q));
+    return query_int(rq, "after", -1, INT64_MAX, -2, &q->after);
+}
+
+enum err
+audit_stream_head(struct api_request *rq)
+{
+    struct audit_query q;
+
+    rq->rs->content_type = S(STREAM_TYPE);
+    return read_question(rq, &q);
+}
+
 static enum err
 open_stream(struct api_request *rq, bool hint)
 {
@@ -407,8 +425,7 @@ open_stream(struct api_request *rq, bool hint)
     struct str last = http_header(rq->http, S("last-event-id"));
     struct stream *s;
 
-    TRY(audit_query_read(rq, &q));
-    TRY(query_int(rq, "after", -1, INT64_MAX, -2, &q.after));
+    TRY(read_question(rq, &q));
     if (str_is_empty(last) || str_int64(last, &q.after) != OK) {
         if (q.after == -2)
             q.after = audit_newest(rq->cx->app, q.tenant_id, false);
@@ -419,7 +436,7 @@ open_stream(struct api_request *rq, bool hint)
     s = audit_stream_new(rq, &q);
     s->query.ascending = false; /* the first write looks at once */
     s->hint = hint;
-    return audit_stream_open(rq, s, S("text/event-stream; charset=utf-8"), stream_write);
+    return audit_stream_open(rq, s, S(STREAM_TYPE), stream_write);
 }
 
 enum err

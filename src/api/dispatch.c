@@ -15,6 +15,7 @@
 #include "core/session.h"
 #include "run/bus.h"
 
+#define JSON_TYPE      "application/json; charset=utf-8"
 #define ANSWER_MAX     ((size_t)64 << 20) /* bytes of one JSON answer */
 #define USER_AGENT_MAX 512                /* bytes kept of the header */
 
@@ -389,8 +390,28 @@ check_store(struct cx *cx, const struct route *r)
 }
 
 static enum err
+nothing_written(void *arg, struct buf *out)
+{
+    (void)arg;
+    (void)out;
+    return ERR_END;
+}
+
+/* A stream has no length to be said; of HEAD it is never begun (http/answer.c). */
+static enum err
+look_at_question(struct api_request *rq)
+{
+    TRY(rq->route->head(rq));
+    if (str_is_empty(rq->rs->content_type))
+        rq->rs->content_type = S(JSON_TYPE);
+    rq->rs->stream.write = nothing_written;
+    return OK;
+}
+
+static enum err
 serve(struct api_request *rq)
 {
+    bool head = rq->http->head && rq->route->head;
     enum err e;
 
     TRY(authenticate(rq->cx, rq->route, rq->http));
@@ -406,9 +427,11 @@ serve(struct api_request *rq)
         e = api_read_body(rq);
     buf_clear(rq->out_buf);
     json_writer_init(&rq->out, rq->out_buf);
-    if (e == OK && rq->route->prepare)
+    if (e == OK && head)
+        e = look_at_question(rq);
+    if (e == OK && !head && rq->route->prepare)
         e = rq->route->prepare(rq);
-    if (e == OK && !rq->job)
+    if (e == OK && !head && !rq->job)
         e = run(rq);
     note_denial(rq, e);
     return e;
@@ -424,7 +447,7 @@ answer_success(struct api_request *rq)
     if (rs->stream.write || rs->body.n || rs->status == 304)
         return;
     if (str_is_empty(rs->content_type))
-        rs->content_type = S("application/json; charset=utf-8");
+        rs->content_type = S(JSON_TYPE);
     if (rq->out_buf->n == 0)
         (void)api_ok(rq, STR_NULL);
     rs->body = buf_view(rq->out_buf);

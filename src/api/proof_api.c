@@ -220,16 +220,38 @@ prove(struct api_request *rq, int64_t tenant_id, struct str cuid, struct audit_p
 }
 
 static enum err
+read_format(struct api_request *rq, bool *text)
+{
+    struct str format = query_str(rq, "format");
+
+    *text = str_eq(format, S("tlog-proof"));
+    if (!str_is_null(format) && !str_eq(format, S("json")) && !*text)
+        return fail_field(rq->cx, S("format"), "must be json or tlog-proof");
+    return OK;
+}
+
+static enum err
+proof_head(struct api_request *rq)
+{
+    bool text;
+
+    TRY(read_format(rq, &text));
+    if (text)
+        rq->rs->content_type = TEXT;
+    return cuid_is(rq->param[0]) ? OK : fail(rq->cx, ERR_NOT_FOUND, "There is no such event");
+}
+
+static enum err
 proof_apply(struct api_request *rq)
 {
     struct arena *a = rq->cx->arena;
-    struct str format = query_str(rq, "format"), key;
     struct audit_proof p;
+    struct str key;
+    bool text;
 
-    if (!str_is_null(format) && !str_eq(format, S("json")) && !str_eq(format, S("tlog-proof")))
-        return fail_field(rq->cx, S("format"), "must be json or tlog-proof");
+    TRY(read_format(rq, &text));
     TRY(prove(rq, rq->cx->tenant.id, rq->param[0], &p));
-    if (str_eq(format, S("tlog-proof"))) {
+    if (text) {
         plain(rq, TEXT, tlog_proof_text(a, STR_NULL, p.index, &p.inclusion, p.head.note));
         return OK;
     }
@@ -488,7 +510,8 @@ const struct route proof_routes[] = {
      .events = "AuditLogViewed",
      .summary = "All that proves one event: record, salt, inclusion, checkpoint",
      .apply = proof_apply,
-     .after = proof_after},
+     .after = proof_after,
+     .head = proof_head},
     MINE("/tile/{l}/{n1}", TILE_TEXT, tile_apply),
     MINE("/tile/{l}/{n1}/{n2}", TILE_TEXT, tile_apply),
     MINE("/tile/{l}/{n1}/{n2}/{n3}", TILE_TEXT, tile_apply),
