@@ -443,6 +443,30 @@ rest(struct walk *w)
     return o->pace == NULL || o->pace(o->arg, &p, w->v->res->events);
 }
 
+#define NEXT_EVENT(where)                                                                          \
+    "SELECT coalesce((SELECT idx FROM audit_event WHERE" where                                     \
+    "AND tenant_id = $2 AND epoch = $3 AND idx >= $4 AND idx < $5 ORDER BY idx LIMIT 1), $5)"
+static const struct sql next_event = SQL_READ2(NEXT_EVENT(SEG_LITE), NEXT_EVENT(SEG_PG));
+
+static enum err
+read_next_event(struct db_tx *tx, void *arg)
+{
+    struct walk *w = arg;
+    return db_query_int(tx, &next_event,
+                        ARGS(V_INT(w->m->month), V_INT(w->l->log.tenant_id), V_INT(w->l->log.epoch),
+                             V_INT(w->hi), V_INT(w->m->r.next)),
+                        &w->hi);
+}
+
+/* A batch without an event: the next one may be milliards of indices away, where a damaged row says so. */
+static void
+leap(struct walk *w)
+{
+    if (w->hi < w->m->r.next && db_read(walk_store(w, false), w->a, read_next_event, w) != OK)
+        verify_tell(w->v, w->l, w->hi, STR_NULL, db_last_error(),
+                    "the events from %lld on can not be read", (long long)w->hi);
+}
+
 static bool
 read_month(struct walk *w)
 {
@@ -462,6 +486,8 @@ read_month(struct walk *w)
             w->broken = true;
             w->at = w->hi;
         }
+        if (w->at == w->lo)
+            leap(w);
         see_gap(w, w->hi);
         if (w->text != NULL)
             text_after(w);
