@@ -8,7 +8,7 @@
  * - One filter: the same, with the difference counted in the index that the filter has.
  * - Several: each event's time, without its texts.
  * - Text, or a request: events as the list reads them, candidates of the text index verified. */
-#include "audit/list_priv.h"
+#include "audit/scan.h"
 
 #define SAMPLES 16    /* indexes looked at by one step of a search */
 #define COARSE  256   /* of a whole region, once */

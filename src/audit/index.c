@@ -51,7 +51,7 @@ add_doc(struct build *b, struct str doc, uint32_t at)
     }
 }
 
-/* A subquery, not a join: see list.c. */
+/* A subquery, not a join: see scan.h. */
 #define READ_DOCS(where, month)                                                                          \
     "SELECT e.idx, e.public, (SELECT p.personal FROM audit_personal p WHERE " month                      \
     " p.tenant_id = e.tenant_id AND p.epoch = e.epoch AND p.idx = e.idx) FROM audit_event e WHERE" where \

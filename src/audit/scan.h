@@ -1,7 +1,7 @@
-/* Shared by list.c and histogram.c: a query on its way through the regions of a log, and the pieces
- * its statements are made of. */
-#ifndef RECOUNT_AUDIT_LIST_PRIV_H
-#define RECOUNT_AUDIT_LIST_PRIV_H
+/* Shared by list.c, scan.c and histogram.c: a query on its way through the regions of a log, and the
+ * pieces its statements are made of. */
+#ifndef RECOUNT_AUDIT_SCAN_H
+#define RECOUNT_AUDIT_SCAN_H
 
 #include "audit/priv.h"
 
@@ -45,6 +45,13 @@ struct scan {
 
 /* ---- statements ----
  * $1 month $2 log $3 epoch $4 lo $5 hi $6 limit $7 type $8 outcome $9 client $10 from $11 to $12 user */
+/* The personal part by a subquery and, on PostgreSQL, the event behind a fence (OFFSET 0): while a
+ * young partition has no statistics, a join would be planned as a product of the whole log. */
+#define PERSONAL(month)                                                                            \
+    "(SELECT p.personal FROM audit_personal p WHERE " month                                        \
+    " p.tenant_id = e.tenant_id AND p.epoch = e.epoch AND p.idx = e.idx) AS personal"
+#define COLS_LITE   "SELECT e.idx, e.public, " PERSONAL("") ", e.leaf FROM "
+#define COLS_PG     "SELECT e.idx, e.public, " PERSONAL("p.month = $1 AND") ", e.leaf FROM "
 #define WHERE_LITE  " WHERE $1 IS NOT NULL"
 #define WHERE_PG    " WHERE e.month = $1"
 #define RANGE       " AND e.tenant_id = $2 AND e.epoch = $3 AND e.idx >= $4 AND e.idx < $5"
@@ -66,6 +73,19 @@ struct scan {
 void scan_begin(struct scan *s, struct cx *cx, const struct audit_query *q);
 void scan_end(struct scan *s);
 MUST_CHECK enum err scan_prepare(struct scan *s);
+
+/* ---- scan.c ---- */
+/* Which log and month a row is of, and the transaction it is read in. */
+struct place {
+    struct db_tx *tx;
+    int32_t month;
+    int64_t log;
+};
+/* The event of a row (index, public part, personal part or null, leaf), in the arena. */
+MUST_CHECK enum err place_keep(struct arena *a, const struct place *at, const struct db_rows *row,
+                               struct audit_event *out);
+/* The page is full, or the time is over. */
+bool scan_ended(const struct scan *s);
 /* The part of region s->g between the cursor and the limit, into lo and hi; false when there is none. */
 bool scan_clip(struct scan *s);
 /* Reads it: scan_events(), or tally_region() where there is a tally. */
