@@ -194,7 +194,7 @@ test("a row opens to the whole event, before and after; meanwhile the list holds
   await page.locator(".log-row", { hasText: e.message }).click();
   const detail = page.locator(".detail");
   await detail.waitFor();
-  const change = detail.locator("table.changes tbody tr").filter({ has: page.getByRole("cell", { name: "name", exact: true }) });
+  const change = detail.locator("table.changes tbody tr").filter({ has: page.getByRole("cell", { name: "Name", exact: true }) });
   assert.equal(await change.locator("del").innerText(), "Acme Corporation");
   assert.equal(await change.locator("ins").innerText(), "Acme Holding");
   for (const text of [e.event_type, e.cuid, e.leaf, e.request_id, e.address]) assert.ok((await detail.innerText()).includes(text), text);

@@ -5,6 +5,7 @@ import { IconCalendar, IconCheck, IconChevronDown, IconChevronLeft, IconChevronR
 import { useId, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import { Link } from "react-router";
 import type { Event } from "../api";
+import { fieldLabel, fieldValue } from "../fields";
 import { ago, asDate, clock, day, dayStart, stamp, zoneName, type Zone } from "../time";
 import { Badge, Copy, useEscape } from "../ui/basics";
 import { visible, visibleAll } from "../text";
@@ -105,7 +106,11 @@ export const outcomeWord = (o: string) => (/^s/i.test(o) ? "Success" : /^d/i.tes
 export const outcomeKind = (o: string) => (/^s/i.test(o) ? "ok" : /^d/i.test(o) ? "warn" : "bad");
 export const Outcome = ({ of }: { of: string }) => <Badge kind={outcomeKind(of)}>{outcomeWord(of)}</Badge>;
 
-const clip = (v: string | null | undefined) => (v === null || v === undefined || v === "" ? <span className="dim">none</span> : v);
+const NONE = <span className="dim">none</span>;
+function Change({ of: c }: { of: NonNullable<Event["changes"]>[number] }) {
+  const before = fieldValue(c.field, c.before), after = fieldValue(c.field, c.after);
+  return <tr><td title={c.field}>{fieldLabel(c.field)}</td><td>{before === null ? NONE : <del>{before}</del>}</td><td>{after === null ? NONE : <ins>{after}</ins>}</td></tr>;
+}
 /** The whole event. `filter` lets a value become a filter. */
 export function Detail({ e: raw, zone, filter }: { e: Event; zone: Zone; filter?: (v: Record<string, string>) => void }) {
   const e = visibleAll(raw);
@@ -117,7 +122,7 @@ export function Detail({ e: raw, zone, filter }: { e: Event; zone: Zone; filter?
       <p className="span break" style={{ fontSize: 14 }}>{e.message}</p>
       <div><h2>What</h2>{facts([["Event", val(e.title || e.event_type, { event_type: e.event_type })], ["Name", <code className="mono" key="n">{e.event_type}</code>], ["Category", e.category], ["Outcome", <Outcome key="o" of={e.outcome} />], ["Who", person(e.actor) ?? e.user_info], ["Target", person(e.target) ?? null], ["Client", e.client?.name ? val(e.client.name, { client: String(e.client.id) }) : null], ["Folded", (e.count ?? 1) > 1 ? `${e.count!.toLocaleString("en")} alike, as one event` : null], ["Detail", e.private_detail]])}</div>
       <div><h2>When and where</h2>{facts([["Time", <span key="t" className="num">{stamp(e.timestamp, zone, true)} {zoneName(zone, e.timestamp)}</span>], ["", <span key="r" className="dim num">{ago(e.timestamp)} · {new Date(e.timestamp).toISOString()}</span>], ["Address", e.address ? val(<span className="mono">{e.address}</span>, { q: `"${e.address}"` }) : null], ["Via", e.via], ["Browser", e.user_agent], ["Session", e.actor?.session ? <code className="mono">{e.actor.session}</code> : null], ["Request", e.request_id ? val(<code className="mono">{e.request_id}</code>, { request: e.request_id }) : null]])}</div>
-      {!!e.changes?.length && <div className="span"><h2>Changes</h2><table className="changes" aria-label="Changes"><thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead><tbody>{e.changes.map((c, i) => <tr key={i}><td>{c.field}</td><td>{c.before ? <del>{c.before}</del> : clip(c.before)}</td><td>{c.after ? <ins>{c.after}</ins> : clip(c.after)}</td></tr>)}</tbody></table></div>}
+      {!!e.changes?.length && <div className="span"><h2>Changes</h2><table className="changes" aria-label="Changes"><thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead><tbody>{e.changes.map((c, i) => <Change key={i} of={c} />)}</tbody></table></div>}
       <div className="span"><h2>Record</h2>{facts([["Index", <span key="i" className="num">{e.index}</span>], ["Id", <code key="c" className="mono">{e.cuid}</code>], ["Leaf", e.leaf ? <code className="mono">{e.leaf}</code> : null]])}
         <VerifyEvent key={e.cuid} e={raw} />
         <div className="row wrap" style={{ marginTop: 10 }}>{filter && <Button component={Link} to={`/admin/audit-log/${e.cuid}`} size="compact-xs" variant="default">Open by itself</Button>}<Copy text={`${location.origin}/admin/audit-log/${e.cuid}`} label="Copy link" /><Copy text={JSON.stringify(raw, null, 2)} label="Copy as JSON" /></div></div>
