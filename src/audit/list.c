@@ -254,7 +254,8 @@ read_cuid(struct db_tx *tx, void *arg)
     struct db_rows *q = NULL;
     TRY(db_query_one(tx, &by_cuid, ARGS(V_INT(g->month), V_INT(g->log), V_STR(g->cuid)), &q));
     struct place at = {tx, g->month, g->log};
-    enum err e = place_keep(g->cx->arena, &at, q, &g->e);
+    struct scan_row row = scan_row(q);
+    enum err e = scan_keep(g->cx->arena, &at, &row, &g->e);
     db_rows_end(q);
     return e;
 }

@@ -58,10 +58,20 @@ static const struct sql scans[][2] = {
     SQL_READ2(COLS_LITE "audit_event e" WHERE_LITE PICKED_LITE " ORDER BY e.idx" order,            \
               PICKED_PG " ORDER BY x.idx" order)
 static const struct sql picked[2] = {PICK_ROWS(" DESC"), PICK_ROWS("")};
-static const struct sql logged_at = SQL_READ2("SELECT logged FROM audit_event WHERE" SEG_LITE
-                                              "AND tenant_id = $2 AND epoch = $3 AND idx = $4",
-                                              "SELECT logged FROM audit_event WHERE" SEG_PG
-                                              "AND tenant_id = $2 AND epoch = $3 AND idx = $4");
+/* A run of events, and beside them their personal parts: for many rows, a subquery for each costs four times
+ * as much. What else the query filters by is left to passes(). */
+#define RUN_OF(cols, table, order)                                                                 \
+    SQL_READ2("SELECT " cols " FROM " table " e" WHERE_LITE RANGE " ORDER BY e.idx" order,         \
+              "SELECT " cols " FROM " table " e" WHERE_PG RANGE " ORDER BY e.idx" order)
+#define RUN_EVENTS(order)   RUN_OF("e.idx, e.public, NULL, e.leaf", "audit_event", order)
+#define RUN_PERSONAL(order) RUN_OF("e.idx, e.personal", "audit_personal", order)
+static const struct sql run_events[2] = {RUN_EVENTS(" DESC"), RUN_EVENTS("")};
+static const struct sql run_personal[2] = {RUN_PERSONAL(" DESC"), RUN_PERSONAL("")};
+static const struct sql logged_at =
+    SQL_READ2("SELECT logged FROM audit_event WHERE" SEG_LITE
+              "AND tenant_id = $2 AND epoch = $3 AND idx >= $4 ORDER BY idx LIMIT 1",
+              "SELECT logged FROM audit_event WHERE" SEG_PG
+              "AND tenant_id = $2 AND epoch = $3 AND idx >= $4 ORDER BY idx LIMIT 1");
 /* ---- one row ---- */
 
 static bool
@@ -91,24 +101,35 @@ passes(const struct scan *s, const struct audit_event *e)
     return true;
 }
 
-/* Decodes a row in the arena; the texts view `pub` and `per`. */
-static enum err
-decode(struct arena *a, const struct place *at, struct str pub, bool erased, struct str per,
-       struct record *r)
+struct scan_row
+scan_row(const struct db_rows *q)
 {
-    TRY(record_get_public(pub, r));
-    return erased ? erased_fill(at->tx, a, at->month, at->log, &r->e)
-                  : record_get_personal(a, per, r);
+    return (struct scan_row){.index = db_int(q, 0),
+                             .pub = db_bytes(q, 1),
+                             .erased = db_is_null(q, 2),
+                             .personal = db_bytes(q, 2),
+                             .leaf = db_bytes(q, 3)};
+}
+
+/* Decodes a row in the arena; the texts view the row's. */
+static enum err
+decode(struct arena *a, const struct place *at, const struct scan_row *row, struct record *r)
+{
+    TRY(record_get_public(row->pub, r));
+    return row->erased ? erased_fill(at->tx, a, at->month, at->log, &r->e)
+                       : record_get_personal(a, row->personal, r);
 }
 
 enum err
-place_keep(struct arena *a, const struct place *at, const struct db_rows *row,
-           struct audit_event *out)
+scan_keep(struct arena *a, const struct place *at, const struct scan_row *row,
+          struct audit_event *out)
 {
     struct record r = {0};
-    TRY(decode(a, at, arena_str(a, db_bytes(row, 1)), db_is_null(row, 2),
-               arena_str(a, db_bytes(row, 2)), &r));
-    r.e.leaf_hex = hex_in(a, db_bytes(row, 3));
+    struct scan_row kept = *row;
+    kept.pub = arena_str(a, row->pub);
+    kept.personal = arena_str(a, row->personal);
+    TRY(decode(a, at, &kept, &r));
+    r.e.leaf_hex = hex_in(a, row->leaf);
     *out = r.e;
     return OK;
 }
@@ -130,15 +151,15 @@ look_at_clock(struct scan *s)
         s->late = true;
 }
 
-/* Takes the current row if it matches; sets full or late when the scan is to end. */
+/* Takes the row if it matches; sets full or late when the scan is to end. */
 static enum err
-consider(struct scan *s, struct db_tx *tx, const struct db_rows *row)
+consider(struct scan *s, struct db_tx *tx, struct scan_row row)
 {
     struct record r = {0};
     struct place at = {tx, s->g->month, s->log};
     arena_reset(s->scratch);
-    if (decode(s->scratch, &at, db_bytes(row, 1), db_is_null(row, 2), db_bytes(row, 2), &r) != OK) {
-        log_error("audit.record", LOG_INT("index", db_int(row, 0)));
+    if (decode(s->scratch, &at, &row, &r) != OK) {
+        log_error("audit.record", LOG_INT("index", row.index));
         return OK; /* verify shows such damage; a list goes on */
     }
     look_at_clock(s);
@@ -155,7 +176,7 @@ consider(struct scan *s, struct db_tx *tx, const struct db_rows *row)
         return OK;
     }
     if (!s->count_only)
-        TRY(place_keep(s->cx->arena, &at, row, &s->events[s->n]));
+        TRY(scan_keep(s->cx->arena, &at, &row, &s->events[s->n]));
     s->n++;
     s->full = s->n == s->want;
     return OK;
@@ -169,11 +190,18 @@ scan_ended(const struct scan *s)
 
 /* ---- a run of indexes ---- */
 
+/* Most rows read will not be taken. */
+static bool
+sifts(const struct scan *s)
+{
+    return s->search.n > 0 || s->q.request.n > 0;
+}
+
 static int64_t
 batch_size(const struct scan *s)
 {
     int64_t want = (int64_t)(s->want - s->n) + s->skip;
-    return s->search.n > 0 || s->q.request.n > 0 || want > SCAN_BATCH ? SCAN_BATCH : want;
+    return sifts(s) || want > SCAN_BATCH ? SCAN_BATCH : want;
 }
 
 /* One statement's rows; narrows [*lo, *hi) to what is left, *more: there may be more rows. */
@@ -192,7 +220,7 @@ scan_batch(struct scan *s, struct db_tx *tx, int64_t *lo, int64_t *hi, bool *mor
     while (!scan_ended(s) && (e = db_next(q)) == OK) {
         got++;
         last = db_int(q, 0);
-        e = consider(s, tx, q);
+        e = consider(s, tx, scan_row(q));
         if (e != OK)
             break;
     }
@@ -204,6 +232,71 @@ scan_batch(struct scan *s, struct db_tx *tx, int64_t *lo, int64_t *hi, bool *mor
     else if (got > 0)
         *hi = last;
     return e == ERR_END ? OK : e;
+}
+
+/* The personal parts, read beside the events in the same order. */
+struct beside {
+    struct db_rows *q;
+    bool ascending, on;
+    int64_t idx;
+};
+
+static enum err
+beside_next(struct beside *b)
+{
+    enum err e = db_next(b->q);
+    b->on = e == OK;
+    if (b->on)
+        b->idx = db_int(b->q, 0);
+    return e == ERR_END ? OK : e;
+}
+
+static enum err
+beside_put(struct beside *b, struct scan_row *row)
+{
+    while (b->on && (b->ascending ? b->idx < row->index : b->idx > row->index))
+        TRY(beside_next(b));
+    row->erased = !b->on || b->idx != row->index;
+    if (!row->erased)
+        row->personal = db_bytes(b->q, 1);
+    return OK;
+}
+
+static enum err
+sift_rows(struct scan *s, struct db_tx *tx, struct db_rows *q, struct beside *b)
+{
+    enum err e;
+    while (!scan_ended(s) && (e = db_next(q)) == OK) {
+        struct scan_row row = scan_row(q);
+        e = beside_put(b, &row);
+        if (e == OK)
+            e = consider(s, tx, row);
+        if (e != OK)
+            break;
+    }
+    if (scan_ended(s) || e != ERR_END)
+        db_rows_end(q);
+    return scan_ended(s) || e == ERR_END ? OK : e;
+}
+
+/* All of some events, whatever the filters. */
+static enum err
+sift(struct scan *s, struct db_tx *tx, int64_t lo, int64_t hi)
+{
+    struct db_rows *q = NULL;
+    struct beside b = {.ascending = s->q.ascending};
+    struct db_val v[] = {V_INT(s->g->month), V_INT(s->log), V_INT(s->g->r.epoch), V_INT(lo),
+                         V_INT(hi)};
+    struct db_args args = {v, 5};
+    TRY(db_query(tx, &run_personal[s->q.ascending], args, &b.q));
+    enum err e = beside_next(&b);
+    if (e == OK)
+        e = db_query(tx, &run_events[s->q.ascending], args, &q);
+    if (e == OK)
+        e = sift_rows(s, tx, q, &b);
+    if (b.on)
+        db_rows_end(b.q);
+    return e;
 }
 
 enum err
@@ -224,7 +317,8 @@ passed_by(struct scan *s, struct db_tx *tx, int64_t idx)
     if (clock_monotonic() <= s->deadline)
         return OK;
     s->late = true;
-    return scan_logged(s, tx, idx, &s->last_at);
+    enum err e = scan_logged(s, tx, idx, &s->last_at);
+    return e == ERR_NOT_FOUND ? OK : e;
 }
 
 /* All rows of a piece. */
@@ -232,6 +326,15 @@ static enum err
 scan_piece(struct scan *s, struct db_tx *tx, int64_t lo, int64_t hi)
 {
     bool more = true;
+    while (sifts(s) && s->driver == BY_INDEX && lo < hi && !scan_ended(s)) {
+        int64_t n = hi - lo > SCAN_BATCH ? SCAN_BATCH : hi - lo;
+        int64_t from = s->q.ascending ? lo : hi - n;
+        TRY(sift(s, tx, from, from + n));
+        if (s->q.ascending)
+            lo += n;
+        else
+            hi -= n;
+    }
     while (more && lo < hi && !scan_ended(s))
         TRY(scan_batch(s, tx, &lo, &hi, &more));
     return OK;
@@ -266,7 +369,7 @@ scan_picked(struct scan *s, struct db_tx *tx, const int64_t *idx, size_t n)
     enum err e = db_query(tx, &picked[s->q.ascending], (struct db_args){v, 3 + PICKS}, &q);
     TRY(e);
     while (!scan_ended(s) && (e = db_next(q)) == OK) {
-        e = consider(s, tx, q);
+        e = consider(s, tx, scan_row(q));
         if (e != OK)
             break;
     }
@@ -351,8 +454,10 @@ first_logged(struct scan *s, struct db_tx *tx, int64_t t, int64_t *out)
     int64_t lo = s->lo, hi = s->hi;
     while (lo < hi) {
         int64_t mid = lo + (hi - lo) / 2, logged = 0;
-        TRY(scan_logged(s, tx, mid, &logged));
-        if (logged < t)
+        enum err e = scan_logged(s, tx, mid, &logged);
+        if (e != OK && e != ERR_NOT_FOUND)
+            return e;
+        if (e == OK && logged < t)
             lo = mid + 1;
         else
             hi = mid;

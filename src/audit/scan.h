@@ -81,9 +81,17 @@ struct place {
     int32_t month;
     int64_t log;
 };
-/* The event of a row (index, public part, personal part or null, leaf), in the arena. */
-MUST_CHECK enum err place_keep(struct arena *a, const struct place *at, const struct db_rows *row,
-                               struct audit_event *out);
+/* Views of a statement's current row. */
+struct scan_row {
+    int64_t index;
+    struct str pub, personal, leaf;
+    bool erased; /* no personal part */
+};
+/* Of the columns index, public part, personal part or null, leaf. */
+struct scan_row scan_row(const struct db_rows *q);
+/* The event of a row, in the arena. */
+MUST_CHECK enum err scan_keep(struct arena *a, const struct place *at, const struct scan_row *row,
+                              struct audit_event *out);
 /* The page is full, or the time is over. */
 bool scan_ended(const struct scan *s);
 /* The part of region s->g between the cursor and the limit, into lo and hi; false when there is none. */
@@ -94,7 +102,7 @@ MUST_CHECK enum err scan_read_region(struct scan *s);
 MUST_CHECK enum err scan_events(struct scan *s, struct db_tx *tx);
 /* Narrows lo and hi to where events of the dates asked for can lie. */
 MUST_CHECK enum err scan_narrow(struct scan *s, struct db_tx *tx);
-/* When the event with this index was logged. */
+/* When the event with this index was logged, or the first one behind it; ERR_NOT_FOUND. */
 MUST_CHECK enum err scan_logged(struct scan *s, struct db_tx *tx, int64_t idx, int64_t *out);
 
 /* ---- histogram.c ---- */

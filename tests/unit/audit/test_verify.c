@@ -124,6 +124,34 @@ a_forged_end_of_a_month_is_told_once(void **state)
     assert_int_equal(n, 300);
 }
 
+/* By dates, which are looked for among the events; and out of time, behind one that is there no more. */
+static void
+a_list_goes_on_past_missing_events(void **state)
+{
+    struct audit_query q = query(0);
+    struct audit_page p;
+    size_t n = 0, rounds = 0;
+    (void)state;
+    two_months(200);
+    behind_month(0, "DELETE FROM audit_event WHERE tenant_id = 0 AND idx >= 240 AND idx < 280");
+    q.from = t.app.simulated_now - USEC_PER_DAY;
+    q.to = t.app.simulated_now + USEC_PER_DAY;
+    q.limit = 1000;
+    assert_int_equal(list(q).n, 60);
+    q.ascending = true;
+    assert_int_equal(list(q).n, 60);
+    q = query(0);
+    q.q = S("workspace 0");
+    q.limit = 1;
+    q.budget_ms = 1;
+    do {
+        p = list(q);
+        n += p.n;
+        q.after = p.next;
+    } while (p.more && ++rounds < 1000);
+    assert_int_equal(n, 260);
+}
+
 static bool
 pace_stops(void *arg, const struct verify_place *at, int64_t events)
 {
@@ -348,7 +376,8 @@ a_checkpoint_of_another_log_is_told(void **state)
         ON(kind, expired_months_are_sound_and_their_hashes_checked),                               \
         ON(kind, months_that_left_without_a_record_are_missed),                                    \
         ON(kind, epochs_are_sound_and_held_against_their_records),                                 \
-        ON(kind, a_forged_end_of_a_month_is_told_once), ON(kind, a_walk_goes_on_where_it_stopped), \
+        ON(kind, a_forged_end_of_a_month_is_told_once),                                            \
+        ON(kind, a_list_goes_on_past_missing_events), ON(kind, a_walk_goes_on_where_it_stopped),   \
         ON(kind, a_walk_stops_when_told), ON(kind, rewritten_up_to_the_edge_the_heads_tell),       \
         ON(kind, signed_again_a_kept_checkpoint_tells),                                            \
         ON(kind, cut_off_and_signed_again_a_kept_checkpoint_tells),                                \
