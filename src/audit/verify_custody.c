@@ -290,6 +290,9 @@ compare_hold(struct look *x, const struct custody_hold *h, const struct hold_row
         field_text(x, &placed, "reason", h->reason, r->reason);
         field_date(x, &placed, "date (until)", h->until, r->until, "until released");
         field_date(x, &placed, "kept_from", h->kept_from, r->kept_from, "");
+        /* the event tells milliseconds; what is kept begins with a month */
+        field_int(x, &placed, "kept_from (µs)", r->kept_from - r->kept_from % USEC_PER_MS,
+                  r->kept_from);
     }
     field_int(x, h->ended_at != 0 ? &ended : &placed, "end (ended_at)", h->ended_at, r->ended_at);
     if (h->ended_at == 0 || r->ended_at == 0)

@@ -116,7 +116,7 @@ attack("a request is due sooner", (c) => main(c, `UPDATE audit_erasure_request S
 /* ---- holds, retention, the clock ---- */
 
 attack("a legal hold is deleted", (c) => main(c, `DELETE FROM audit_hold WHERE cuid = '${made.hold}'`), /event \d+: the legal hold \w+ is missing from its table/);
-for (const [col, value, expected] of [["ended_at", "1, end_reason = 'x'", /its end \(ended_at\) in/], ["reason", "'other'", /its reason in .*expected Case 9, found other/], ["until", "until - 1000000", /its date \(until\) in/], ["kept_from", "kept_from + 1000000", /its kept_from in/],
+for (const [col, value, expected] of [["ended_at", "1, end_reason = 'x'", /its end \(ended_at\) in/], ["reason", "'other'", /its reason in .*expected Case 9, found other/], ["until", "until - 1000000", /its date \(until\) in/], ["kept_from", "kept_from + 1000000", /its kept_from in/], ["kept_from", "kept_from + 5", /its kept_from \(µs\) in/],
   ["placed_by", "placed_by - 1", /its placed_by in/], ["placed_at", "placed_at - 1", /its time of placing/]])
   attack(`the column ${col} of a legal hold`, (c) => main(c, `UPDATE audit_hold SET ${col} = ${value} WHERE cuid = '${made.hold}'`), expected);
 attack("a released hold gets another reason", (c) => main(c, `UPDATE audit_hold SET end_reason = 'other' WHERE cuid = '${made.over}'`), /its reason of its end/);
