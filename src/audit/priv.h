@@ -383,12 +383,26 @@ struct search {
 MUST_CHECK enum err search_parse(struct arena *a, struct str q, struct search *out);
 bool search_match(const struct search *s, struct str doc);
 
+/* A gram's events in a chunk. */
+struct posting {
+    uint32_t gram;
+    int64_t n;
+    struct str list; /* null: too frequent to be worth reading */
+    bool gone;       /* the chunk was merged with others since search_chunks() */
+};
 /* A run of indexes [lo, hi) of one region, either to be scanned or given by candidates. */
 struct chunk {
     int64_t level, chunk, lo, hi;
+    bool asked; /* search_ahead() has read a posting of it */
+    struct posting ahead;
 };
 MUST_CHECK enum err search_chunks(struct db_tx *text, struct arena *a, const struct region *g,
                                   struct chunk **out, size_t *n);
+/* Reads a posting of each of the next n chunks, at most AHEAD_MAX, of the gram most likely to tell them apart;
+ * in the arena. On PostgreSQL one round trip instead of n; on SQLite nothing is to be gained, and done. */
+#define AHEAD_MAX 16
+MUST_CHECK enum err search_ahead(struct db_tx *text, struct arena *a, const struct search *s,
+                                 const struct region *g, struct chunk *const *next, size_t n);
 enum chunk_way { CHUNK_SKIP, CHUNK_SCAN, CHUNK_PICK };
 /* What to do with a chunk; for CHUNK_PICK *picks are indexes, ascending, in the arena. */
 MUST_CHECK enum err search_chunk(struct db_tx *text, struct arena *a, struct search *s,

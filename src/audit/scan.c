@@ -10,6 +10,7 @@
 #define SCAN_BATCH  512   /* rows of one statement when the text has to be looked at */
 #define SCAN_PIECE  65536 /* indexes of one statement, however few of them pass its filters */
 #define CHECK_EVERY 16    /* rows between looks at the clock */
+#define SCRATCH     ((size_t)64 << 20)
 
 /* ---- statements: scan.h has their pieces ----
  * $1 month $2 log $3 epoch $4 lo $5 hi $6 limit $7 type $8 outcome $9 client $10 from $11 to $12 user */
@@ -426,6 +427,31 @@ scan_gap(struct scan *s, struct db_tx *tx, int64_t lo, int64_t hi)
     return scan_run(s, tx, lo > s->lo ? lo : s->lo, hi < s->hi ? hi : s->hi);
 }
 
+/* Looks further ahead the longer it takes: the first chunk may fill the page. */
+static enum err
+scan_chunks(struct scan *s, struct db_tx *tx, struct db_tx *text, struct chunk *c, size_t n)
+{
+    struct arena *ahead = arena_create("audit.ahead", SCRATCH);
+    struct chunk *next[AHEAD_MAX];
+    size_t looked = 0, step = 1;
+    enum err e = OK;
+    for (size_t i = 0; i < n && e == OK && !scan_ended(s); i++) {
+        if (i == looked) {
+            size_t k = 0;
+            for (; k < step && looked < n; k++, looked++)
+                next[k] = &c[s->q.ascending ? looked : n - 1 - looked];
+            step = 4 * step < AHEAD_MAX ? 4 * step : AHEAD_MAX;
+            arena_reset(ahead);
+            if (k > 1) /* the first chunk asks for all its grams at once, anyway */
+                e = search_ahead(text, ahead, &s->search, s->g, next, k);
+        }
+        if (e == OK)
+            e = scan_chunk(s, tx, text, &c[s->q.ascending ? i : n - 1 - i]);
+    }
+    arena_free(ahead);
+    return e;
+}
+
 static enum err
 scan_text(struct db_tx *text, void *arg)
 {
@@ -439,8 +465,7 @@ scan_text(struct db_tx *text, void *arg)
         TRY(scan_gap(s, t->tx, s->lo, first));
     else
         TRY(scan_gap(s, t->tx, end, s->hi));
-    for (size_t i = 0; i < n && !scan_ended(s); i++)
-        TRY(scan_chunk(s, t->tx, text, &c[s->q.ascending ? i : n - 1 - i]));
+    TRY(scan_chunks(s, t->tx, text, c, n));
     if (s->q.ascending)
         return scan_gap(s, t->tx, end, s->hi);
     return scan_gap(s, t->tx, s->lo, first);

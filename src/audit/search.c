@@ -131,7 +131,8 @@ search_chunks(struct db_tx *text, struct arena *a, const struct region *g, struc
                  &q));
     while ((e = db_next(q)) == OK) {
         arena_grow(a, v, k, &cap, 64);
-        v[k++] = (struct chunk){db_int(q, 0), db_int(q, 1), db_int(q, 2), db_int(q, 3)};
+        v[k++] = (struct chunk){
+            .level = db_int(q, 0), .chunk = db_int(q, 1), .lo = db_int(q, 2), .hi = db_int(q, 3)};
     }
     *out = v;
     *n = k;
@@ -164,35 +165,34 @@ may_hold(struct str map, struct str term)
     return false;
 }
 
-static enum err
-is_composed(struct db_tx *text, const struct region *g, const struct chunk *c, bool *out)
+static bool
+has_short(const struct search *s)
 {
-    struct db_rows *q = NULL;
-    TRY(db_query_one(text, &get_bigrams,
-                     ARGS(V_INT(g->month), V_INT(g->r.tenant_id), V_INT(g->r.epoch), V_INT(c->lo)),
-                     &q));
-    *out = bitmap_is_composed(db_bytes(q, 0));
-    db_rows_end(q);
-    return OK;
+    for (size_t i = 0; i < s->n; i++)
+        if (s->terms[i].n < GRAM_BYTES)
+            return true;
+    return false;
 }
 
+/* Leaves CHUNK_PICK where the chunk can hold all short terms, and lists what is looked for. */
 static enum err
-short_terms(struct db_tx *text, const struct search *s, const struct region *g,
-            const struct chunk *c, bool *possible)
+ask_bitmap(struct db_tx *text, const struct search *s, const struct region *g,
+           const struct chunk *c, enum chunk_way *way)
 {
     struct db_rows *q = NULL;
-    bool any = false;
-    for (size_t i = 0; i < s->n; i++)
-        any = any || s->terms[i].n < GRAM_BYTES;
-    if (!any)
-        return OK;
-    TRY(db_query_one(text, &get_bigrams,
-                     ARGS(V_INT(g->month), V_INT(g->r.tenant_id), V_INT(g->r.epoch), V_INT(c->lo)),
-                     &q));
+    enum err e = db_query_one(
+        text, &get_bigrams,
+        ARGS(V_INT(g->month), V_INT(g->r.tenant_id), V_INT(g->r.epoch), V_INT(c->lo)), &q);
+    if (e == ERR_NOT_FOUND) /* merged since the chunks were read */
+        *way = CHUNK_SCAN;
+    if (e != OK)
+        return e == ERR_NOT_FOUND ? OK : e;
     struct str map = db_bytes(q, 0);
     for (size_t i = 0; i < s->n; i++)
         if (s->terms[i].n < GRAM_BYTES && !may_hold(map, s->terms[i]))
-            *possible = false;
+            *way = CHUNK_SKIP;
+    if (s->composing && !bitmap_is_composed(map)) /* does not list it, until it is made again */
+        *way = CHUNK_SCAN;
     db_rows_end(q);
     return OK;
 }
@@ -200,34 +200,133 @@ short_terms(struct db_tx *text, const struct search *s, const struct region *g,
 /* ---- postings ---- */
 
 static const struct sql get_gram =
-    SQL_READ2("SELECT n, list FROM audit_gram WHERE" SEG_LITE
-              "AND tenant_id = $2 AND epoch = $3 AND level = $4 AND chunk = $5 AND gram = $6",
-              "SELECT n, list FROM audit_gram WHERE" SEG_PG
-              "AND tenant_id = $2 AND epoch = $3 AND level = $4 AND chunk = $5 AND gram = $6");
+    SQL_READ("SELECT n, list FROM audit_gram WHERE" SEG_LITE
+             "AND tenant_id = $2 AND epoch = $3 AND level = $4 AND chunk = $5 AND gram = $6");
 
-struct posting {
-    int64_t n;
-    struct str list; /* null: too frequent to be worth reading */
+/* Sixteen at once, of any chunks: on PostgreSQL a round trip each would rule the cost. Too long lists stay
+ * there: more than a quarter of a whole chunk. Statements see what is committed meanwhile: whether a small
+ * chunk is still there, or was merged with its lists, the same statement tells. */
+#define OF(i, level, chunk, gram, lo) "(" #i ", $" #level ", $" #chunk ", $" #gram ", $" #lo ")"
+static const struct sql get_grams = SQL_READ2(
+    "SELECT 0",
+    "SELECT v.i, x.n, x.list, CASE WHEN v.level = 0 AND NOT EXISTS (SELECT 1 FROM audit_chunk k WHERE k.month = $1"
+    " AND k.tenant_id = $2 AND k.epoch = $3 AND k.lo = v.lo AND k.level = 0) THEN 1 ELSE 0 END FROM (VALUES"
+    " (0, $4::bigint, $5::bigint, $6::bigint, $7::bigint), " OF(1, 8, 9, 10, 11) ", " OF(2, 12, 13, 14, 15) ", " OF(3, 16, 17, 18, 19) ", " OF(
+        4, 20, 21, 22,
+        23) ", " OF(5, 24, 25, 26,
+                    27) ", " OF(6, 28, 29, 30,
+                                31) ", " OF(7, 32, 33, 34,
+                                            35) ", " OF(8, 36, 37, 38,
+                                                        39) ", " OF(9, 40, 41, 42,
+                                                                    43) ", " OF(10, 44, 45, 46,
+                                                                                47) ", " OF(11, 48,
+                                                                                            49, 50,
+                                                                                            51) ", " OF(12,
+                                                                                                        52,
+                                                                                                        53,
+                                                                                                        54,
+                                                                                                        55) ", " OF(13,
+                                                                                                                    56,
+                                                                                                                    57,
+                                                                                                                    58,
+                                                                                                                    59) ", " OF(14,
+                                                                                                                                60,
+                                                                                                                                61,
+                                                                                                                                62,
+                                                                                                                                63) ", " OF(15,
+                                                                                                                                            64,
+                                                                                                                                            65,
+                                                                                                                                            66,
+                                                                                                                                            67) ""
+                                                                                                                                                ") v (i, level, chunk, gram, lo) LEFT JOIN LATERAL (SELECT n,"
+                                                                                                                                                " CASE WHEN n <= CASE v.level WHEN 0 THEN 1024 ELSE 16384 END THEN list END AS list"
+                                                                                                                                                " FROM audit_gram WHERE month = $1 AND tenant_id = $2 AND epoch = $3 AND level = v.level"
+                                                                                                                                                " AND chunk = v.chunk AND gram = v.gram OFFSET 0) x ON true");
+#define AT_ONCE 16
+
+struct probe {
+    const struct chunk *c;
+    struct posting *out; /* its gram is asked for; n 0: not there */
 };
 
+static void
+take_posting(struct arena *a, const struct probe *p, const struct db_rows *q, int n)
+{
+    p->out->n = db_int(q, n);
+    if (p->out->n <= (p->c->hi - p->c->lo) / 4 && !db_is_null(q, n + 1))
+        p->out->list = arena_str(a, db_bytes(q, n + 1));
+}
+
 static enum err
-read_gram(struct db_tx *text, struct arena *a, const struct region *g, const struct chunk *c,
-          uint32_t gram, struct posting *out)
+read_one(struct db_tx *text, struct arena *a, const struct region *g, const struct probe *p)
 {
     struct db_rows *q = NULL;
     enum err e = db_query_one(text, &get_gram,
                               ARGS(V_INT(g->month), V_INT(g->r.tenant_id), V_INT(g->r.epoch),
-                                   V_INT(c->level), V_INT(c->chunk), V_INT(gram)),
+                                   V_INT(p->c->level), V_INT(p->c->chunk), V_INT(p->out->gram)),
                               &q);
-    *out = (struct posting){0};
     if (e == ERR_NOT_FOUND)
         return OK;
     TRY(e);
-    out->n = db_int(q, 0);
-    if (out->n <= (c->hi - c->lo) / 4)
-        out->list = arena_str(a, db_bytes(q, 1));
+    take_posting(a, p, q, 0);
     db_rows_end(q);
     return OK;
+}
+
+static enum err
+read_some(struct db_tx *text, struct arena *a, const struct region *g, const struct probe *p,
+          size_t n)
+{
+    struct db_rows *q = NULL;
+    struct db_val v[3 + 4 * AT_ONCE] = {V_INT(g->month), V_INT(g->r.tenant_id), V_INT(g->r.epoch)};
+    enum err e;
+    for (size_t i = 0; i < AT_ONCE; i++) {
+        v[3 + 4 * i] = V_INT(i < n ? p[i].c->level : -1);
+        v[4 + 4 * i] = V_INT(i < n ? p[i].c->chunk : -1);
+        v[5 + 4 * i] = V_INT(i < n ? p[i].out->gram : 0);
+        v[6 + 4 * i] = V_INT(i < n ? p[i].c->lo : -1);
+    }
+    TRY(db_query(text, &get_grams, (struct db_args){v, 3 + 4 * AT_ONCE}, &q));
+    while ((e = db_next(q)) == OK) {
+        size_t i = (size_t)db_int(q, 0);
+        if (i >= n)
+            continue;
+        p[i].out->gone = db_int(q, 3) != 0;
+        if (!db_is_null(q, 1))
+            take_posting(a, &p[i], q, 1);
+    }
+    return e == ERR_END ? OK : e;
+}
+
+/* Until one is missing: those behind it may be left unread. */
+static enum err
+read_postings(struct db_tx *text, struct arena *a, const struct region *g, const struct probe *p,
+              size_t n)
+{
+    size_t step = db_tx_kind(text) == DB_POSTGRES ? AT_ONCE : 1;
+    for (size_t i = 0; i < n; i += step) {
+        size_t k = n - i < step ? n - i : step;
+        TRY(step == 1 ? read_one(text, a, g, &p[i]) : read_some(text, a, g, &p[i], k));
+        for (size_t j = i; j < i + k; j++)
+            if (p[j].out->n == 0)
+                return OK;
+    }
+    return OK;
+}
+
+enum err
+search_ahead(struct db_tx *text, struct arena *a, const struct search *s, const struct region *g,
+             struct chunk *const *next, size_t n)
+{
+    struct probe p[AHEAD_MAX];
+    if (s->n_grams == 0 || db_tx_kind(text) != DB_POSTGRES)
+        return OK;
+    for (size_t i = 0; i < n; i++) {
+        next[i]->ahead = (struct posting){.gram = s->grams[0]};
+        next[i]->asked = true;
+        p[i] = (struct probe){next[i], &next[i]->ahead};
+    }
+    return read_some(text, a, g, p, n);
 }
 
 /* Remembers how often a gram is met and keeps the rarest in front for the chunks to come. */
@@ -311,29 +410,58 @@ by_count(const void *a, const void *b)
     return x->n < y->n ? -1 : x->n > y->n;
 }
 
-/* Looks the rarest grams up. With all grams unknown yet, all are looked up once. *m: lists held. */
-static enum err
-look_up(struct db_tx *text, struct arena *a, struct search *s, const struct region *g,
-        const struct chunk *c, struct posting *lists, size_t *m, bool *possible)
+static size_t
+place_of(const struct search *s, uint32_t gram)
 {
-    size_t want = s->n_grams;
+    size_t i = 0;
+    while (s->grams[i] != gram)
+        i++;
+    return i;
+}
+
+/* Which grams to look up in a chunk, the one that was asked for ahead in front: the rarest, or all while none is
+ * known yet. */
+static size_t
+choose_grams(const struct search *s, const struct chunk *c, struct posting *out)
+{
+    size_t want = s->n_grams, n = 0;
     if (s->n_grams > LISTS_MAX && s->seen[s->n_grams - 1] > 0)
         want = LISTS_MAX;
-    uint32_t *grams = arena_array(a, uint32_t, want + 1);
-    struct posting *got = arena_array(a, struct posting, want + 1);
-    memcpy(grams, s->grams, want * sizeof *grams);
-    for (size_t i = 0; i < want; i++) {
-        TRY(read_gram(text, a, g, c, grams[i], &got[i]));
-        if (got[i].n == 0) {
-            ask_first(s, i);
-            *possible = false;
+    if (c->asked)
+        out[n++] = c->ahead;
+    for (size_t i = 0; i < want; i++)
+        if (!c->asked || s->grams[i] != c->ahead.gram)
+            out[n++] = (struct posting){.gram = s->grams[i]};
+    return n;
+}
+
+/* Looks the rarest grams up. *m: lists held. Leaves CHUNK_PICK where none is missing. */
+static enum err
+look_up(struct db_tx *text, struct arena *a, struct search *s, const struct region *g,
+        const struct chunk *c, struct posting *lists, size_t *m, enum chunk_way *way)
+{
+    struct posting *got = arena_array(a, struct posting, s->n_grams + 1);
+    struct probe *p = arena_array(a, struct probe, s->n_grams + 1);
+    size_t n = choose_grams(s, c, got), known = c->asked;
+    for (size_t i = known; i < n; i++)
+        p[i] = (struct probe){c, &got[i]};
+    if (!known || got[0].n > 0)
+        TRY(read_postings(text, a, g, p + known, n - known));
+    for (size_t i = 0; i < n; i++)
+        if (got[i].gone) {
+            *way = CHUNK_SCAN;
             return OK;
         }
-    }
-    for (size_t i = 0; i < want; i++) /* front to back: what moves up has been counted already */
-        learn(s, i, got[i].n);
-    qsort(got, want, sizeof *got, by_count);
-    for (size_t i = 0; i < want && *m < LISTS_MAX && !str_is_null(got[i].list); i++)
+    for (size_t i = 0; i < n; i++)
+        if (got[i].n == 0) {
+            ask_first(s, place_of(s, got[i].gram));
+            *way = CHUNK_SKIP;
+            return OK;
+        }
+    for (size_t i = 0; i < n; i++)
+        learn(s, place_of(s, got[i].gram), got[i].n);
+    qsort(got, n, sizeof *got, by_count);
+    for (size_t i = 0; i < n && *m < LISTS_MAX && !str_is_null(got[i].list); i++)
         lists[(*m)++] = got[i];
     return OK;
 }
@@ -344,23 +472,20 @@ search_chunk(struct db_tx *text, struct arena *a, struct search *s, const struct
 {
     struct posting lists[LISTS_MAX];
     size_t m = 0;
-    bool possible = true;
     int64_t base = c->chunk * chunk_size(c->level);
-    *way = CHUNK_SCAN;
+    *way = CHUNK_PICK;
     if (s->composing)
-        TRY(is_composed(text, g, c, &possible));
-    if (!possible) /* the index may not list what would be found: until it is made again */
+        TRY(ask_bitmap(text, s, g, c, way));
+    if (*way == CHUNK_PICK && s->n_grams > 0)
+        TRY(look_up(text, a, s, g, c, lists, &m, way));
+    if (*way == CHUNK_PICK && !s->composing && has_short(s))
+        TRY(ask_bitmap(text, s, g, c, way));
+    if (*way != CHUNK_PICK)
         return OK;
-    *way = CHUNK_SKIP;
-    if (s->n_grams > 0)
-        TRY(look_up(text, a, s, g, c, lists, &m, &possible));
-    if (possible)
-        TRY(short_terms(text, s, g, c, &possible));
-    if (!possible)
+    if (m == 0) {
+        *way = CHUNK_SCAN;
         return OK;
-    *way = m > 0 ? CHUNK_PICK : CHUNK_SCAN;
-    if (m == 0)
-        return OK;
+    }
     int64_t *v = arena_array(a, int64_t, (size_t)lists[0].n + 1);
     size_t k = decode(&lists[0], base, v);
     for (size_t i = 1; i < m && k > 0; i++)

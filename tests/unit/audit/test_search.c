@@ -271,6 +271,38 @@ candidates_are_looked_up_and_nothing_else(void **state)
     assert_true(f.rows < (int64_t)f.p.n + 500); /* and those that tell where the dates lie */
 }
 
+/* As it was read before the indexer merged it with others: its lists are no longer there. */
+static enum err
+ask_a_merged_chunk(struct db_tx *tx, void *unused)
+{
+    static const char *const texts[] = {"nothinglikethis", "rare", "x", "é"};
+    struct region *g = NULL;
+    size_t n = 0;
+    (void)unused;
+    TRY(regions_of(t.app.audit, tx, t.a, 0, &g, &n));
+    assert_int_equal(n, 2);
+    assert_true(g[1].r.next == CLOSED);
+    for (size_t i = 0; i < 2 * sizeof texts / sizeof texts[0]; i++) {
+        struct search s;
+        struct chunk c = {.level = 0, .chunk = 1, .lo = 4096, .hi = 8192}, *next = &c;
+        enum chunk_way way = CHUNK_SKIP;
+        int64_t *picks = NULL;
+        TRY(search_parse(t.a, str_of(texts[i / 2]), &s));
+        if (i % 2)
+            TRY(search_ahead(tx, t.a, &s, &g[1], &next, 1));
+        TRY(search_chunk(tx, t.a, &s, &g[1], &c, &way, &picks, &n));
+        assert_int_equal(way, CHUNK_SCAN);
+    }
+    return OK;
+}
+
+static void
+a_chunk_merged_meanwhile_is_scanned(void **state)
+{
+    (void)state;
+    assert_int_equal(db_read(t.app.db, t.a, ask_a_merged_chunk, NULL), OK);
+}
+
 static void
 bad_queries_are_refused(void **state)
 {
@@ -293,7 +325,8 @@ main(void)
 {
     const struct CMUnitTest sqlite[] = {ALL};
     const struct CMUnitTest postgres[] = {
-        ALL, cmocka_unit_test(candidates_are_looked_up_and_nothing_else)};
+        ALL, cmocka_unit_test(candidates_are_looked_up_and_nothing_else),
+        cmocka_unit_test(a_chunk_merged_meanwhile_is_scanned)};
     int failed = cmocka_run_group_tests_name("sqlite", sqlite, fill_sqlite, end);
     if (getenv("RECOUNT_TEST_PG") != NULL)
         failed += cmocka_run_group_tests_name("postgres", postgres, fill_postgres, end);
