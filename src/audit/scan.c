@@ -438,8 +438,10 @@ scan_chunks(struct scan *s, struct db_tx *tx, struct db_tx *text, struct chunk *
     for (size_t i = 0; i < n && e == OK && !scan_ended(s); i++) {
         if (i == looked) {
             size_t k = 0;
-            for (; k < step && looked < n; k++, looked++)
+            for (; k < step && looked < n; looked++) {
                 next[k] = &c[s->q.ascending ? looked : n - 1 - looked];
+                k += next[k]->lo < s->hi && next[k]->hi > s->lo;
+            }
             step = 4 * step < AHEAD_MAX ? 4 * step : AHEAD_MAX;
             arena_reset(ahead);
             if (k > 1) /* the first chunk asks for all its grams at once, anyway */
