@@ -244,6 +244,64 @@ remove_user_apply(struct api_request *rq)
     return answer_role(rq, r.cuid);
 }
 
+/* ---- whom a change would sign out ---- */
+
+#define LOSERS_NAMED 5
+
+static enum err
+read_loss(struct api_request *rq, const struct role *r, struct permission_set *lost,
+          int64_t *user_id)
+{
+    struct permission_set left = r->rights;
+    const struct json *ref = json_get(rq->body, S("userId"));
+    struct user u;
+
+    *lost = r->rights; /* nothing said: the role is deleted, or switched off */
+    *user_id = 0;
+    if (ref && ref->type != JSON_STRING && ref->type != JSON_NUMBER)
+        return fail_field(rq->cx, S("/userId"), "must be the number or id of a user");
+    if (ref) {
+        TRY(user_get_by_ref(rq->cx, ref->text, &u));
+        *user_id = u.user_id;
+    } else if (json_get(rq->body, S("permissions"))) {
+        TRY(role_body_rights(rq, true, &left));
+        *lost = (struct permission_set){{0, 0}};
+        for (enum permission p = PERMISSION_NONE + 1; p < PERMISSION_COUNT; p++)
+            if (permission_has(&r->rights, p) && !permission_has(&left, p))
+                permission_add(lost, p);
+    }
+    return OK;
+}
+
+static enum err
+loss_apply(struct api_request *rq)
+{
+    struct json_writer *w = &rq->out;
+    struct permission_set lost;
+    struct role_loss all;
+    int64_t user_id;
+    struct role r;
+
+    TRY(role_find(rq->cx, rq->param[1], &r));
+    TRY(read_loss(rq, &r, &lost, &user_id));
+    TRY(role_loss_foreseen(rq->cx, &r, &lost, user_id, &all));
+    json_begin_object(w);
+    json_kv_str(w, "status", S("success"));
+    json_kv_i64(w, "signsOut", (int64_t)all.n);
+    json_key(w, S("users"));
+    json_begin_array(w);
+    for (size_t i = 0; i < all.n && i < LOSERS_NAMED; i++) {
+        json_begin_object(w);
+        json_kv_i64(w, "user_id", all.v[i].user_id);
+        json_kv_str(w, "fullName", user_full_name(rq->cx->arena, all.v[i].first, all.v[i].last));
+        json_kv_str(w, "email", all.v[i].email);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_end_object(w);
+    return OK;
+}
+
 /* ---- matrix, own permissions ---- */
 
 static enum err
@@ -438,6 +496,15 @@ const struct route role_routes[] = {
      .events = "TenantRoleRemoved",
      .summary = "Take a role from a user",
      .apply = remove_user_apply},
+    {.method = HTTP_POST,
+     .path = BASE "/{roleId}/loss",
+     .who = WHO_PERMISSION,
+     .permission = PERM_ROLES_MANAGE,
+     .tx = TX_READ,
+     .body = BODY_OPTIONAL,
+     .fields = "permissions:array userId:integer",
+     .summary = "Whom a change would sign out: other permissions, a user without it, none at all",
+     .apply = loss_apply},
     {.method = HTTP_GET,
      .path = "/api/v2/tenants/{t}/security/permissions",
      .who = WHO_PERMISSION,

@@ -71,6 +71,15 @@ struct loser;
 MUST_CHECK enum err role_losers(struct cx *cx, const struct role *r,
                                 const struct permission_set *lost, struct loser **out);
 MUST_CHECK enum err role_losers_end(struct cx *cx, struct loser *l, struct str how);
+/* Nothing happens yet: whom it would end, if `lost` were lost to all who hold the role, or (user_id not 0) if the
+ * role were taken from that one. */
+struct role_loss {
+    struct user *v; /* by user_id */
+    size_t n;
+};
+MUST_CHECK enum err role_loss_foreseen(struct cx *cx, const struct role *r,
+                                       const struct permission_set *lost, int64_t user_id,
+                                       struct role_loss *out);
 
 /* After any change that might end it: at least one enabled user holds the enabled role ADMIN, else
  * ERR_CONFLICT. Safe against two racing requests: both stores serialise writes. */

@@ -49,7 +49,7 @@ struct loser {
     struct loser *next;
 };
 
-/* Others have nothing that could end. */
+/* Others have nothing that could end, nor has whoever acts with his only session. */
 static enum err
 read_holders(struct cx *cx, const struct role *r, struct loser **out)
 {
@@ -57,12 +57,14 @@ read_holders(struct cx *cx, const struct role *r, struct loser **out)
         "SELECT " TRAIL_USER " FROM user_role ur JOIN user_account u ON u.tenant_id = ur.tenant_id "
         "AND u.user_id = ur.user_id WHERE ur.tenant_id = $1 AND ur.role_cuid = $2 AND EXISTS "
         "(SELECT 1 FROM session s WHERE s.tenant_id = u.tenant_id AND s.user_id = u.user_id AND "
-        "s.ended_at IS NULL AND s.expires_at > $3) ORDER BY u.user_id");
+        "s.ended_at IS NULL AND s.expires_at > $3 AND s.cuid <> $4) ORDER BY u.user_id");
+    struct str own = cx_is_process(cx) || !cx->actor.session.p ? S("") : cx->actor.session;
     struct loser *first = NULL, **end = &first;
     struct db_rows *rows;
     enum err e;
 
-    TRY(db_query(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_STR(r->cuid), V_INT(cx->now)), &rows));
+    TRY(db_query(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_STR(r->cuid), V_INT(cx->now), V_STR(own)),
+                 &rows));
     while ((e = db_next(rows)) == OK) {
         *end = arena_new(cx->arena, struct loser);
         (*end)->user = trail_user(cx, rows, 0);
@@ -123,5 +125,28 @@ role_losers_end(struct cx *cx, struct loser *l, struct str how)
 
     for (; l; l = l->next)
         TRY(end_sessions(cx, &l->user, text));
+    return OK;
+}
+
+/* ---- before it happens ---- */
+
+enum err
+role_loss_foreseen(struct cx *cx, const struct role *r, const struct permission_set *lost,
+                   int64_t user_id, struct role_loss *out)
+{
+    struct loser *l;
+    size_t cap = 0;
+
+    *out = (struct role_loss){0};
+    if (user_id && r->enabled && str_eq(r->key, S("ADMIN"))) /* as role_taken(): always */
+        TRY(read_holders(cx, r, &l));
+    else
+        TRY(role_losers(cx, r, lost, &l));
+    for (; l; l = l->next) {
+        if (user_id && l->user.user_id != user_id)
+            continue;
+        arena_grow(cx->arena, out->v, out->n, &cap, 16);
+        out->v[out->n++] = l->user;
+    }
     return OK;
 }

@@ -130,6 +130,7 @@ export const ALLOWED = {
   [`PUT ${ROLE}/{roleId}/info`]: ADMIN_ONLY,
   [`PUT ${ROLE}/{roleId}/permissions`]: ADMIN_ONLY,
   [`DELETE ${ROLE}/{roleId}`]: ADMIN_ONLY,
+  [`POST ${ROLE}/{roleId}/loss`]: ADMIN_ONLY,
   [`GET ${ROLE}/{roleKey}/users`]: ADMIN_ONLY,
   [`PUT ${ROLE}/{roleId}/users`]: ADMIN_ONLY,
   [`DELETE ${ROLE}/{roleId}/users/{userId}`]: ADMIN_ONLY,

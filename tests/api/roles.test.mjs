@@ -89,6 +89,35 @@ test("who manages roles can not make one that holds more than he does", async ()
   const adminRole = (await roles()).find((x) => x.key === "ADMIN");
   assert.equal((await stan.put(`${R}/${adminRole.id}/users`, { userId: uid["stan@example.org"] })).status, 403);
 });
+test("whom a change would sign out is told before, and is who it then signs out", async () => {
+  const made = role(await admin.ok("POST", R, { title: "Told before", permissions: ["CLIENTS.VIEW", "SECURITY.VIEW_USERS", "SECURITY.VIEW_ROLES"] })), second = role(await admin.ok("POST", R, { title: "Beside it", permissions: ["SECURITY.VIEW_USERS"] }));
+  const names = ["lena", "lars", "lotte"], people = {};
+  for (const n of names) createUser(s.store, { email: `${n}@example.org`, first: n, last: "Loss", role: "STD_USER" });
+  const list = (await admin.ok("GET", "/api/v2/tenants/0/users?limit=100")).data, id = (n) => list.find((u) => u.email === `${n}@example.org`).user_id;
+  for (const n of names) await admin.ok("PUT", `${R}/${made.id}/users`, { userId: id(n) });
+  await admin.ok("PUT", `${R}/${second.id}/users`, { userId: id("lars") });
+  for (const n of ["lena", "lars"]) people[n] = await s.as(`${n}@example.org`); // lotte is not signed in
+  const told = async (body, r = made) => { const l = await admin.ok("POST", `${R}/${r.id}/loss`, body); assert.equal(l.signsOut, l.users.length); return l.users.map((u) => u.email.split("@")[0]).sort(); };
+  assert.deepEqual(await told({ permissions: ["CLIENTS.VIEW", "SECURITY.VIEW_USERS", "SECURITY.VIEW_ROLES"] }), [], "nothing is lost");
+  assert.deepEqual(await told({ permissions: ["CLIENTS.VIEW", "SECURITY.VIEW_ROLES"] }), ["lena"], "lars holds it by another role");
+  assert.deepEqual(await told({ permissions: [] }), ["lars", "lena"]);
+  assert.deepEqual(await told(undefined), ["lars", "lena"], "the whole role");
+  assert.deepEqual(await told({ userId: id("lars") }), ["lars"]);
+  assert.deepEqual(await told({ userId: id("lotte") }), []);
+  assert.deepEqual(await told({ userId: id("lars") }, second), [], "all of it by the other");
+  assert.deepEqual(await told({}, (await roles()).find((r) => r.key === "ADMIN")), [], "who asks keeps the only session there is");
+  const other = await s.as();
+  assert.deepEqual(await told({}, (await roles()).find((r) => r.key === "ADMIN")), ["admin"], "but not another of his own");
+  for (const [body, status] of [[{ permissions: ["NO.SUCH"] }, 400], [{ permissions: "x" }, 400], [{ userId: {} }, 400], [{ userId: 987654 }, 404]]) assert.equal((await admin.post(`${R}/${made.id}/loss`, body)).status, status, JSON.stringify(body));
+  assert.equal((await admin.post(`${R}/no-such-role/loss`, {})).status, 404);
+  const open = async () => { const out = []; for (const [n, c] of Object.entries(people)) if ((await c.get("/api/v2/whoami")).status !== 200) out.push(n); return out.sort(); };
+  assert.deepEqual(await open(), [], "asking changes nothing");
+  await admin.ok("PUT", `${R}/${made.id}/permissions`, { permissions: ["CLIENTS.VIEW", "SECURITY.VIEW_ROLES"] });
+  assert.deepEqual(await open(), ["lena"]);
+  await admin.ok("DELETE", `${R}/${made.id}`);
+  assert.deepEqual(await open(), ["lars", "lena"]);
+  assert.equal((await other.get("/api/v2/whoami")).status, 200);
+});
 test("titles in any script: each role has a key of its own, and a title stands once in any case", async () => {
   const make = (title) => admin.post(R, { title });
   const made = [];

@@ -132,6 +132,7 @@ export const BODIES = {
   "POST /api/v2/tenants/{t}/security/role/availability": async (w) => ({ key: await w.of("roleKey") }),
   "PUT /api/v2/tenants/{t}/security/role/{roleId}/info": () => ({ title: `Walk ${++serial}`, description: "walked", enabled: true }),
   "PUT /api/v2/tenants/{t}/security/role/{roleId}/permissions": () => ({ permissions: ["CLIENTS.VIEW", "CLIENTS.EDIT"] }),
+  "POST /api/v2/tenants/{t}/security/role/{roleId}/loss": async (w) => ({ userId: await w.of("user") }),
   "PUT /api/v2/tenants/{t}/security/role/{roleId}/users": async (w) => ({ userId: await w.of("user") }),
   "PUT /api/v2/tenants/{t}/default-group": async (w) => ({ userId: await w.of("user"), member: true }),
   "POST /api/v2/tenants/{t}/tiers": () => ({ name: `Walk ${++serial}`, description: "walked" }),

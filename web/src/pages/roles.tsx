@@ -27,14 +27,31 @@ function useShown(list: Permission[] | undefined) {
   const every = shown.every((g) => g.open);
   return { shown, find, box: <div className="toolbar"><Find value={find} onChange={setFind} label="Find a permission" />{!words.length && <Button size="compact-sm" variant="subtle" color="gray" onClick={() => setFlipped(new Set([...groups].filter(([, all]) => all.some(inUse) === every).map(([name]) => name)))}>{every ? "Fold all" : "Unfold all"}</Button>}</div> };
 }
+interface Loss { signsOut: number; users: { fullName: string; email: string }[] }
+/** Whom a change would sign out: losing a right with a role does. `body` as the change: {permissions}, {userId}, or nothing for the whole role. */
+const lossOf = (base: string, role: string, body: object) => post<Loss>(`${base}/security/role/${role}/loss`, body);
+const people = (n: number) => (n === 1 ? "1 person" : `${n} people`);
+function signsOut(l: Loss) {
+  const named = l.users.map((u) => u.fullName || u.email), more = l.signsOut - named.length;
+  return `Signs out ${people(l.signsOut)}: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}. Who loses a right has to sign in again.`;
+}
+/** Asks before people are signed out; at once yes when nobody is. */
+const asked = async (l: Loss, title: string, yes: string) => !l.signsOut || confirm(title, signsOut(l), yes);
 const Later = () => <span className="later">not used yet</span>;
 const LATER = <p className="dim small">“Not used yet” marks permissions of modules that are not in this version. They can be given already, and open nothing.</p>;
 const Fold = ({ g }: { g: Shown }) => <button type="button" className={`bare folder ${g.open ? "on" : ""}`} aria-expanded={g.open} onClick={g.flip}><IconChevronRight size={14} aria-hidden />{g.name}{!g.used && <Later />}</button>;
 
+async function confirmDelete(base: string, r: Role) {
+  try {
+    const l = await lossOf(base, r.id, {});
+    return await confirm(`Delete the role ${r.title}?`, `${r.userCount ? `${plural(r.userCount, "user")} will lose it.` : "Nobody holds it."}${l.signsOut ? ` ${signsOut(l)}` : ""}`, "Delete role");
+  } catch (e) { toastError(e); return false; }
+}
+
 export function RolesPage() {
   const s = useSession(), url = useUrl(), go = useNavigate(), roles = useRoles(), cache = useQueryClient(), [make, setMake] = useState(false), [text, setText] = useTyped("role", 140), may = s.can("SECURITY.MANAGE_ROLES");
   const rows = roles.list?.map((r) => r).sort((a, b) => Number(a.editable) - Number(b.editable) || (a.editable ? words.compare(a.title, b.title) : 0)).filter((r) => `${r.title} ${r.description ?? ""}`.toLowerCase().includes(text.trim().toLowerCase()));
-  const remove = async (r: Role) => { if (!(await confirm(`Delete the role ${r.title}?`, r.userCount ? `${plural(r.userCount, "user")} will lose it.` : "Nobody holds it.", "Delete role"))) return; try { await del(`${s.base}/security/role/${r.id}`); toast(`${r.title} deleted`); void cache.invalidateQueries({ queryKey: ["roles"] }); void cache.invalidateQueries({ queryKey: ["permissions"] }); } catch (e) { toastError(e); } };
+  const remove = async (r: Role) => { if (!(await confirmDelete(s.base, r))) return; try { await del(`${s.base}/security/role/${r.id}`); toast(`${r.title} deleted`); void cache.invalidateQueries({ queryKey: ["roles"] }); void cache.invalidateQueries({ queryKey: ["permissions"] }); } catch (e) { toastError(e); } };
   const columns: Column<Role>[] = [
     { key: "title", title: "Role", by: (r) => r.title, fixed: true, render: (r) => <span className="row"><a href={`/admin/roles/${r.id}`} onClick={(e) => { e.preventDefault(); void go(`/admin/roles/${r.id}`); }} className="cut" title={r.title} style={{ color: "inherit", fontWeight: 500 }}>{r.title}</a>{!r.editable ? <Badge>Built in</Badge> : <Badge kind="info">Custom</Badge>}{r.enabled === false && <Badge kind="warn">Disabled</Badge>}</span> },
     { key: "description", title: "Description", opt: true, render: (r) => <span className="cut dim" title={r.description}>{r.description}</span> }, { key: "permissions", title: "Permissions", by: (r) => r.totalPermissions ?? r.permissions?.length ?? 0, right: true, opt: true, render: (r) => r.totalPermissions ?? r.permissions?.length }, { key: "users", title: "Users", by: (r) => r.userCount ?? 0, right: true, render: (r) => r.userCount },
@@ -86,7 +103,7 @@ function Create({ close, roles }: { close: () => void; roles: Role[] }) {
 export function RolePage() {
   const { id } = useParams(), s = useSession(), url = useUrl(), go = useNavigate(), cache = useQueryClient(), q = useQuery({ queryKey: ["role", id], queryFn: ({ signal }) => get<Role & { data?: Role }>(`${s.base}/security/role/${id}`, signal) }), r = q.data ? (q.data.data ?? q.data) : undefined, may = s.can("SECURITY.MANAGE_ROLES");
   const again = () => { void cache.invalidateQueries({ queryKey: ["role", id] }); void cache.invalidateQueries({ queryKey: ["roles"] }); void cache.invalidateQueries({ queryKey: ["permissions"] }); };
-  const remove = async () => { if (!r || !(await confirm(`Delete the role ${r.title}?`, r.userCount ? `${plural(r.userCount, "user")} will lose it.` : "Nobody holds it.", "Delete role"))) return; try { await del(`${s.base}/security/role/${r.id}`); toast(`${r.title} deleted`); again(); void go("/admin/roles"); } catch (e) { toastError(e); } };
+  const remove = async () => { if (!r || !(await confirmDelete(s.base, r))) return; try { await del(`${s.base}/security/role/${r.id}`); toast(`${r.title} deleted`); again(); void go("/admin/roles"); } catch (e) { toastError(e); } };
   return (
     <Page title={r?.title ?? "Role"} crumbs={[...ADMIN, ["/admin/roles", "Role Based Access"]]} text={r?.description} acts={r?.editable && may && <Button size="compact-md" variant="default" onClick={() => void remove()}>Delete role</Button>}>
       {q.error ? <div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div> : !r ? <Panel><Skeleton rows={7} /></Panel> : <Tabs value={url.get("view") || "permissions"} onChange={(v) => url.set({ view: v === "permissions" ? "" : v })} keepMounted={false}><Tabs.List className="tabs-bar" aria-label="Role"><Tabs.Tab value="permissions">Permissions</Tabs.Tab><Tabs.Tab value="users">Users ({r.userCount ?? 0})</Tabs.Tab>{r.editable && <Tabs.Tab value="info">Details</Tabs.Tab>}</Tabs.List>
@@ -96,7 +113,11 @@ export function RolePage() {
 }
 function Permissions({ r, may, again }: { r: Role; may: boolean; again: () => void }) {
   const s = useSession(), q = usePermissions(), c = useShown(q.data?.data), [on, setOn] = useState(() => new Set(r.permissions ?? [])), dirty = [...on].sort().join() !== [...(r.permissions ?? [])].sort().join();
-  const save = useMutation({ mutationFn: () => put(`${s.base}/security/role/${r.id}/permissions`, { permissions: [...on] }), onSuccess: () => { toast("Permissions saved"); again(); } });
+  const save = useMutation({ mutationFn: async () => {
+    if ((r.permissions ?? []).some((p) => !on.has(p)) && !(await asked(await lossOf(s.base, r.id, { permissions: [...on] }), `Change what ${r.title} permits?`, "Save and sign out"))) return false;
+    await put(`${s.base}/security/role/${r.id}/permissions`, { permissions: [...on] });
+    return true;
+  }, onSuccess: (saved) => { if (saved) { toast("Permissions saved"); again(); } } });
   const flip = (keys: string[], v: boolean) => setOn((o) => { const n = new Set(o); for (const k of keys) if (v) n.add(k); else n.delete(k); return n; });
   if (q.error) return <div className="panel"><Failed error={q.error} /></div>;
   if (!q.data) return <Panel><Skeleton /></Panel>;
@@ -117,7 +138,7 @@ function Members({ r, may, again }: { r: Role; may: boolean; again: () => void }
   const [text, setText] = useState(""), hits = list?.filter((u) => `${u.fullName} ${u.first} ${u.last} ${u.email}`.toLowerCase().includes(text.trim().toLowerCase()));
   const users = useQuery({ queryKey: ["users", "all"], enabled: may, queryFn: ({ signal }) => get<{ data: User[] }>(`${s.base}/users${query({ offset: 0, limit: 1000 })}`, signal) });
   const done = (t: string) => { toast(t); again(); void cache.invalidateQueries({ queryKey: ["role-users", r.key] }); };
-  const take = async (u: User) => { if (!(await confirm(`Remove ${u.fullName || u.email} from ${r.title}?`, "The rights of this role end with the next request.", "Remove from role"))) return; try { await del(`${s.base}/security/role/${r.id}/users/${u.user_id}`); done(`${u.fullName || u.email} removed from ${r.title}`); } catch (e) { toastError(e); } };
+  const take = async (u: User) => { try { const l = await lossOf(s.base, r.id, { userId: u.user_id }); if (!(await confirm(`Remove ${u.fullName || u.email} from ${r.title}?`, `The rights of this role end with the next request.${l.signsOut ? ` ${signsOut(l)}` : ""}`, "Remove from role"))) return; await del(`${s.base}/security/role/${r.id}/users/${u.user_id}`); done(`${u.fullName || u.email} removed from ${r.title}`); } catch (e) { toastError(e); } };
   if (q.error) return <div className="panel"><Failed error={q.error} again={() => void q.refetch()} /></div>;
   return (
     <div className="stack" style={{ maxWidth: 760 }}>
@@ -127,6 +148,10 @@ function Members({ r, may, again }: { r: Role; may: boolean; again: () => void }
   );
 }
 function Info({ r, may, again }: { r: Role; may: boolean; again: () => void }) {
-  const s = useSession(), [f, setF] = useState({ title: r.title, description: r.description ?? "", enabled: r.enabled !== false }), save = useMutation({ mutationFn: () => put(`${s.base}/security/role/${r.id}/info`, f), onSuccess: () => { toast("Role saved"); again(); } });
+  const s = useSession(), [f, setF] = useState({ title: r.title, description: r.description ?? "", enabled: r.enabled !== false }), save = useMutation({ mutationFn: async () => {
+    if (r.enabled !== false && !f.enabled && !(await asked(await lossOf(s.base, r.id, {}), `Switch ${r.title} off?`, "Save and sign out"))) return false;
+    await put(`${s.base}/security/role/${r.id}/info`, f);
+    return true;
+  }, onSuccess: (saved) => { if (saved) { toast("Role saved"); again(); } } });
   return <form className="stack" style={{ maxWidth: 520 }} onSubmit={(e) => { e.preventDefault(); save.mutate(); }}>{save.error && <Notice kind="bad">{save.error.message}</Notice>}<TextInput label="Name" required maxLength={80} value={f.title} error={fault(save.error, "title")} disabled={!may} onChange={(e) => { const v = e.currentTarget.value; setF((o) => ({ ...o, title: v })); }} /><Textarea label="Description" rows={3} value={f.description} disabled={!may} onChange={(e) => { const v = e.currentTarget.value; setF((o) => ({ ...o, description: v })); }} /><Switch label="Enabled" description="A disabled role gives no rights to those who hold it" checked={f.enabled} disabled={!may} onChange={(e) => { const v = e.currentTarget.checked; setF((o) => ({ ...o, enabled: v })); }} /><dl className="facts"><dt>Key</dt><dd className="mono">{r.key}</dd></dl>{may && <div><Button type="submit" loading={save.isPending}>Save</Button></div>}</form>;
 }

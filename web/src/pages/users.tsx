@@ -107,7 +107,12 @@ function EditUser({ id, known, close, actions }: { id: string; known?: User; clo
 }
 function UserForm({ u, actions }: { u: User; actions: Action[] }) {
   const s = useSession(), roles = useRoles(), tiers = useTiers(), cache = useQueryClient(), start = { first: u.first, last: u.last, roles: u.roles, default_group: u.default_group, tenantClassificationLevel: u.tenantClassificationLevel ?? null }, [f, setF] = useState(start), dirty = JSON.stringify(f) !== JSON.stringify(start), may = s.can("SECURITY.MANAGE_USERS");
-  const save = useMutation({ mutationFn: () => put(`${s.base}/users/${u.user_id}`, f), onSuccess: () => { toast("User saved"); void cache.invalidateQueries({ queryKey: ["users"] }); void cache.invalidateQueries({ queryKey: ["user"] }); } }), fault = (k: string) => (save.error instanceof ApiError ? save.error.field(k) : undefined);
+  const save = useMutation({ mutationFn: async () => {
+    const gone = u.roles.filter((r) => !f.roles.includes(r)).map(roles.title);
+    if (gone.length && !(await confirm(`Take ${gone.join(", ")} from ${nameOf(u)}?`, "Where that takes a right away, all open sessions of this user end.", "Take away"))) return false;
+    await put(`${s.base}/users/${u.user_id}`, f);
+    return true;
+  }, onSuccess: (saved) => { if (!saved) return; toast("User saved"); void cache.invalidateQueries({ queryKey: ["users"] }); void cache.invalidateQueries({ queryKey: ["user"] }); } }), fault = (k: string) => (save.error instanceof ApiError ? save.error.field(k) : undefined);
   return (
     <form className="stack" onSubmit={(e) => { e.preventDefault(); save.mutate(); }}>
       {save.error && <Notice kind="bad">{save.error.message}</Notice>}{u.locked && <Notice kind="warn">Locked after failed sign-ins.</Notice>}{u.disabled && <Notice>Disabled: can not sign in.</Notice>}
