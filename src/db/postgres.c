@@ -117,6 +117,8 @@ pause_before_run(int run)
 static enum err
 commit(struct pg_conn *c, struct db_tx *tx)
 {
+    if (c->begin != NULL) /* nothing was asked for, so nothing has begun */
+        return OK;
     PGresult *res = PQexec(c->c, "COMMIT");
     enum err e = OK;
     if (PQresultStatus(res) != PGRES_COMMAND_OK)
@@ -131,10 +133,11 @@ static enum err
 write_once(struct pg_db *db, struct pg_conn *c, struct db_tx *tx, db_body body, void *arg)
 {
     TRY(conn_ready(db, c, setup_writer));
-    TRY(pg_run(c, tx, "BEGIN ISOLATION LEVEL SERIALIZABLE"));
+    c->begin = "BEGIN ISOLATION LEVEL SERIALIZABLE";
     enum err e = db_tx_run(tx, body, arg);
     if (e == OK && !tx->retry)
         e = commit(c, tx);
+    c->begin = NULL;
     if (PQtransactionStatus(c->c) != PQTRANS_IDLE && pg_run(c, NULL, "ROLLBACK") != OK)
         c->stale = true;
     return tx->retry ? ERR_RETRY : e;
@@ -181,12 +184,13 @@ pg_snapshot(struct db *base, struct arena *a, db_body body, void *arg)
     struct pg_conn *c = pool_take(&db->readers);
     struct db_tx tx = {.db = base, .arena = a, .conn = c};
     enum err e = conn_ready(db, c, setup_reader);
-    if (e == OK)
-        e = pg_run(c, NULL, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     if (e == OK) {
+        c->begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         db_tx_start(&tx, 0);
         e = db_tx_run(&tx, body, arg);
-        if (pg_run(c, NULL, "ROLLBACK") != OK) /* nothing was written: it only ends */
+        bool began = c->begin == NULL;
+        c->begin = NULL;
+        if (began && pg_run(c, NULL, "ROLLBACK") != OK) /* nothing was written: it only ends */
             c->stale = true;
     }
     pool_give(&db->readers, c);

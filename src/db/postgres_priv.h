@@ -19,6 +19,8 @@ struct pg_stmt {
 struct pg_conn {
     PGconn *c;  /* NULL until first used */
     bool stale; /* to be opened anew before its next use */
+    const char *
+        begin; /* goes to the server with the first statement of a transaction; NULL: went, or none */
     struct pg_stmt *buckets[DB_CACHE_BUCKETS];
     size_t n;
     unsigned last_id;
@@ -35,7 +37,7 @@ struct pg_db {
 /* postgres_stmt.c */
 /* Translates a failed result (cleared by the caller), notes and logs it. tx may be NULL. */
 enum err pg_error(struct pg_conn *c, struct db_tx *tx, const PGresult *res, const char *what);
-/* Runs a text without parameters outside the cache. */
+/* Runs a text without parameters outside the cache; what begins the transaction goes before it. */
 enum err pg_run(struct pg_conn *c, struct db_tx *tx, const char *text);
 void pg_cache_forget(struct pg_conn *c);
 enum err pg_exec(struct db_tx *tx, const struct sql *q, struct db_args args, int64_t *changed);

@@ -75,13 +75,29 @@ result_check(struct pg_conn *c, struct db_tx *tx, PGresult *res, const char *wha
     return e;
 }
 
-enum err
-pg_run(struct pg_conn *c, struct db_tx *tx, const char *text)
+static enum err
+run_text(struct pg_conn *c, struct db_tx *tx, const char *text)
 {
     PGresult *res = PQexec(c->c, text);
     TRY(result_check(c, tx, res, text));
     PQclear(res);
     return OK;
+}
+
+/* By itself, where what follows is no single statement. */
+static enum err
+begin(struct pg_conn *c, struct db_tx *tx)
+{
+    const char *text = c->begin;
+    c->begin = NULL;
+    return text != NULL ? run_text(c, tx, text) : OK;
+}
+
+enum err
+pg_run(struct pg_conn *c, struct db_tx *tx, const char *text)
+{
+    TRY(begin(c, tx));
+    return run_text(c, tx, text);
 }
 
 /* ---- the cache ---- */
@@ -134,7 +150,7 @@ stmt_prepare(struct db_tx *tx, const char *text, struct db_args args, uint64_t h
     for (size_t i = 0; i < args.n; i++)
         oids[i] = type_oid(args.v[i].type);
     if (c->n >= DB_CACHE_MAX) {
-        TRY(pg_run(c, tx, "DEALLOCATE ALL"));
+        TRY(run_text(c, tx, "DEALLOCATE ALL"));
         pg_cache_forget(c);
     }
     snprintf(name, sizeof(name), "s%u", ++c->last_id);
@@ -210,6 +226,72 @@ params_fill(struct params *p, struct db_args args, struct arena *a)
     }
 }
 
+static int64_t
+rows_changed(PGresult *res)
+{
+    int64_t n = 0;
+    return str_int64(str_of(PQcmdTuples(res)), &n) == OK ? n : 0;
+}
+
+/* Reads up to and with the answer to the sync: *changed by all, the result of the last one. What follows a
+ * failed statement is not run by the server. */
+static enum err
+pipeline_read(struct db_tx *tx, const char *text, int64_t *changed, PGresult **last)
+{
+    struct pg_conn *c = tx->conn;
+    enum err e = OK;
+    *last = NULL;
+    for (int nothing = 0;
+         nothing < 2;) { /* NULL ends one statement's results; twice: there is no more */
+        PGresult *res = PQgetResult(c->c);
+        if (res == NULL) {
+            nothing++;
+            continue;
+        }
+        nothing = 0;
+        ExecStatusType s = PQresultStatus(res);
+        if (s == PGRES_PIPELINE_SYNC) {
+            PQclear(res);
+            return e;
+        }
+        if (s == PGRES_COMMAND_OK)
+            *changed += rows_changed(res);
+        else if (s != PGRES_TUPLES_OK && e == OK && s != PGRES_PIPELINE_ABORTED)
+            e = pg_error(c, tx, res, text);
+        PQclear(*last);
+        *last = res;
+    }
+    return e != OK ? e : pg_error(c, tx, NULL, "the answers of a pipeline ended early");
+}
+
+/* The first statement of a transaction and what begins it, in one round trip. */
+static enum err
+run_first(struct db_tx *tx, const char *text, const char *name, int n, const struct params *p,
+          PGresult **out)
+{
+    struct pg_conn *c = tx->conn;
+    const char *text_before = c->begin;
+    int64_t changed = 0;
+    enum err e = OK;
+    c->begin = NULL;
+    *out = NULL;
+    if (PQenterPipelineMode(c->c) != 1)
+        return pg_error(c, tx, NULL, PQerrorMessage(c->c));
+    if (!PQsendQueryParams(c->c, text_before, 0, NULL, NULL, NULL, NULL, 1) ||
+        !PQsendQueryPrepared(c->c, name, n, p->value, p->length, p->format, 1) ||
+        PQpipelineSync(c->c) != 1)
+        e = pg_error(c, tx, NULL, PQerrorMessage(c->c));
+    if (e == OK)
+        e = pipeline_read(tx, text, &changed, out);
+    if (PQexitPipelineMode(c->c) != 1)
+        c->stale = true; /* something is unread: opened anew before its next use */
+    if (e == OK)
+        return OK;
+    PQclear(*out);
+    *out = NULL;
+    return e;
+}
+
 static enum err
 run(struct db_tx *tx, const char *text, struct db_args args, PGresult **out)
 {
@@ -220,6 +302,8 @@ run(struct db_tx *tx, const char *text, struct db_args args, PGresult **out)
     TRY(stmt_get(tx, text, args, &s));
     params_fill(&p, args, tx->arena);
     snprintf(name, sizeof(name), "s%u", s->id);
+    if (c->begin != NULL)
+        return run_first(tx, text, name, (int)args.n, &p, out);
     PGresult *res = PQexecPrepared(c->c, name, (int)args.n, p.value, p.length, p.format, 1);
     TRY(result_check(c, tx, res, text));
     *out = res;
@@ -230,13 +314,6 @@ static const char *
 text_of(const struct sql *q)
 {
     return q->postgres ? q->postgres : q->sqlite;
-}
-
-static int64_t
-rows_changed(PGresult *res)
-{
-    int64_t n = 0;
-    return str_int64(str_of(PQcmdTuples(res)), &n) == OK ? n : 0;
 }
 
 enum err
@@ -319,7 +396,7 @@ many_prepare(struct db_tx *tx, const char *text, const struct db_val *v, size_t 
     size_t rows = width > 0 && width * GROUP_ROWS <= DB_MAX_ARGS ? GROUP_ROWS : 0, at = 0, k = 0;
     const char *group = NULL;
     if (c->n + n + 1 >= DB_CACHE_MAX) {
-        TRY(pg_run(c, tx, "DEALLOCATE ALL"));
+        TRY(run_text(c, tx, "DEALLOCATE ALL"));
         pg_cache_forget(c);
     }
     if (rows > 0 && n >= rows && group_shape(v, width, n, rows, shape))
@@ -357,48 +434,23 @@ many_send(struct db_tx *tx, const struct db_val *v, size_t width, const struct m
     return PQpipelineSync(c->c) == 1;
 }
 
-/* Reads up to and with the answer to the sync. What follows a failed statement is not run by the server. */
-static enum err
-many_read(struct db_tx *tx, const char *text, int64_t *changed)
-{
-    struct pg_conn *c = tx->conn;
-    enum err e = OK;
-    for (int nothing = 0;
-         nothing < 2;) { /* NULL ends one statement's results; twice: there is no more */
-        PGresult *res = PQgetResult(c->c);
-        if (res == NULL) {
-            nothing++;
-            continue;
-        }
-        nothing = 0;
-        ExecStatusType s = PQresultStatus(res);
-        if (s == PGRES_PIPELINE_SYNC) {
-            PQclear(res);
-            return e;
-        }
-        if (s == PGRES_COMMAND_OK)
-            *changed += rows_changed(res);
-        else if (e == OK && s != PGRES_PIPELINE_ABORTED)
-            e = pg_error(c, tx, res, text);
-        PQclear(res);
-    }
-    return e != OK ? e : pg_error(c, tx, NULL, "the answers of a pipeline ended early");
-}
-
 enum err
 pg_exec_many(struct db_tx *tx, const struct sql *q, const struct db_val *v, size_t width, size_t n,
              int64_t *changed)
 {
     struct pg_conn *c = tx->conn;
     struct many_part parts[DB_MANY];
+    PGresult *last = NULL;
     size_t n_parts = 0;
+    TRY(begin(c, tx));
     TRY(many_prepare(tx, text_of(q), v, width, n, parts, &n_parts));
     if (PQenterPipelineMode(c->c) != 1)
         return pg_error(c, tx, NULL, PQerrorMessage(c->c));
     enum err e =
         many_send(tx, v, width, parts, n_parts) ? OK : pg_error(c, tx, NULL, PQerrorMessage(c->c));
     if (e == OK)
-        e = many_read(tx, text_of(q), changed);
+        e = pipeline_read(tx, text_of(q), changed, &last);
+    PQclear(last);
     if (PQexitPipelineMode(c->c) != 1)
         c->stale = true; /* something is unread: opened anew before its next use */
     return e;
@@ -522,6 +574,7 @@ enum err
 pg_script(struct db_tx *tx, const char *text)
 {
     struct pg_conn *c = tx->conn;
+    TRY(begin(c, tx));
     PGresult *res = PQexec(c->c, text);
     TRY(result_check(c, tx, res, "script"));
     PQclear(res);

@@ -187,6 +187,65 @@ test_rollback(void **state)
     assert_int_equal(count_now(t.db, &count_items), 0);
 }
 
+/* On PostgreSQL what begins a transaction goes along with its first statement, of whatever kind. */
+enum first { FIRST_NONE, FIRST_SCRIPT, FIRST_MANY, FIRST_QUERY, FIRST_REFUSED, FIRST_KINDS };
+
+static enum err
+begin_with(struct db_tx *tx, void *arg)
+{
+    struct db_many *m = NULL;
+    int64_t n = 0;
+    switch (*(enum first *)arg) {
+    case FIRST_NONE:
+        return ERR_FORBIDDEN;
+    case FIRST_SCRIPT:
+        TRY(db_script(tx, "INSERT INTO item (id) VALUES (11)"));
+        break;
+    case FIRST_MANY:
+        m = db_many_begin(tx, &insert_item, 5);
+        TRY(db_many_add(m, ARGS(V_INT(12), V_NULL, V_NULL, V_NULL, V_NULL)));
+        TRY(db_many_end(m, &n));
+        assert_int_equal(n, 1);
+        break;
+    case FIRST_QUERY:
+        TRY(db_query_int(tx, &count_items, NO_ARGS, &n));
+        assert_int_equal(n, 1);
+        TRY(add_item(tx, 13));
+        break;
+    case FIRST_REFUSED:
+        assert_int_equal(add_item(tx, 1), ERR_CONFLICT);
+        return ERR_FORBIDDEN;
+    case FIRST_KINDS:
+        break;
+    }
+    return ERR_FORBIDDEN;
+}
+
+static enum err
+nothing(struct db_tx *tx, void *arg)
+{
+    (void)tx;
+    (void)arg;
+    return OK;
+}
+
+static void
+test_first_statements(void **state)
+{
+    int64_t id = 1;
+    (void)state;
+    assert_int_equal(db_write(t.db, t.a, add_one, &id), OK);
+    for (enum first f = FIRST_NONE; f < FIRST_KINDS; f++) {
+        assert_int_equal(db_write(t.db, t.a, begin_with, &f), ERR_FORBIDDEN);
+        assert_int_equal(count_now(t.db, &count_items), 1);
+        assert_int_equal(db_write(t.db, t.a, nothing, NULL), OK);
+        assert_int_equal(db_snapshot(t.db, t.a, nothing, NULL), OK);
+    }
+    id = 2;
+    assert_int_equal(db_write(t.db, t.a, add_one, &id), OK);
+    assert_int_equal(count_now(t.db, &count_items), 2);
+}
+
 /* ---- many runs in one go ---- */
 
 #define MANY_ROWS (2 * DB_MANY + 44) /* two whole parts and a rest */
@@ -527,9 +586,9 @@ test_counter(void **state)
     {                                                                                              \
         CASE(test_types, store), CASE(test_expressions, store), CASE(test_null_first, store),      \
             CASE(test_nul_refused, store), CASE(test_refusals, store), CASE(test_rollback, store), \
-            CASE(test_many, store), CASE(test_many_refused, store),                                \
-            CASE(test_nested_queries, store), CASE(test_touch, store),                             \
-            CASE(test_commit_check, store), CASE(test_read_only, store),                           \
+            CASE(test_first_statements, store), CASE(test_many, store),                            \
+            CASE(test_many_refused, store), CASE(test_nested_queries, store),                      \
+            CASE(test_touch, store), CASE(test_commit_check, store), CASE(test_read_only, store),  \
             CASE(test_sequence, store), CASE(test_copy, store), CASE(test_bugs, store),            \
             CASE(test_counter, store)                                                              \
     }
