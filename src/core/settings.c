@@ -269,6 +269,16 @@ settings_set(struct cx *cx, struct settings_change *c, enum setting s, struct st
     return OK;
 }
 
+/* As people call it; what is no setting of the table has a name of its own. */
+static struct str
+title_of(struct str name)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        if (str_eq(name, str_of(table[i].name)))
+            return str_of(table[i].title);
+    return name;
+}
+
 enum err
 settings_commit(struct cx *cx, const struct settings_change *c, const char *what)
 {
@@ -286,8 +296,8 @@ settings_commit(struct cx *cx, const struct settings_change *c, const char *what
     for (size_t i = 0; i < c->n; i++) {
         if (str_has_suffix(c->v[i].field, S(MARK)))
             continue;
-        buf_cstr(b, i ? ", " : "");
-        buf_str(b, c->v[i].field);
+        buf_cstr(b, i ? "; " : "");
+        buf_str(b, title_of(c->v[i].field));
     }
     e.text = buf_view(b);
     return audit_record(cx, &e, NULL);

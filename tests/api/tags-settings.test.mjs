@@ -30,6 +30,12 @@ test("the workspace, changed by its query", async () => {
   const e = await admin.event("SettingChanged", (x) => x.changes?.some((c) => c.after === "New Name"));
   assert.ok(e.changes[0].before !== e.changes[0].after);
 });
+test("an event calls a setting as the pages do, and is found by its word for programs, too", async () => {
+  await admin.ok("PUT", "/api/v2/tenants/0/settings/authentication", { idle_minutes: 45, lockout_failures: 6 });
+  const [e] = await admin.events({ q: "idle_minutes" });
+  assert.match(e.message, /changed the authentication settings: Failures before lockout; Idle limit \(minutes\)$/);
+  assert.deepEqual(e.changes, [{ field: "auth.lockout_failures", before: "5", after: "6" }, { field: "auth.idle_minutes", before: "60", after: "45" }]);
+});
 test("settings in the interface's shapes", async () => {
   await admin.ok("PUT", "/api/v2/tenants/0/settings", { visibility: "published", senderEmailAddress: "noreply@example.org" });
   const t = await admin.ok("GET", "/api/v1/tenant/0");
