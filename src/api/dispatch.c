@@ -503,7 +503,7 @@ begin(struct api_request *rq)
     unsigned methods;
 
     rq->route = api_find(rq->http, rq->param, &methods);
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < ROUTE_PARAMS; i++)
         rq->param_id[i] = path_number(rq->param[i]);
     if (rq->route)
         return serve(rq);
@@ -615,7 +615,7 @@ api_before_upload(void *arg, struct http_request *http, struct http_limits *limi
     rq.route = api_find(http, rq.param, &methods);
     if (!rq.route)
         return;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < ROUTE_PARAMS; i++) {
         rq.param_id[i] = path_number(rq.param[i]);
     }
     e = authenticate(&cx, rq.route, http);
