@@ -206,42 +206,33 @@ static const struct sql get_gram =
 /* Sixteen at once, of any chunks: on PostgreSQL a round trip each would rule the cost. Too long lists stay
  * there: more than a quarter of a whole chunk. Statements see what is committed meanwhile: whether a small
  * chunk is still there, or was merged with its lists, the same statement tells. */
-#define OF(i, level, chunk, gram, lo) "(" #i ", $" #level ", $" #chunk ", $" #gram ", $" #lo ")"
+/* clang-format off */
 static const struct sql get_grams = SQL_READ2(
     "SELECT 0",
-    "SELECT v.i, x.n, x.list, CASE WHEN v.level = 0 AND NOT EXISTS (SELECT 1 FROM audit_chunk k WHERE k.month = $1"
-    " AND k.tenant_id = $2 AND k.epoch = $3 AND k.lo = v.lo AND k.level = 0) THEN 1 ELSE 0 END FROM (VALUES"
-    " (0, $4::bigint, $5::bigint, $6::bigint, $7::bigint), " OF(1, 8, 9, 10, 11) ", " OF(2, 12, 13, 14, 15) ", " OF(3, 16, 17, 18, 19) ", " OF(
-        4, 20, 21, 22,
-        23) ", " OF(5, 24, 25, 26,
-                    27) ", " OF(6, 28, 29, 30,
-                                31) ", " OF(7, 32, 33, 34,
-                                            35) ", " OF(8, 36, 37, 38,
-                                                        39) ", " OF(9, 40, 41, 42,
-                                                                    43) ", " OF(10, 44, 45, 46,
-                                                                                47) ", " OF(11, 48,
-                                                                                            49, 50,
-                                                                                            51) ", " OF(12,
-                                                                                                        52,
-                                                                                                        53,
-                                                                                                        54,
-                                                                                                        55) ", " OF(13,
-                                                                                                                    56,
-                                                                                                                    57,
-                                                                                                                    58,
-                                                                                                                    59) ", " OF(14,
-                                                                                                                                60,
-                                                                                                                                61,
-                                                                                                                                62,
-                                                                                                                                63) ", " OF(15,
-                                                                                                                                            64,
-                                                                                                                                            65,
-                                                                                                                                            66,
-                                                                                                                                            67) ""
-                                                                                                                                                ") v (i, level, chunk, gram, lo) LEFT JOIN LATERAL (SELECT n,"
-                                                                                                                                                " CASE WHEN n <= CASE v.level WHEN 0 THEN 1024 ELSE 16384 END THEN list END AS list"
-                                                                                                                                                " FROM audit_gram WHERE month = $1 AND tenant_id = $2 AND epoch = $3 AND level = v.level"
-                                                                                                                                                " AND chunk = v.chunk AND gram = v.gram OFFSET 0) x ON true");
+    "SELECT v.i, x.n, x.list, CASE WHEN v.level = 0 AND NOT EXISTS (SELECT 1 FROM audit_chunk k"
+    " WHERE k.month = $1 AND k.tenant_id = $2 AND k.epoch = $3 AND k.lo = v.lo AND k.level = 0)"
+    " THEN 1 ELSE 0 END FROM (VALUES"
+    " (0, $4::bigint, $5::bigint, $6::bigint, $7::bigint),"
+    " (1, $8, $9, $10, $11),"
+    " (2, $12, $13, $14, $15),"
+    " (3, $16, $17, $18, $19),"
+    " (4, $20, $21, $22, $23),"
+    " (5, $24, $25, $26, $27),"
+    " (6, $28, $29, $30, $31),"
+    " (7, $32, $33, $34, $35),"
+    " (8, $36, $37, $38, $39),"
+    " (9, $40, $41, $42, $43),"
+    " (10, $44, $45, $46, $47),"
+    " (11, $48, $49, $50, $51),"
+    " (12, $52, $53, $54, $55),"
+    " (13, $56, $57, $58, $59),"
+    " (14, $60, $61, $62, $63),"
+    " (15, $64, $65, $66, $67)"
+    ") v (i, level, chunk, gram, lo) LEFT JOIN LATERAL (SELECT n,"
+    " CASE WHEN n <= CASE v.level WHEN 0 THEN 1024 ELSE 16384 END THEN list END AS list"
+    " FROM audit_gram WHERE month = $1 AND tenant_id = $2 AND epoch = $3 AND level = v.level"
+    " AND chunk = v.chunk AND gram = v.gram OFFSET 0) x ON true");
+/* clang-format on */
 #define AT_ONCE 16
 
 struct probe {
