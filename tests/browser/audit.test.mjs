@@ -3,7 +3,7 @@ import { test, after, before } from "node:test";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { serve, assert, PASSWORD, ADMIN, ROOT, until } from "../api/harness.mjs";
+import { serve, assert, createUser, PASSWORD, ADMIN, ROOT, until } from "../api/harness.mjs";
 import { browser, signIn, open, shot, axe } from "./harness.mjs";
 
 const ATTEMPTS = 1000;
@@ -283,6 +283,17 @@ test("by keyboard alone", async () => {
 test("the window is printed", async () => {
   await open(page, s, "/admin/audit-log");
   await page.getByText(/Events since 1 \w+( \d{4})?; next change 1 \w+/).waitFor();
+});
+test("who may not see the log is told so, without filters over nothing, and it is recorded", async () => {
+  const email = "rae@example.org", other = await b.page();
+  createUser(s.store, { email, role: "STD_USER" });
+  await signIn(other, s, email, PASSWORD);
+  await open(other, s, "/admin/audit-log");
+  await other.getByText("You do not have access to this").waitFor();
+  assert.equal(await other.getByRole("button", { name: "Start date" }).count() + await other.getByRole("link", { name: "Access on a date" }).count(), 0);
+  await axe(other, "a log that one may not see");
+  await admin.event("AccessDenied", (e) => e.actor.email === email && /auditlog/.test(e.message));
+  await other.context().close();
 });
 test("text in an event is text: no markup, no hidden direction", async () => {
   await admin.ok("POST", "/api/v1/client/create", { name: "<img src=x onerror=alert(1)>\u202Egnp.exe" });

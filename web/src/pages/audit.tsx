@@ -24,6 +24,15 @@ const FILTERS = ["q", "from", "to", "user", "event_type", "outcome", "client", "
 const OUTCOMES: Option[] = [{ value: "success", label: "Success" }, { value: "failure", label: "Failure" }, { value: "denied", label: "Denied" }];
 
 export function AuditPage() {
+  const s = useSession();
+  return s.can("AUDIT_LOG.VIEW") ? <LogPage /> : <NoLog />;
+}
+/** For who may not see it: no filters over nothing. The server is asked all the same: it refuses, and records that. */
+function NoLog() {
+  const q = useQuery({ queryKey: ["log-denied"], queryFn: ({ signal }) => get("/api/v2/auditlog?limit=1", signal) });
+  return <Page title="Audit log" crumbs={ADMIN}>{q.error ? <div className="panel"><Failed error={q.error} /></div> : <Skeleton />}</Page>;
+}
+function LogPage() {
   const s = useSession(), url = useUrl(), narrow = useMediaQuery("(max-width: 700px)");
   const [text, setText, putText] = useTyped("q", 250), search = useRef<HTMLInputElement>(null), scroll = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState<string | null>(null), [mark, setMark] = useState<string | null>(null);
