@@ -190,7 +190,7 @@ test("when they can not be counted the list is there all the same", async () => 
   await plot(p).waitFor();
   await p.context().close();
 });
-for (const { scheme, width } of /** @type {{scheme: "light" | "dark", width: number}[]} */ ([{ scheme: "dark", width: 1440 }, { scheme: "light", width: 390 }, { scheme: "dark", width: 390 }]))
+for (const { scheme, width } of /** @type {{scheme: "light" | "dark", width: number}[]} */ ([{ scheme: "dark", width: 1440 }, { scheme: "light", width: 768 }, { scheme: "light", width: 390 }, { scheme: "dark", width: 390 }]))
   test(`${scheme}, ${width} px`, async () => {
     const p = await b.page({ scheme, width, height: 844 });
     await signIn(p, s, email, password);
@@ -199,6 +199,10 @@ for (const { scheme, width } of /** @type {{scheme: "light" | "dark", width: num
     await plot(p).waitFor();
     assert.ok((await p.locator(".bars-plot [role=option]").count()) <= (width < 500 ? 64 : 192));
     assert.ok((await tooWide(p)) <= 1);
+    const drawn = await p.locator(".bars-plot [role=option]").evaluateAll((all) => all.filter((n) => !/: 0 /.test(n.getAttribute("aria-label"))).map((n) => n.querySelector("i").getBoundingClientRect()).map((r) => Math.min(r.width, r.height)));
+    assert.ok(drawn.length > 10 && drawn.every((least) => least >= 1), `${drawn.filter((x) => x < 1).length} of ${drawn.length} bars are not to be seen`);
+    const menu = await p.getByRole("button", { name: "User menu" }).boundingBox();
+    assert.ok(menu.x + menu.width <= width, "the user's menu is on the screen");
     await axe(p, "bars");
     await shot(p, `bars-${scheme}-${width}`);
     await p.context().close();

@@ -88,7 +88,7 @@ function Rights({ p, on, kept }: { p: Person; on: string; kept?: string }) {
     <div className="rights">
       <Block title="In the workspace">
         {p.roles.length ? <table className="changes" aria-label="Roles in the workspace"><thead><tr><th scope="col">Role</th><th scope="col">Since</th></tr></thead><tbody>{p.roles.map((r) => <tr key={r.role}><td>{r.title} {!r.enabled && <Badge>Switched off</Badge>}</td><td><Since g={r} kept={kept} /></td></tr>)}</tbody></table> : <p className="dim">No role</p>}
-        <dl className="facts" style={{ marginTop: 8 }}><dt>Signs in with</dt><dd>{p.authentication_provider}</dd><dt>Second factor</dt><dd>{p.second_factor ? "On" : "Off"}</dd>{p.tier && <><dt>Classification</dt><dd>{p.tier}</dd></>}{p.default_group && <><dt>Default Group</dt><dd>Member</dd></>}{!p.certain && <><dt>Certainty</dt><dd>An event about this person was erased: parts may be missing.</dd></>}</dl>
+        <dl className="facts" style={{ marginTop: 8 }}><dt>Signs in with</dt><dd>{p.authentication_provider === "plextrac" ? "Password" : p.authentication_provider}</dd><dt>Second factor</dt><dd>{p.second_factor ? "On" : "Off"}</dd>{p.tier && <><dt>Classification</dt><dd>{p.tier}</dd></>}{p.default_group && <><dt>Default Group</dt><dd>Member</dd></>}{!p.certain && <><dt>Certainty</dt><dd>An event about this person was erased: parts may be missing.</dd></>}</dl>
       </Block>
       <Block title="Permissions in the workspace"><Keys of={p.permissions} /></Block>
       <Block title="On clients">
