@@ -6,7 +6,8 @@
 # The cluster lives in a temporary folder, listens on a socket there and on a free port of
 # 127.0.0.1, and is stopped and removed when the command ends, however it ends. The command finds a
 # libpq URL in RECOUNT_TEST_PG; its exit status is ours. As root, the server runs as user postgres.
-# Inside another with-postgres.sh the cluster that runs already is used.
+# Inside another with-postgres.sh the cluster that runs already is used. RECOUNT_PG_IN names another folder than /tmp
+# for it, such as one in memory.
 set -u
 
 if [ $# -eq 0 ]; then
@@ -32,7 +33,10 @@ if [ "$(id -u)" -eq 0 ]; then
 fi
 
 # Not below TMPDIR: user postgres may not be able to enter it, and a socket's path must be short.
-dir=$(mktemp -d /tmp/recount-pg.XXXXXX) || exit 1
+dir=$(mktemp -d "${RECOUNT_PG_IN:-/tmp}/recount-pg.XXXXXX") || exit 1
+# In memory the write-ahead log is kept short.
+wal=1GB
+[ -z "${RECOUNT_PG_IN:-}" ] || wal=192MB
 if [ "$(id -u)" -eq 0 ]; then
     chown postgres: "$dir" || exit 1
 fi
@@ -72,7 +76,7 @@ fi
 for attempt in 1 2 3 4 5; do
     port=$(free_port)
     if "${as[@]}" "$bin/pg_ctl" -D "$dir/data" -w -t 60 -l "$dir/data/server.log" -o \
-        "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir -c fsync=on -c max_connections=200 -c shared_buffers=64MB" \
+        "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$dir -c fsync=on -c max_connections=200 -c shared_buffers=64MB -c max_wal_size=$wal" \
         start >"$dir/start.log" 2>&1; then
         server=$port
         break

@@ -17,6 +17,8 @@
 #include "base/rand.h"
 #include "base/text.h"
 
+#include "../tmp.h"
+
 #include <cmocka.h>
 
 #define TEN  S("ctenant00000000000000000a")
@@ -100,8 +102,7 @@ begin(enum db_kind kind)
     t.a = arena_create("test", (size_t)2 << 30);
     t.app.arena = t.a;
     t.app.simulated_now = DAY0;
-    snprintf(t.dir, sizeof t.dir, "/tmp/recount-audit.XXXXXX");
-    if (!mkdtemp(t.dir))
+    if (!temp_dir(t.dir, sizeof t.dir, "recount-audit"))
         return -1;
     if (kind == DB_POSTGRES) {
         char text[128];

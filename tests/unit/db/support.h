@@ -17,6 +17,8 @@
 
 #include "db/db_priv.h"
 
+#include "../tmp.h"
+
 static struct {
     enum db_kind kind;
     char dir[64];
@@ -72,8 +74,7 @@ begin(void **state, enum db_kind kind)
     (void)state;
     t.kind = kind;
     t.a = arena_create("test", (size_t)512 << 20);
-    snprintf(t.dir, sizeof(t.dir), "/tmp/recount-db.XXXXXX");
-    if (!mkdtemp(t.dir))
+    if (!temp_dir(t.dir, sizeof(t.dir), "recount-db"))
         return -1;
     if (kind == DB_POSTGRES) {
         char text[128];

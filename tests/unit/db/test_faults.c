@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "../../fault/vfs.h"
+#include "../tmp.h"
 #include "base/log.h"
 #include "db/db.h"
 
@@ -312,8 +313,7 @@ main(void)
         cmocka_unit_test(test_disk_full_lasting),    cmocka_unit_test(test_power_cut),
         cmocka_unit_test(test_power_cut_reordered),  cmocka_unit_test(test_group_commit_fails),
     };
-    snprintf(dir, sizeof(dir), "/tmp/recount-fault.XXXXXX");
-    if (!mkdtemp(dir) || !freopen("/dev/null", "w", stdin))
+    if (!temp_dir(dir, sizeof(dir), "recount-fault") || !freopen("/dev/null", "w", stdin))
         return 99;
     vfs_register();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
