@@ -72,9 +72,22 @@ build() {
     one "$name" eval "configure $dir $cc $* && compile $dir"
 }
 
+# A folder in memory where there is room, else on the disk. Unit programs make their stores there, and have a PostgreSQL
+# there: on a disk they wait for fsync most of the time. Scenarios, with their processes that are killed, and the PostgreSQL
+# of these stay on the disk.
+memory() {
+    local room
+    room=$({ df -Pk /dev/shm | awk 'NR == 2 { print $4 }' && awk '/^MemAvailable:/ { print $2 }' /proc/meminfo; } 2>/dev/null | sort -n | head -1)
+    if [ -w /dev/shm ] && [ "${room:-0}" -ge $((3 << 20)) ]; then echo /dev/shm; else echo /tmp; fi
+}
+
 # unit NAME DIR: the unit tests of a build.
 unit() {
-    meson test -C "$2" --no-rebuild --suite unit --print-errorlogs --timeout-multiplier "${3:-1}" \
+    local in beside=
+    in=$(memory)
+    [ -z "${RECOUNT_TEST_PG:-}" ] || beside=tools/with-postgres.sh
+    TMPDIR=$in RECOUNT_PG_IN=${in#/tmp} RECOUNT_TEST_PG='' \
+        $beside meson test -C "$2" --no-rebuild --suite unit --print-errorlogs --timeout-multiplier "${3:-1}" \
         --num-processes "$JOBS" >"$LOGS/$1.log" 2>&1 || grep -E 'FAIL|TIMEOUT|ERROR|Assertion|Error:' "$LOGS/$1.log" | head -60
     cp "$2/meson-logs/testlog.json" "$RESULTS/$1.meson"
 }
@@ -87,9 +100,7 @@ SCENARIO_JOBS=${TEST_JOBS:-$((JOBS + 2))}
 node_tests() {
     local name=$1
     shift
-    node --test --test-concurrency="${TEST_JOBS:-$JOBS}" \
-        --test-reporter=tap --test-reporter-destination="$RESULTS/$name.tap" \
-        --test-reporter=spec --test-reporter-destination="$LOGS/$name.log" "$@" >/dev/null 2>&1 ||
+    node tools/node-tests.mjs "${TEST_JOBS:-$JOBS}" "$RESULTS/$name.tap" "$LOGS/$name.log" "$@" >/dev/null 2>&1 ||
         sed -n '/failing tests:/,$p' "$LOGS/$name.log" | head -150
 }
 
@@ -104,9 +115,22 @@ wanted() {
 # What is run again under the sanitizers and on both stores, and what only once.
 subset='signin sessions mfa users clients audit-search audit-stream badinput graceful'
 # What runs over TLS as well: bodies both ways, streams, cookies, malformed bytes, the end of the process.
-over_tls='signin sessions mfa password users audit-search audit-stream audit-export badinput graceful'
+over_tls='audit-export signin sessions mfa password users audit-search audit-stream badinput graceful'
+# What takes longest begins first, so that no file runs alone at the end.
+long_api='fulldisk verify-py tamper proofs planted audit-export older-schema epochs selfcheck cosign custody witness-state flood erasure verify-erased'
+long_browser='paint witnesses pages audit tabs memory admin gate audit-filters'
 files() {
     for f in $1; do [ -f "tests/api/$f.test.mjs" ] && echo "tests/api/$f.test.mjs"; done
+}
+
+# all FOLDER NAME…: every test file of the folder, those named first.
+all() {
+    local dir=tests/$1 f
+    shift
+    {
+        for f in "$@"; do [ -f "$dir/$f.test.mjs" ] && echo "$dir/$f.test.mjs"; done
+        ls "$dir"/*.test.mjs
+    } | awk '!seen[$0]++'
 }
 
 if wanted lint; then
@@ -152,7 +176,7 @@ if wanted sqlite || wanted torture; then
         summary 10-kills-sqlite
     else
         # shellcheck disable=SC2046
-        TEST_JOBS=$SCENARIO_JOBS RECOUNT_TEST_STORE=sqlite node_tests 10-api-sqlite $(ls tests/api/*.test.mjs)
+        TEST_JOBS=$SCENARIO_JOBS RECOUNT_TEST_STORE=sqlite node_tests 10-api-sqlite $(all api $long_api)
         summary 10-api-sqlite
         # shellcheck disable=SC2046
         TEST_JOBS=$SCENARIO_JOBS RECOUNT_TEST_TLS=1 RECOUNT_TEST_STORE=sqlite node_tests 10-tls-sqlite $(files "$over_tls")
@@ -169,7 +193,7 @@ if wanted postgres || wanted torture; then
         summary 11-kills-postgres
     else
         # shellcheck disable=SC2046
-        TEST_JOBS=$SCENARIO_JOBS RECOUNT_TEST_STORE=postgres node_tests 11-api-postgres $(ls tests/api/*.test.mjs)
+        TEST_JOBS=$SCENARIO_JOBS RECOUNT_TEST_STORE=postgres node_tests 11-api-postgres $(all api $long_api)
         summary 11-api-postgres
         # shellcheck disable=SC2046
         TEST_JOBS=$SCENARIO_JOBS RECOUNT_TEST_TLS=1 RECOUNT_TEST_STORE=postgres node_tests 11-tls-postgres $(files "$over_tls")
@@ -179,7 +203,8 @@ fi
 
 if wanted browser && ls tests/browser/*.test.mjs >/dev/null 2>&1; then
     say 'pages in Chromium'
-    node_tests 12-browser $(ls tests/browser/*.test.mjs)
+    # shellcheck disable=SC2046
+    node_tests 12-browser $(all browser $long_browser)
     summary 12-browser
 fi
 
