@@ -26,7 +26,8 @@ class Ledger {
   acknowledged = new Map();
   clients = new Map(); // name → id, acknowledged
   deleting = new Set(); // ids of clients whose deletion was sent
-  n = 0;
+  n = 0; // sent
+  kept = 0; // acknowledged
   note(map, kind, v) { if (!map.has(kind)) map.set(kind, new Set()); map.get(kind).add(v); }
   has(map, kind, v) { return map.get(kind)?.has(v) ?? false; }
   list(map, kind) { return [...(map.get(kind) ?? [])]; }
@@ -51,6 +52,7 @@ async function change(c, l) {
   const r = await send();
   if (r.status === 200) {
     l.note(l.acknowledged, kind, value);
+    l.kept++;
     if (kind === "client") l.clients.set(name, r.body.client_id);
   } else assert.ok([401, 503].includes(r.status) || (r.status === 404 && l.deleting.has(id)), `${kind}: ${r.status} ${r.text}`);
 }
@@ -61,13 +63,13 @@ test(`${KILLS} kills under load lose nothing acknowledged`, { timeout: 60_000 + 
   let token = (await s.as()).token;
   for (let k = 0; k < KILLS; k++) {
     let stop = false;
-    const c = s.client({ token }), before = l.n;
+    const c = s.client({ token }), before = l.kept;
     const load = Array.from({ length: 8 }, async () => {
       while (!stop) {
         try { await change(c, l); } catch (e) { if (e instanceof assert.AssertionError) throw e; return; }
       }
     });
-    await until(() => l.n > before + 8, "the load to begin");
+    await until(() => l.kept > before + 8, "the load to begin"); // however slow the machine: each life of the server does some work
     if (s.o.env) { // this server ends itself
       const how = HOW[Math.floor(k / 2) % HOW.length], name = STORE === "sqlite" ? pick(["recount.db-wal", ".db-wal"]) : "COMMIT";
       writeFileSync(arm + ".new", `${how} ${1 + rnd(how === "torn" ? 40 : 12)} ${name}\n`);
@@ -97,7 +99,7 @@ test(`${KILLS} kills under load lose nothing acknowledged`, { timeout: 60_000 + 
   if (INSIDE && KILLS >= 6) assert.deepEqual([...inside.keys()].sort(), [...HOW].sort());
   await judge(admin, l);
   for (const kind of ["client", "description", "address", "user", "role", "tag", "assign", "delete"]) t.diagnostic(`${kind}: ${l.list(l.acknowledged, kind).length} acknowledged of ${l.list(l.sent, kind).length} sent`);
-  assert.ok(l.list(l.acknowledged, "client").length > 5 && l.list(l.acknowledged, "description").length > KILLS, "too few changes were made");
+  assert.ok(l.list(l.acknowledged, "client").length > 5 && l.kept > 8 * KILLS, "too few changes were made");
   await s.stop();
 });
 
