@@ -266,7 +266,7 @@ beside_put(struct beside *b, struct scan_row *row)
 static enum err
 sift_rows(struct scan *s, struct db_tx *tx, struct db_rows *q, struct beside *b)
 {
-    enum err e;
+    enum err e = ERR_END;
     while (!scan_ended(s) && (e = db_next(q)) == OK) {
         struct scan_row row = scan_row(q);
         e = beside_put(b, &row);
@@ -277,7 +277,7 @@ sift_rows(struct scan *s, struct db_tx *tx, struct db_rows *q, struct beside *b)
     }
     if (scan_ended(s) || e != ERR_END)
         db_rows_end(q);
-    return scan_ended(s) || e == ERR_END ? OK : e;
+    return e == ERR_END ? OK : e;
 }
 
 /* All of some events, whatever the filters. */
