@@ -31,12 +31,16 @@ function mended(changes: MutationRecord[]) {
   // A row that moves to another place is taken out and put in again; a button that was off while it worked is on again.
   if (last.at.isConnected && !changes.some((c) => (c.target === last.at && usable(last.at)) || [...c.removedNodes].some((n) => n.contains(last.at)))) return;
   const open = [...document.querySelectorAll<HTMLElement>(`${LAYERS} [aria-modal="true"]`)].pop(), may = (e: HTMLElement) => usable(e) && (!open || open.contains(e));
-  for (let h = trail.pop(); h; h = trail.pop()) {
-    const to = may(h.at) ? h.at : h.layer ? undefined : h.around.find(may);
-    if (to) { to.focus({ preventScroll: true }); return; }
-    if (h.page && !h.page.isConnected) break; // another page: it begins at its top
+  const beneath: Held[] = []; // a dialog on its way out: what stood under it has its turn when it is gone
+  let to: HTMLElement | undefined;
+  while (!to && trail.length) {
+    const h = trail.pop()!;
+    to = may(h.at) ? h.at : h.layer ? undefined : h.around.find(may);
+    if (!to && h.page && !h.page.isConnected) break; // another page: it begins at its top
+    if (!to && open && !h.layer) beneath.unshift(h);
   }
-  (open ?? document.getElementById("main"))?.focus({ preventScroll: true });
+  trail.push(...beneath);
+  (to ?? open ?? document.getElementById("main"))?.focus({ preventScroll: true });
 }
 /** Begins; once, for as long as the page is there. */
 export function keepFocus() {
