@@ -93,10 +93,10 @@ audit_start(struct app *app)
     struct audit *au = app->audit;
     if (au->options.read_only || au->started)
         return;
-    au->started = true;
     reserve_open(au);
     struct clock_reading now = clock_read();
     clock_watch(au, &now); /* before anything asks whether drops are held */
+    au->started = true;    /* from here on there is a mover to wait for */
     start_thread(&au->mover_thread, mover_main, au);
     start_thread(&au->index_thread, index_main, au);
     start_thread(&au->keeper_thread, keeper_main, au);
