@@ -41,6 +41,13 @@ struct list {
     bool settled; /* everything committed before the request can be listed */
 };
 
+static enum err
+list_question(struct api_request *rq, struct audit_query *q, int64_t *follow)
+{
+    TRY(audit_query_read(rq, q));
+    return query_int(rq, "follow", -1, INT64_MAX, -2, follow);
+}
+
 /* follow=N: what is new behind the cursor N, as a stream would send it. */
 static enum err
 list_prepare(struct api_request *rq)
@@ -49,8 +56,7 @@ list_prepare(struct api_request *rq)
     int64_t follow;
 
     rq->state = l;
-    TRY(audit_query_read(rq, &l->q));
-    TRY(query_int(rq, "follow", -1, INT64_MAX, -2, &follow));
+    TRY(list_question(rq, &l->q, &follow));
     l->follow = follow != -2;
     if (l->follow) {
         l->q.after = follow;
@@ -70,8 +76,7 @@ list_head(struct api_request *rq)
     struct audit_query q;
     int64_t follow;
 
-    TRY(audit_query_read(rq, &q));
-    return query_int(rq, "follow", -1, INT64_MAX, -2, &follow);
+    return list_question(rq, &q, &follow);
 }
 
 /* The cursor that the next question of a follower starts from. What was the newest event before the

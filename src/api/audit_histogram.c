@@ -38,15 +38,22 @@ read_edges(struct api_request *rq, struct histogram *h)
                                   "must hold at least two times, separated by commas");
 }
 
+/* All that is wrong with it, at once. */
+static enum err
+read_question(struct api_request *rq, struct histogram *h)
+{
+    enum err filters = audit_query_read(rq, &h->q), edges = read_edges(rq, h);
+
+    return filters == OK ? edges : filters;
+}
+
 enum err
 audit_histogram_prepare(struct api_request *rq)
 {
     struct histogram *h = arena_new(rq->cx->arena, struct histogram);
-    enum err filters = audit_query_read(rq, &h->q), edges = read_edges(rq, h);
 
     rq->state = h;
-    TRY(filters);
-    TRY(edges);
+    TRY(read_question(rq, h));
     audit_settle(rq->cx->app, AUDIT_SETTLE_MS);
     return OK;
 }
@@ -55,9 +62,8 @@ enum err
 audit_histogram_head(struct api_request *rq)
 {
     struct histogram h = {0};
-    enum err filters = audit_query_read(rq, &h.q), edges = read_edges(rq, &h);
 
-    return filters == OK ? edges : filters;
+    return read_question(rq, &h);
 }
 
 /* Whole milliseconds are shown: a count is called whole from the next one on. */

@@ -409,9 +409,16 @@ look_at_question(struct api_request *rq)
 }
 
 static enum err
+carry_out(struct api_request *rq)
+{
+    if (rq->route->prepare)
+        TRY(rq->route->prepare(rq));
+    return rq->job ? OK : run(rq);
+}
+
+static enum err
 serve(struct api_request *rq)
 {
-    bool head = rq->http->head && rq->route->head;
     enum err e;
 
     TRY(authenticate(rq->cx, rq->route, rq->http));
@@ -427,12 +434,8 @@ serve(struct api_request *rq)
         e = api_read_body(rq);
     buf_clear(rq->out_buf);
     json_writer_init(&rq->out, rq->out_buf);
-    if (e == OK && head)
-        e = look_at_question(rq);
-    if (e == OK && !head && rq->route->prepare)
-        e = rq->route->prepare(rq);
-    if (e == OK && !head && !rq->job)
-        e = run(rq);
+    if (e == OK)
+        e = rq->http->head && rq->route->head ? look_at_question(rq) : carry_out(rq);
     note_denial(rq, e);
     return e;
 }
@@ -497,14 +500,20 @@ refuse_method(struct api_request *rq, unsigned methods)
                 STR_ARG(rq->http->method_name));
 }
 
+static void
+read_address(struct api_request *rq, unsigned *methods)
+{
+    rq->route = api_find(rq->http, rq->param, methods);
+    for (int i = 0; i < ROUTE_PARAMS; i++)
+        rq->param_id[i] = path_number(rq->param[i]);
+}
+
 static enum err
 begin(struct api_request *rq)
 {
     unsigned methods;
 
-    rq->route = api_find(rq->http, rq->param, &methods);
-    for (int i = 0; i < ROUTE_PARAMS; i++)
-        rq->param_id[i] = path_number(rq->param[i]);
+    read_address(rq, &methods);
     if (rq->route)
         return serve(rq);
     return methods ? refuse_method(rq, methods)
@@ -612,12 +621,9 @@ api_before_upload(void *arg, struct http_request *http, struct http_limits *limi
     unsigned methods;
     enum err e;
 
-    rq.route = api_find(http, rq.param, &methods);
+    read_address(&rq, &methods);
     if (!rq.route)
         return;
-    for (int i = 0; i < ROUTE_PARAMS; i++) {
-        rq.param_id[i] = path_number(rq.param[i]);
-    }
     e = authenticate(&cx, rq.route, http);
     if (e == OK)
         e = check_tenant(&rq);

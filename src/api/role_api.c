@@ -265,10 +265,9 @@ read_loss(struct api_request *rq, const struct role *r, struct permission_set *l
         *user_id = u.user_id;
     } else if (json_get(rq->body, S("permissions"))) {
         TRY(role_body_rights(rq, true, &left));
-        *lost = (struct permission_set){{0, 0}};
         for (enum permission p = PERMISSION_NONE + 1; p < PERMISSION_COUNT; p++)
-            if (permission_has(&r->rights, p) && !permission_has(&left, p))
-                permission_add(lost, p);
+            if (permission_has(&left, p))
+                permission_drop(lost, p);
     }
     return OK;
 }

@@ -398,9 +398,9 @@ struct chunk {
 };
 MUST_CHECK enum err search_chunks(struct db_tx *text, struct arena *a, const struct region *g,
                                   struct chunk **out, size_t *n);
-/* Reads a posting of each of the next n chunks, at most AHEAD_MAX, of the gram most likely to tell them apart;
+#define PROBES_MAX 16 /* postings read by one statement, on PostgreSQL */
+/* Reads a posting of each of the next n chunks, at most PROBES_MAX, of the gram most likely to tell them apart;
  * in the arena. On PostgreSQL one round trip instead of n; on SQLite nothing is to be gained, and done. */
-#define AHEAD_MAX 16
 MUST_CHECK enum err search_ahead(struct db_tx *text, struct arena *a, const struct search *s,
                                  const struct region *g, struct chunk *const *next, size_t n);
 enum chunk_way { CHUNK_SKIP, CHUNK_SCAN, CHUNK_PICK };

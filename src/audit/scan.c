@@ -3,6 +3,7 @@
  * here, whatever offered them. */
 #include "audit/scan.h"
 
+#include "audit/beside.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "codec/textkey.h"
@@ -205,79 +206,58 @@ batch_size(const struct scan *s)
     return sifts(s) || want > SCAN_BATCH ? SCAN_BATCH : want;
 }
 
-/* One statement's rows; narrows [*lo, *hi) to what is left, *more: there may be more rows. */
-static enum err
-scan_batch(struct scan *s, struct db_tx *tx, int64_t *lo, int64_t *hi, bool *more)
-{
-    struct db_rows *q = NULL;
-    int64_t limit = batch_size(s), got = 0, last = 0;
-    struct db_val v[] = {V_INT(s->g->month), V_INT(s->log),       V_INT(s->g->r.epoch),
-                         V_INT(*lo),         V_INT(*hi),          V_INT(limit),
-                         V_INT(s->q.event),  V_INT(s->q.outcome), V_INT(s->q.client_id),
-                         V_INT(s->from),     V_INT(s->to),        V_STR(s->user_id)};
-    enum err e = db_query(tx, &scans[s->driver][s->q.ascending],
-                          (struct db_args){v, s->driver == BY_USER ? 12u : 11u}, &q);
-    TRY(e);
-    while (!scan_ended(s) && (e = db_next(q)) == OK) {
-        got++;
-        last = db_int(q, 0);
-        e = consider(s, tx, scan_row(q));
-        if (e != OK)
-            break;
-    }
-    if (e != ERR_END)
-        db_rows_end(q);
-    *more = got == limit;
-    if (got > 0 && s->q.ascending)
-        *lo = last + 1;
-    else if (got > 0)
-        *hi = last;
-    return e == ERR_END ? OK : e;
-}
-
-/* The personal parts, read beside the events in the same order. */
-struct beside {
-    struct db_rows *q;
-    bool ascending, on;
-    int64_t idx;
+/* Of one statement: how many rows, and the index of the last one. */
+struct taken {
+    int64_t n, last;
 };
 
+/* Until the scan ends or the rows do; personal parts may come from beside them. */
 static enum err
-beside_next(struct beside *b)
+take_rows(struct scan *s, struct db_tx *tx, struct db_rows *q, struct beside *personal,
+          struct taken *t)
 {
-    enum err e = db_next(b->q);
-    b->on = e == OK;
-    if (b->on)
-        b->idx = db_int(b->q, 0);
-    return e == ERR_END ? OK : e;
-}
-
-static enum err
-beside_put(struct beside *b, struct scan_row *row)
-{
-    while (b->on && (b->ascending ? b->idx < row->index : b->idx > row->index))
-        TRY(beside_next(b));
-    row->erased = !b->on || b->idx != row->index;
-    if (!row->erased)
-        row->personal = db_bytes(b->q, 1);
-    return OK;
-}
-
-static enum err
-sift_rows(struct scan *s, struct db_tx *tx, struct db_rows *q, struct beside *b)
-{
-    enum err e = ERR_END;
+    enum err e = OK;
     while (!scan_ended(s) && (e = db_next(q)) == OK) {
         struct scan_row row = scan_row(q);
-        e = beside_put(b, &row);
+        bool here = false;
+        t->n++;
+        t->last = row.index;
+        if (personal != NULL)
+            e = beside_to(personal, row.index, &here);
+        if (here) {
+            row.personal = db_bytes(personal->q, 1);
+            row.erased = false;
+        }
         if (e == OK)
             e = consider(s, tx, row);
         if (e != OK)
             break;
     }
-    if (scan_ended(s) || e != ERR_END)
+    if (e != ERR_END)
         db_rows_end(q);
     return e == ERR_END ? OK : e;
+}
+
+/* One statement's rows; narrows [*lo, *hi) to what is left, *more: there may be more rows. */
+static enum err
+scan_batch(struct scan *s, struct db_tx *tx, int64_t *lo, int64_t *hi, bool *more)
+{
+    struct db_rows *q = NULL;
+    int64_t limit = batch_size(s);
+    struct taken t = {0};
+    struct db_val v[] = {V_INT(s->g->month), V_INT(s->log),       V_INT(s->g->r.epoch),
+                         V_INT(*lo),         V_INT(*hi),          V_INT(limit),
+                         V_INT(s->q.event),  V_INT(s->q.outcome), V_INT(s->q.client_id),
+                         V_INT(s->from),     V_INT(s->to),        V_STR(s->user_id)};
+    TRY(db_query(tx, &scans[s->driver][s->q.ascending],
+                 (struct db_args){v, s->driver == BY_USER ? 12u : 11u}, &q));
+    TRY(take_rows(s, tx, q, NULL, &t));
+    *more = t.n == limit;
+    if (t.n > 0 && s->q.ascending)
+        *lo = t.last + 1;
+    else if (t.n > 0)
+        *hi = t.last;
+    return OK;
 }
 
 /* All of some events, whatever the filters. */
@@ -285,18 +265,17 @@ static enum err
 sift(struct scan *s, struct db_tx *tx, int64_t lo, int64_t hi)
 {
     struct db_rows *q = NULL;
-    struct beside b = {.ascending = s->q.ascending};
+    struct beside b = {0};
+    struct taken t = {0};
     struct db_val v[] = {V_INT(s->g->month), V_INT(s->log), V_INT(s->g->r.epoch), V_INT(lo),
                          V_INT(hi)};
     struct db_args args = {v, 5};
-    TRY(db_query(tx, &run_personal[s->q.ascending], args, &b.q));
-    enum err e = beside_next(&b);
+    enum err e = beside_begin(&b, tx, &run_personal[s->q.ascending], args, s->q.ascending);
     if (e == OK)
         e = db_query(tx, &run_events[s->q.ascending], args, &q);
     if (e == OK)
-        e = sift_rows(s, tx, q, &b);
-    if (b.on)
-        db_rows_end(b.q);
+        e = take_rows(s, tx, q, &b, &t);
+    beside_end(&b);
     return e;
 }
 
@@ -327,15 +306,6 @@ static enum err
 scan_piece(struct scan *s, struct db_tx *tx, int64_t lo, int64_t hi)
 {
     bool more = true;
-    while (sifts(s) && s->driver == BY_INDEX && lo < hi && !scan_ended(s)) {
-        int64_t n = hi - lo > SCAN_BATCH ? SCAN_BATCH : hi - lo;
-        int64_t from = s->q.ascending ? lo : hi - n;
-        TRY(sift(s, tx, from, from + n));
-        if (s->q.ascending)
-            lo += n;
-        else
-            hi -= n;
-    }
     while (more && lo < hi && !scan_ended(s))
         TRY(scan_batch(s, tx, &lo, &hi, &more));
     return OK;
@@ -346,10 +316,12 @@ scan_piece(struct scan *s, struct db_tx *tx, int64_t lo, int64_t hi)
 static enum err
 scan_run(struct scan *s, struct db_tx *tx, int64_t lo, int64_t hi)
 {
+    bool all = sifts(s) && s->driver == BY_INDEX;
+    int64_t most = all ? SCAN_BATCH : SCAN_PIECE;
     while (lo < hi && !scan_ended(s)) {
-        int64_t n = hi - lo > SCAN_PIECE ? SCAN_PIECE : hi - lo;
+        int64_t n = hi - lo > most ? most : hi - lo;
         int64_t from = s->q.ascending ? lo : hi - n, to = from + n;
-        TRY(scan_piece(s, tx, from, to));
+        TRY(all ? sift(s, tx, from, to) : scan_piece(s, tx, from, to));
         if (s->q.ascending)
             lo = to;
         else
@@ -367,16 +339,9 @@ scan_picked(struct scan *s, struct db_tx *tx, const int64_t *idx, size_t n)
     struct db_val v[3 + PICKS] = {V_INT(s->g->month), V_INT(s->log), V_INT(s->g->r.epoch)};
     for (size_t i = 0; i < PICKS; i++)
         v[3 + i] = V_INT(i < n ? idx[i] : -1);
-    enum err e = db_query(tx, &picked[s->q.ascending], (struct db_args){v, 3 + PICKS}, &q);
-    TRY(e);
-    while (!scan_ended(s) && (e = db_next(q)) == OK) {
-        e = consider(s, tx, scan_row(q));
-        if (e != OK)
-            break;
-    }
-    if (e != ERR_END)
-        db_rows_end(q);
-    return e == ERR_END ? OK : e;
+    struct taken t = {0};
+    TRY(db_query(tx, &picked[s->q.ascending], (struct db_args){v, 3 + PICKS}, &q));
+    return take_rows(s, tx, q, NULL, &t);
 }
 
 static enum err
@@ -432,7 +397,7 @@ static enum err
 scan_chunks(struct scan *s, struct db_tx *tx, struct db_tx *text, struct chunk *c, size_t n)
 {
     struct arena *ahead = arena_create("audit.ahead", SCRATCH);
-    struct chunk *next[AHEAD_MAX];
+    struct chunk *next[PROBES_MAX];
     size_t looked = 0, step = 1;
     enum err e = OK;
     for (size_t i = 0; i < n && e == OK && !scan_ended(s); i++) {
@@ -442,7 +407,7 @@ scan_chunks(struct scan *s, struct db_tx *tx, struct db_tx *text, struct chunk *
                 next[k] = &c[s->q.ascending ? looked : n - 1 - looked];
                 k += next[k]->lo < s->hi && next[k]->hi > s->lo;
             }
-            step = 4 * step < AHEAD_MAX ? 4 * step : AHEAD_MAX;
+            step = 4 * step < PROBES_MAX ? 4 * step : PROBES_MAX;
             arena_reset(ahead);
             if (k > 1) /* the first chunk asks for all its grams at once, anyway */
                 e = search_ahead(text, ahead, &s->search, s->g, next, k);

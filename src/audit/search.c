@@ -233,7 +233,6 @@ static const struct sql get_grams = SQL_READ2(
     " FROM audit_gram WHERE month = $1 AND tenant_id = $2 AND epoch = $3 AND level = v.level"
     " AND chunk = v.chunk AND gram = v.gram OFFSET 0) x ON true");
 /* clang-format on */
-#define AT_ONCE 16
 
 struct probe {
     const struct chunk *c;
@@ -269,15 +268,16 @@ read_some(struct db_tx *text, struct arena *a, const struct region *g, const str
           size_t n)
 {
     struct db_rows *q = NULL;
-    struct db_val v[3 + 4 * AT_ONCE] = {V_INT(g->month), V_INT(g->r.tenant_id), V_INT(g->r.epoch)};
+    struct db_val v[3 + 4 * PROBES_MAX] = {V_INT(g->month), V_INT(g->r.tenant_id),
+                                           V_INT(g->r.epoch)};
     enum err e;
-    for (size_t i = 0; i < AT_ONCE; i++) {
+    for (size_t i = 0; i < PROBES_MAX; i++) {
         v[3 + 4 * i] = V_INT(i < n ? p[i].c->level : -1);
         v[4 + 4 * i] = V_INT(i < n ? p[i].c->chunk : -1);
         v[5 + 4 * i] = V_INT(i < n ? p[i].out->gram : 0);
         v[6 + 4 * i] = V_INT(i < n ? p[i].c->lo : -1);
     }
-    TRY(db_query(text, &get_grams, (struct db_args){v, 3 + 4 * AT_ONCE}, &q));
+    TRY(db_query(text, &get_grams, (struct db_args){v, 3 + 4 * PROBES_MAX}, &q));
     while ((e = db_next(q)) == OK) {
         size_t i = (size_t)db_int(q, 0);
         if (i >= n)
@@ -294,7 +294,7 @@ static enum err
 read_postings(struct db_tx *text, struct arena *a, const struct region *g, const struct probe *p,
               size_t n)
 {
-    size_t step = db_tx_kind(text) == DB_POSTGRES ? AT_ONCE : 1;
+    size_t step = db_tx_kind(text) == DB_POSTGRES ? PROBES_MAX : 1;
     for (size_t i = 0; i < n; i += step) {
         size_t k = n - i < step ? n - i : step;
         TRY(step == 1 ? read_one(text, a, g, &p[i]) : read_some(text, a, g, &p[i], k));
@@ -309,7 +309,7 @@ enum err
 search_ahead(struct db_tx *text, struct arena *a, const struct search *s, const struct region *g,
              struct chunk *const *next, size_t n)
 {
-    struct probe p[AHEAD_MAX];
+    struct probe p[PROBES_MAX];
     if (s->n_grams == 0 || db_tx_kind(text) != DB_POSTGRES)
         return OK;
     for (size_t i = 0; i < n; i++) {

@@ -1,5 +1,6 @@
 /* The verifier's walk over one log: all events in order, the tree made again from their leaf entries
  * and held against what is stored of it and against every mark. Deep checks hang on it. */
+#include "audit/beside.h"
 #include "audit/verify_priv.h"
 
 #define BATCH_ARENA ((size_t)1 << 30) /* PostgreSQL: a batch of the largest records */
@@ -173,32 +174,6 @@ static const struct sql erasure_rows =
               "SELECT idx, inner_hash FROM audit_erasure WHERE" SEG_PG
               "AND tenant_id = $2 AND epoch = $3 AND idx >= $4 AND idx < $5 ORDER BY idx");
 
-/* A second result set beside the events, in the same order. */
-struct beside {
-    struct db_rows *q;
-    bool on;
-    int64_t idx;
-};
-
-static enum err
-beside_next(struct beside *b)
-{
-    enum err e = db_next(b->q);
-    b->on = e == OK;
-    if (b->on)
-        b->idx = db_int(b->q, 0);
-    return e == ERR_END ? OK : e;
-}
-
-static enum err
-beside_to(struct beside *b, int64_t idx, bool *here)
-{
-    while (b->on && b->idx < idx) /* of an event that is missing, which see_gap() tells */
-        TRY(beside_next(b));
-    *here = b->on && b->idx == idx;
-    return OK;
-}
-
 static enum err
 deep_row(struct walk *w, struct db_tx *tx, const struct db_rows *q, struct beside *personal,
          struct beside *erased)
@@ -228,13 +203,9 @@ read_deep(struct db_tx *tx, struct walk *w, struct db_args args)
 {
     struct beside personal = {0}, erased = {0};
     struct db_rows *q = NULL;
-    enum err e = db_query(tx, &personal_rows, args, &personal.q);
+    enum err e = beside_begin(&personal, tx, &personal_rows, args, true);
     if (e == OK)
-        e = beside_next(&personal);
-    if (e == OK)
-        e = db_query(tx, &erasure_rows, args, &erased.q);
-    if (e == OK)
-        e = beside_next(&erased);
+        e = beside_begin(&erased, tx, &erasure_rows, args, true);
     if (e == OK)
         e = db_query(tx, &deep_rows, args, &q);
     while (e == OK && (e = db_next(q)) == OK) {
@@ -249,8 +220,8 @@ read_deep(struct db_tx *tx, struct walk *w, struct db_args args)
     }
     if (e != ERR_END)
         db_rows_end(q);
-    db_rows_end(personal.on ? personal.q : NULL);
-    db_rows_end(erased.on ? erased.q : NULL);
+    beside_end(&personal);
+    beside_end(&erased);
     return e == ERR_END ? OK : e;
 }
 

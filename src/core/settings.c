@@ -273,10 +273,9 @@ settings_set(struct cx *cx, struct settings_change *c, enum setting s, struct st
 static struct str
 title_of(struct str name)
 {
-    for (size_t i = 0; i < SETTING_COUNT; i++)
-        if (str_eq(name, str_of(table[i].name)))
-            return str_of(table[i].title);
-    return name;
+    enum setting s = settings_by_name(name);
+
+    return s < SETTING_COUNT ? str_of(table[s].title) : name;
 }
 
 enum err
