@@ -619,8 +619,9 @@ count_caught(struct audit *au, int64_t n, long long recorded)
         atomic_fetch_add(&au->n_caught, n);
 }
 
-enum err
-mover_step(struct audit *au, int64_t *moved)
+/* *last: the number of the batch's last row. */
+static enum err
+step(struct audit *au, int64_t *moved, int64_t *last)
 {
     pthread_mutex_lock(&au->mover);
     long long recorded = atomic_load(&au->n_recorded);
@@ -630,6 +631,7 @@ mover_step(struct audit *au, int64_t *moved)
         trimmed = trim_locked(au);
     int64_t n = (int64_t)b->n;
     bool news = b->foreign;
+    *last = n > 0 ? b->v[n - 1].seq : 0;
     if (e == OK)
         count_caught(au, n, recorded);
     arena_free(b->a);
@@ -645,12 +647,32 @@ mover_step(struct audit *au, int64_t *moved)
     return e == OK && trimmed != ERR_CONFLICT ? trimmed : e; /* trimming can wait */
 }
 
+static const struct sql get_newest = SQL_READ("SELECT coalesce(max(seq), 0) FROM audit_tail");
+
+static enum err
+read_newest(struct db_tx *tx, void *arg)
+{
+    return db_query_int(tx, &get_newest, NO_ARGS, arg);
+}
+
+static enum err
+tail_newest(struct audit *au, int64_t *seq)
+{
+    struct arena *a = arena_create("audit.drain", (size_t)1 << 20);
+    enum err e = db_read(au->app->db, a, read_newest, seq);
+    arena_free(a);
+    return e;
+}
+
 enum err
 mover_drain(struct audit *au)
 {
-    int64_t moved = 0;
-    do
-        TRY(mover_step(au, &moved));
-    while (moved == MOVE_BATCH);
+    int64_t moved = 0, last = 0, newest = 0;
+    TRY(step(au, &moved, &last));
+    if (moved < MOVE_BATCH)
+        return OK;
+    TRY(tail_newest(au, &newest));
+    while (moved == MOVE_BATCH && last < newest)
+        TRY(step(au, &moved, &last));
     return OK;
 }

@@ -261,9 +261,7 @@ bool reserve_is_tight(const struct audit *au);
 void *mover_main(void *arg); /* mover_thread.c */
 /* Wakes who waits for events to be moved. */
 void mover_tell(struct audit *au);
-/* Moves at most one batch; *moved: how many events. */
-MUST_CHECK enum err mover_step(struct audit *au, int64_t *moved);
-/* Moves all that is committed. */
+/* Moves all that was committed before the call. Ends also when writers are faster than it is. */
 MUST_CHECK enum err mover_drain(struct audit *au);
 /* SQLite: after a commit; waits a little when the mover is far behind. */
 void mover_let_catch_up(struct audit *au);

@@ -173,6 +173,7 @@ writer(void *arg)
         assert_int_equal(cx_write(&cx, record_body, &e), OK);
         atomic_fetch_add(&written, 1);
         arena_free(a);
+        usleep(1000); /* no mover runs here: unpaced, the tail would only grow */
     }
     return NULL;
 }

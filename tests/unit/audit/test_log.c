@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "codec/csv.h"
+#include "run/bus.h"
 
 static const struct sql touch_tag =
     SQL_WRITE("preference", "INSERT INTO preference_test (id) VALUES ($1)");
@@ -334,6 +335,40 @@ a_tail_that_waits_stops_nobody(void **state)
     audit_stop(&t.app);
 }
 
+/* Another batch is recorded whenever one is moved: a drain waits for what was there, not for a tail that
+ * is empty. */
+struct faster {
+    struct cx cx;
+    int rounds;
+};
+
+#define ROUNDS_MAX 20
+
+static void
+record_a_batch(void *arg, enum bus_topic topic)
+{
+    struct faster *f = arg;
+    struct many m = {MOVE_BATCH, OK};
+    if (++f->rounds < ROUNDS_MAX)
+        assert_int_equal(cx_write(&f->cx, record_many, &m), OK);
+}
+
+static void
+a_drain_ends_while_writers_are_faster(void **state)
+{
+    struct faster f = {.cx = context(0)};
+    struct many m = {MOVE_BATCH + 1, OK};
+    t.app.bus = bus_create(t.a);
+    bus_listen(t.app.bus, 1U << BUS_AUDIT, record_a_batch, &f);
+    assert_int_equal(cx_write(&f.cx, record_many, &m), OK);
+    assert_int_equal(mover_drain(t.app.audit), OK);
+    t.app.bus = NULL;
+    assert_true(f.rounds < ROUNDS_MAX);
+    assert_true(audit_newest(&t.app, 0, false) >= MOVE_BATCH);
+    move();
+    assert_int_equal(audit_newest(&t.app, 0, false), (f.rounds + 1) * MOVE_BATCH);
+}
+
 /* ---- folding ---- */
 
 static void
@@ -544,7 +579,8 @@ views_cannot_be_injected(void **state)
         ON(kind, a_repeat_after_a_crash_is_harmless), ON(kind, a_month_changes),                   \
         ON(kind, the_store_refuses_changes), ON(kind, filters_and_cursors),                        \
         ON(kind, a_running_log_settles), ON(kind, a_tail_that_waits_stops_nobody),                 \
-        ON(kind, a_flood_is_folded_and_sums_up), ON(kind, what_nobody_waits_for_is_recorded_soon), \
+        ON(kind, a_drain_ends_while_writers_are_faster), ON(kind, a_flood_is_folded_and_sums_up),  \
+        ON(kind, what_nobody_waits_for_is_recorded_soon),                                          \
         ON(kind, the_window_is_never_under_120_days),                                              \
         ON(kind, an_expired_month_is_recorded_and_dropped), ON(kind, an_idle_log_keeps_its_size),  \
         ON(kind, views_cannot_be_injected)
