@@ -148,20 +148,24 @@ if wanted lint; then
     one 02-types-tests web/node_modules/.bin/tsc -p tests/tsconfig.json
 fi
 
-# The analysers take what suites that wait leave of the cores.
-analyse() {
-    one 04-cppcheck nice -n 19 tools/static.sh cppcheck
-    one 05-clang-tidy nice -n 19 tools/static.sh clang-tidy
+# What only computes takes what suites that wait leave of the cores: the analysers, and the builds that come later.
+sanitized() {
+    build "$1" "$2" clang "-Db_sanitize=$3" -Db_lundef=false
 }
-analysers=
-if wanted static; then
-    say 'cppcheck, clang-tidy: begun, beside what follows'
-    set -m # a process group of its own, to be ended whole
-    analyse >"$LOGS/static.out" 2>&1 &
-    analysers=$!
-    set +m
-    trap 'kill -- "-$analysers" 2>/dev/null' EXIT
-fi
+aside() {
+    if wanted static; then
+        one 04-cppcheck tools/static.sh cppcheck
+        one 05-clang-tidy tools/static.sh clang-tidy
+    fi
+    ! wanted asan || sanitized 20-build-asan build-asan address,undefined
+    ! wanted tsan || sanitized 30-build-tsan build-tsan thread
+}
+say 'cppcheck, clang-tidy, builds with sanitizers: begun, beside what follows'
+set -m # a process group of its own, to be ended whole
+(renice -n 19 -p "$BASHPID" >/dev/null && aside) >"$LOGS/aside.out" 2>&1 &
+aside=$!
+set +m
+trap 'kill -- "-$aside" 2>/dev/null' EXIT
 
 if wanted unit; then
     say 'unit tests (GCC)'
@@ -208,33 +212,32 @@ if wanted browser && ls tests/browser/*.test.mjs >/dev/null 2>&1; then
     summary 12-browser
 fi
 
-if [ -n "$analysers" ]; then
-    say 'cppcheck, clang-tidy: their end'
-    wait "$analysers"
-    trap - EXIT
-    cat "$LOGS/static.out"
-fi
+say 'cppcheck, clang-tidy, builds with sanitizers: their end'
+wait "$aside"
+trap - EXIT
+cat "$LOGS/aside.out"
 
-if wanted asan; then
+# passed NAME: that suite of one is there and has passed.
+passed() {
+    grep -q '"passed":1' "$RESULTS/$1.json" 2>/dev/null
+}
+
+if wanted asan && passed 20-build-asan; then
     say 'Clang with AddressSanitizer and UndefinedBehaviorSanitizer'
-    if build 20-build-asan build-asan clang -Db_sanitize=address,undefined -Db_lundef=false; then
-        unit 21-unit-asan build-asan 3
-        summary 21-unit-asan
-        # shellcheck disable=SC2046
-        RECOUNT_BIN=build-asan/recount RECOUNT_SLOW=1 RECOUNT_TEST_STORE=sqlite \
-            node_tests 22-api-asan $(files "$subset")
-        summary 22-api-asan
-    fi
+    unit 21-unit-asan build-asan 3
+    summary 21-unit-asan
+    # shellcheck disable=SC2046
+    RECOUNT_BIN=build-asan/recount RECOUNT_SLOW=1 RECOUNT_TEST_STORE=sqlite \
+        node_tests 22-api-asan $(files "$subset")
+    summary 22-api-asan
 fi
 
-if wanted tsan; then
+if wanted tsan && passed 30-build-tsan; then
     say 'Clang with ThreadSanitizer'
-    if build 30-build-tsan build-tsan clang -Db_sanitize=thread -Db_lundef=false; then
-        # shellcheck disable=SC2046
-        RECOUNT_BIN=build-tsan/recount RECOUNT_SLOW=1 RECOUNT_TEST_STORE=sqlite \
-            node_tests 31-api-tsan $(files 'signin clients audit-stream graceful')
-        summary 31-api-tsan
-    fi
+    # shellcheck disable=SC2046
+    RECOUNT_BIN=build-tsan/recount RECOUNT_SLOW=1 RECOUNT_TEST_STORE=sqlite \
+        node_tests 31-api-tsan $(files 'signin clients audit-stream graceful')
+    summary 31-api-tsan
 fi
 
 say 'all suites'
