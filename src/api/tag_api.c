@@ -77,12 +77,29 @@ find_apply(struct api_request *rq)
     return OK;
 }
 
+/* The interface says whose tag it shall be; here all tags are a workspace's. */
+static enum err
+check_owner(struct api_request *rq)
+{
+    struct str scope;
+    int64_t owner = rq->cx->tenant.id;
+
+    TRY(body_str(rq, rq->body, "scope", false, TAG_NAME_MAX, &scope));
+    TRY(body_int(rq, rq->body, "ownerId", false, 0, INT64_MAX, &owner));
+    if (!str_is_empty(scope) && !str_eq(scope, S("tenant")))
+        return fail_field(rq->cx, S("/scope"), "must be tenant");
+    if (owner != rq->cx->tenant.id)
+        return fail_field(rq->cx, S("/ownerId"), "is not this workspace");
+    return OK;
+}
+
 static enum err
 create_apply(struct api_request *rq)
 {
     struct str name;
     struct tag t;
 
+    TRY(check_owner(rq));
     TRY(body_str(rq, rq->body, "name", true, TAG_NAME_MAX, &name));
     TRY(tag_create(rq->cx, name, &t));
     write_nothing(rq);

@@ -10,6 +10,10 @@ const G = "/api/v1/tenant/0/tag";
 test("tags: create, list, find, search, delete, with the answers clients expect", async () => {
   assert.deepEqual(await admin.ok("POST", G, { name: "web", scope: "tenant", ownerId: 0 }), []);
   assert.equal((await admin.post(G, { name: "web", scope: "tenant", ownerId: 0 })).status, 409);
+  for (const [field, value] of [["scope", "client"], ["ownerId", 7], ["ownerId", "tenant"]]) {
+    const bad = await admin.post(G, { name: "other", scope: "tenant", ownerId: 0, [field]: value });
+    assert.deepEqual([bad.status, bad.body.fields?.[0]?.pointer], [400, `/${field}`], bad.text);
+  }
   await admin.event("TagCreated", (e) => e.message.includes("web"));
   const list = await admin.ok("GET", `${G}?limit=10000`);
   assert.deepEqual(list.tags, [{ id: "tag_tenant_0_web", name: "web" }]);
