@@ -27,6 +27,7 @@ enum {
 };
 
 #define NUMBER_TEXT_MAX 32 /* "%.17g" and "%lld" stay below */
+#define NAME_MAX_BYTES  16 /* of a prepared statement */
 
 /* ---- failures ---- */
 
@@ -140,20 +141,35 @@ type_oid(enum db_type t)
     return oids[t];
 }
 
+static void
+stmt_name(char name[NAME_MAX_BYTES], unsigned id)
+{
+    snprintf(name, NAME_MAX_BYTES, "s%u", id);
+}
+
+/* Forgets all statements when not so many more would fit. */
+static enum err
+cache_room(struct db_tx *tx, size_t more)
+{
+    struct pg_conn *c = tx->conn;
+    if (c->n + more <= DB_CACHE_MAX)
+        return OK;
+    TRY(run_text(c, tx, "DEALLOCATE ALL"));
+    pg_cache_forget(c);
+    return OK;
+}
+
 static enum err
 stmt_prepare(struct db_tx *tx, const char *text, struct db_args args, uint64_t hash,
              struct pg_stmt **out)
 {
     struct pg_conn *c = tx->conn;
-    char name[16];
+    char name[NAME_MAX_BYTES];
     Oid oids[DB_MAX_ARGS];
     for (size_t i = 0; i < args.n; i++)
         oids[i] = type_oid(args.v[i].type);
-    if (c->n >= DB_CACHE_MAX) {
-        TRY(run_text(c, tx, "DEALLOCATE ALL"));
-        pg_cache_forget(c);
-    }
-    snprintf(name, sizeof(name), "s%u", ++c->last_id);
+    TRY(cache_room(tx, 1));
+    stmt_name(name, ++c->last_id);
     PGresult *res = PQprepare(c->c, name, text, (int)args.n, oids);
     TRY(result_check(c, tx, res, text));
     PQclear(res);
@@ -270,14 +286,17 @@ run_first(struct db_tx *tx, const char *text, const char *name, int n, const str
           PGresult **out)
 {
     struct pg_conn *c = tx->conn;
-    const char *text_before = c->begin;
+    struct pg_stmt *before = NULL;
     int64_t changed = 0;
+    char name_before[NAME_MAX_BYTES];
     enum err e = OK;
+    TRY(stmt_get(tx, c->begin, NO_ARGS, &before));
+    stmt_name(name_before, before->id);
     c->begin = NULL;
     *out = NULL;
     if (PQenterPipelineMode(c->c) != 1)
         return pg_error(c, tx, NULL, PQerrorMessage(c->c));
-    if (!PQsendQueryParams(c->c, text_before, 0, NULL, NULL, NULL, NULL, 1) ||
+    if (!PQsendQueryPrepared(c->c, name_before, 0, NULL, NULL, NULL, 1) ||
         !PQsendQueryPrepared(c->c, name, n, p->value, p->length, p->format, 1) ||
         PQpipelineSync(c->c) != 1)
         e = pg_error(c, tx, NULL, PQerrorMessage(c->c));
@@ -298,10 +317,11 @@ run(struct db_tx *tx, const char *text, struct db_args args, PGresult **out)
     struct pg_conn *c = tx->conn;
     struct pg_stmt *s = NULL;
     struct params p;
-    char name[16];
+    char name[NAME_MAX_BYTES];
+    TRY(cache_room(tx, 2)); /* none of the two is forgotten for the other */
     TRY(stmt_get(tx, text, args, &s));
     params_fill(&p, args, tx->arena);
-    snprintf(name, sizeof(name), "s%u", s->id);
+    stmt_name(name, s->id);
     if (c->begin != NULL)
         return run_first(tx, text, name, (int)args.n, &p, out);
     PGresult *res = PQexecPrepared(c->c, name, (int)args.n, p.value, p.length, p.format, 1);
@@ -390,15 +410,11 @@ static enum err
 many_prepare(struct db_tx *tx, const char *text, const struct db_val *v, size_t width, size_t n,
              struct many_part *parts, size_t *n_parts)
 {
-    struct pg_conn *c = tx->conn;
     struct pg_stmt *s = NULL;
     struct db_val shape[DB_MAX_ARGS];
     size_t rows = width > 0 && width * GROUP_ROWS <= DB_MAX_ARGS ? GROUP_ROWS : 0, at = 0, k = 0;
     const char *group = NULL;
-    if (c->n + n + 1 >= DB_CACHE_MAX) {
-        TRY(run_text(c, tx, "DEALLOCATE ALL"));
-        pg_cache_forget(c);
-    }
+    TRY(cache_room(tx, n + 2));
     if (rows > 0 && n >= rows && group_shape(v, width, n, rows, shape))
         group = group_text(tx->arena, text, width, rows);
     if (group != NULL)
@@ -423,11 +439,11 @@ many_send(struct db_tx *tx, const struct db_val *v, size_t width, const struct m
 {
     struct pg_conn *c = tx->conn;
     struct params p;
-    char name[16];
+    char name[NAME_MAX_BYTES];
     for (size_t i = 0; i < n_parts; i++) {
         size_t n = parts[i].rows * width;
         params_fill(&p, (struct db_args){v + parts[i].first * width, n}, tx->arena);
-        snprintf(name, sizeof(name), "s%u", parts[i].id);
+        stmt_name(name, parts[i].id);
         if (!PQsendQueryPrepared(c->c, name, (int)n, p.value, p.length, p.format, 1))
             return false;
     }

@@ -246,6 +246,38 @@ test_first_statements(void **state)
     assert_int_equal(count_now(t.db, &count_items), 2);
 }
 
+/* More statements than a connection keeps prepared: the oldest are prepared anew, in whatever place of a
+ * transaction the room ends. */
+#define MORE_THAN_KEPT 2100
+
+struct unlike {
+    int64_t i, runs;
+};
+
+static enum err
+unlike_all_before(struct db_tx *tx, void *arg)
+{
+    struct unlike *u = arg;
+    struct str text = arena_fmt(db_tx_arena(tx), "SELECT %lld", (long long)u->i);
+    struct sql q = SQL_READ(text.p);
+    int64_t got = -1;
+    u->runs++;
+    TRY(db_query_int(tx, &q, NO_ARGS, &got));
+    assert_int_equal(got, u->i);
+    return u->i % 3 == 0 ? add_item(tx, u->i) : OK;
+}
+
+static void
+test_more_statements_than_are_kept(void **state)
+{
+    struct unlike u = {0};
+    (void)state;
+    for (u.i = 0; u.i < MORE_THAN_KEPT; u.i++)
+        assert_int_equal(db_write(t.db, t.a, unlike_all_before, &u), OK);
+    assert_int_equal(u.runs, MORE_THAN_KEPT); /* none again for a statement that was not there */
+    assert_int_equal(count_now(t.db, &count_items), MORE_THAN_KEPT / 3);
+}
+
 /* ---- many runs in one go ---- */
 
 #define MANY_ROWS (2 * DB_MANY + 44) /* two whole parts and a rest */
@@ -586,9 +618,10 @@ test_counter(void **state)
     {                                                                                              \
         CASE(test_types, store), CASE(test_expressions, store), CASE(test_null_first, store),      \
             CASE(test_nul_refused, store), CASE(test_refusals, store), CASE(test_rollback, store), \
-            CASE(test_first_statements, store), CASE(test_many, store),                            \
-            CASE(test_many_refused, store), CASE(test_nested_queries, store),                      \
-            CASE(test_touch, store), CASE(test_commit_check, store), CASE(test_read_only, store),  \
+            CASE(test_first_statements, store), CASE(test_more_statements_than_are_kept, store),   \
+            CASE(test_many, store), CASE(test_many_refused, store),                                \
+            CASE(test_nested_queries, store), CASE(test_touch, store),                             \
+            CASE(test_commit_check, store), CASE(test_read_only, store),                           \
             CASE(test_sequence, store), CASE(test_copy, store), CASE(test_bugs, store),            \
             CASE(test_counter, store)                                                              \
     }
