@@ -367,6 +367,8 @@ test_proof(void **state)
     assert_int_equal(p.inclusion.n, 0);
     assert_str(tlog_proof_text(*state, p.extra, 0, &p.inclusion, S(SOFA_NOTE)),
                S(PROOF "extra AAEC\nindex 0\n\n" SOFA_NOTE));
+    assert_str(tlog_proof_text(*state, S("x"), 0, &p.inclusion, S(SOFA_NOTE)),
+               S(PROOF "extra eA==\nindex 0\n\n" SOFA_NOTE));
     assert_str(tlog_proof_text(*state, S(""), 0, &p.inclusion, S(SOFA_NOTE)),
                S(PROOF "index 0\n\n" SOFA_NOTE));
 
@@ -377,6 +379,8 @@ test_proof(void **state)
     assert_ok(
         tlog_proof_parse(*state, with_hashes(*state, PROOF "index 1\n", 64, "\n" SOFA_NOTE), &p));
     assert_int_equal(p.inclusion.n, TREE_PROOF_MAX);
+    assert_str(tlog_proof_text(*state, STR_NULL, 1, &p.inclusion, p.checkpoint.whole),
+               with_hashes(*state, PROOF "index 1\n", 64, "\n" SOFA_NOTE));
 }
 
 static void

@@ -81,6 +81,10 @@ test_edge_refusals(void **state)
     assert_int_equal(tree_edge_read(bytes, -1, &untouched), ERR_INVALID);
     assert_int_equal(tree_edge_read(str_sub(bytes, 0, 63), 3, &untouched), ERR_INVALID);
     assert_int_equal(tree_edge_read(STR_NULL, 1, &untouched), ERR_INVALID);
+    /* No size is negative, whatever length its bits ask for: INT64_MIN has one, -1 has 64. */
+    assert_int_equal(tree_edge_read(str_sub(bytes, 0, 32), INT64_MIN, &untouched), ERR_INVALID);
+    assert_int_equal(tree_edge_read(str_mem(leaf_hash, 64 * SHA256_LEN), -1, &untouched),
+                     ERR_INVALID);
     assert_int_equal(untouched.size, 77);
     assert_ok(tree_edge_read(STR_NULL, 0, &untouched));
     assert_int_equal(untouched.size, 0);

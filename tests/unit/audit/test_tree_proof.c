@@ -191,6 +191,9 @@ test_pruned(void **state)
     s.reads = 0;
     assert_ok(tree_consistency(&src, 256, 70000, &p)); /* needs no leaf of what is gone */
     s.reads = 0;
+    s.pruned = 768;
+    assert_ok(tree_consistency(&src, 768, 70000, &p)); /* begins with the hash of a whole tile */
+    s.reads = 0;
     assert_int_equal(tree_consistency(&src, 511, 70000, &p), ERR_NOT_FOUND);
 }
 
@@ -320,6 +323,91 @@ test_tampered(void **state)
         }
 }
 
+/* The longest proof there is: that three leaves begin a tree of 2^63 - 1 takes 64 hashes. */
+static void
+test_longest(void **state)
+{
+    struct tree_proof p = {.n = TREE_PROOF_MAX};
+    struct sha256 old, new;
+
+    for (unsigned i = 0; i < p.n; i++)
+        p.h[i] = leaf_hash[i];
+    old = tree_node_hash(&p.h[2], &p.h[0]);
+    new = tree_node_hash(&p.h[0], &p.h[1]);
+    new = tree_node_hash(&p.h[2], &new);
+    for (unsigned i = 3; i < p.n; i++)
+        new = tree_node_hash(&new, &p.h[i]);
+    assert_true(tree_check_consistency(3, INT64_MAX, &old, &p, &new));
+    p.n--;
+    assert_false(tree_check_consistency(3, INT64_MAX, &old, &p, &new));
+}
+
+/* ---- many proofs in a row ---- */
+
+static void
+ask(const struct tree_source *s, int64_t n, int width)
+{
+    static struct sha256 got[TILE_WIDTH];
+
+    assert_ok(s->read(s->arg, 0, n, width, got));
+    assert_memory_equal(got, leaf_hash + n, (size_t)width * sizeof *got);
+}
+
+/* Two tiles a level are remembered; of three, the one not asked for longest is read again. */
+static void
+test_remembering(void **state)
+{
+    struct source store = {.size = LEAVES};
+    const struct tree_source plain = {source_read, &store};
+    struct tree_source s = tree_remembering(*state, &plain);
+    struct sha256 got[1] = {0};
+
+    ask(&s, 0, 200);
+    ask(&s, 256, 256);
+    ask(&s, 0, 200);
+    ask(&s, 0, 7); /* the beginning of what is remembered */
+    ask(&s, 256, 256);
+    assert_int_equal(store.reads, 2);
+
+    ask(&s, 0, 7);
+    ask(&s, 512, 256); /* in place of the second */
+    ask(&s, 0, 200);
+    assert_int_equal(store.reads, 3);
+    store.reads = 0; /* source_read() refuses a tile twice */
+    ask(&s, 256, 256);
+    assert_int_equal(store.reads, 1);
+    store.reads = 0;
+    ask(&s, 0, 201); /* more than is remembered */
+    ask(&s, 0, 201);
+    assert_int_equal(store.reads, 1);
+
+    /* What could not be read is not remembered, nor what was in its place. */
+    store = (struct source){.size = LEAVES, .pruned = 2048};
+    assert_int_equal(s.read(s.arg, 0, 1024, 1, got), ERR_NOT_FOUND);
+    assert_int_equal(store.reads, 1);
+    store = (struct source){.size = LEAVES};
+    ask(&s, 256, 256);
+    ask(&s, 1024, 1);
+    assert_int_equal(store.reads, 2);
+
+    /* Another level is another memory, up to the last. */
+    assert_ok(s.read(s.arg, 1, 0, 1, got));
+    assert_int_equal(store.reads, 3);
+    ask(&s, 1024, 1);
+    assert_int_equal(store.reads, 3);
+    n_marked = 1; /* the sparse tree: any size */
+    marked[0] = 0;
+    store = (struct source){.size = INT64_C(2) << 56};
+    assert_ok(s.read(s.arg, TILE_LEVELS, 0, 1, got));
+    assert_int_equal(store.reads, 1);
+    store.reads = 0;
+    assert_int_equal(s.read(s.arg, -1, 0, 1, got), ERR_INVALID);
+    assert_int_equal(s.read(s.arg, TILE_LEVELS + 1, 0, 1, got), ERR_INVALID);
+    assert_int_equal(s.read(s.arg, 0, 0, 0, got), ERR_INVALID);
+    assert_int_equal(s.read(s.arg, 0, 0, TILE_WIDTH + 1, got), ERR_INVALID);
+    assert_int_equal(store.reads, 0);
+}
+
 int
 main(void)
 {
@@ -327,7 +415,8 @@ main(void)
         LEAVES_TEST(test_published_proofs), LEAVES_TEST(test_every_pair),
         LEAVES_TEST(test_two_levels),       LEAVES_TEST(test_large),
         LEAVES_TEST(test_out_of_range),     LEAVES_TEST(test_pruned),
-        LEAVES_TEST(test_tampered),
+        LEAVES_TEST(test_tampered),         LEAVES_TEST(test_longest),
+        LEAVES_TEST(test_remembering),
     };
 
     return cmocka_run_group_tests_name("tree_proof", tests, NULL, NULL);
