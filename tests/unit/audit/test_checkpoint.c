@@ -112,11 +112,17 @@ test_malformed(void **state)
         "o\n1\n0ac5186a91863e8e1d90c808014aa89bf5da8e3ee1d9f07630f0378f68f1ab62\n",
     };
     struct checkpoint c = {.size = 77};
+    struct buf *b = buf_in(*state, NOTE_MAX + 1);
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         if (checkpoint_parse(str_of(bad[i]), &c) != ERR_INVALID)
             fail_msg("malformed checkpoint %zu is taken: %s", i, bad[i]);
     assert_int_equal(checkpoint_parse(STR_NULL, &c), ERR_INVALID);
+    buf_cstr(b, SOFA);
+    while (b->n < NOTE_MAX)
+        buf_char(b, 'x');
+    buf_char(b, '\n');
+    assert_int_equal(checkpoint_parse(buf_view(b), &c), ERR_TOO_LARGE);
     assert_int_equal(c.size, 77);
 }
 
@@ -423,6 +429,9 @@ test_bad_proofs(void **state)
     assert_int_equal(
         tlog_proof_parse(*state, with_hashes(*state, PROOF "index 1\n", 65, "\n" SOFA_NOTE), &p),
         ERR_INVALID);
+    assert_int_equal(
+        tlog_proof_parse(*state, with_hashes(*state, PROOF "index 1\n", 65, SOFA_NOTE), &p),
+        ERR_INVALID); /* the 65th is not the empty line */
     buf_cstr(b, PROOF "extra ");
     base64_put(b,
                str_mem(arena_alloc(*state, TLOG_PROOF_EXTRA_MAX + 1, 1), TLOG_PROOF_EXTRA_MAX + 1));

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "audit/note.h"
+#include "audit/note_priv.h"
 #include "base/buf.h"
 #include "base/text.h"
 
@@ -413,6 +413,34 @@ test_limits(void **state)
                      ERR_TOO_LARGE);
 }
 
+/* What notes, checkpoints, proofs and requests are made of. */
+static void
+test_pieces(void **state)
+{
+    static const char hash[] = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
+    struct str out = S("as it was"), rest = arena_fmt(*state, "%s%s\nand more\n", hash, hash);
+    struct tree_proof p = {.n = 9};
+
+    assert_ok(note_base64(*state, S("AAEC"), 3, &out));
+    assert_str(out, str_mem("\0\1\2", 3));
+    for (size_t n = 2; n < 12; n++) { /* a little too long and far too long */
+        struct buf *b = buf_in(*state, 64);
+
+        base64_put(b, str_sub(S("twelve bytes"), 0, n));
+        for (size_t max = 1; max < n; max++)
+            assert_int_equal(note_base64(*state, buf_view(b), max, &out), ERR_TOO_LARGE);
+    }
+    assert_str(out, str_mem("\0\1\2", 3));
+
+    assert_ok(note_hashes(&rest, 2, &p));
+    assert_int_equal(p.n, 2);
+    assert_str(rest, S("and more\n"));
+    rest = arena_fmt(*state, "%s%s\n", hash, hash);
+    assert_int_equal(note_hashes(&rest, 1, &p), ERR_INVALID);
+    rest = str_of(hash); /* the empty line is missing */
+    assert_int_equal(note_hashes(&rest, 2, &p), ERR_INVALID);
+}
+
 int
 main(void)
 {
@@ -422,7 +450,7 @@ main(void)
         ARENA_TEST(test_published_notes), ARENA_TEST(test_sign),
         ARENA_TEST(test_tampered),        ARENA_TEST(test_malformed),
         ARENA_TEST(test_unknown_keys),    ARENA_TEST(test_bad_signatures),
-        ARENA_TEST(test_limits),
+        ARENA_TEST(test_limits),          ARENA_TEST(test_pieces),
     };
 
     return cmocka_run_group_tests_name("note", tests, NULL, NULL);

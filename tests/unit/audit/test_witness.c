@@ -253,7 +253,8 @@ test_refuses(void **state)
     expect(a, witness_request_text(a, 6, &p, whole), 422, NULL);
     p.n = 0;
     expect(a, witness_request_text(a, 6, &p, whole), 422, NULL);
-    /* 413 */
+    /* 413, from the first byte that is too much */
+    expect(a, str_mem(arena_alloc(a, WITNESS_REQUEST_MAX, 1), WITNESS_REQUEST_MAX), 400, NULL);
     expect(a, str_mem(arena_alloc(a, WITNESS_REQUEST_MAX + 1, 1), WITNESS_REQUEST_MAX + 1), 413,
            NULL);
     /* and after all this it is where it was */
@@ -331,6 +332,38 @@ test_list_of_logs(void **state)
     }
     assert_ok(open_as(a, S(""), NULL, 9, &why));
     expect(a, request(a, 0, 1), 404, NULL);
+}
+
+/* Sixteen keys of one log, 4,096 logs, and none more of either. */
+static void
+test_long_lists(void **state)
+{
+    struct arena *a = *state;
+    struct str key = note_vkey(a, &log_key.key), why = STR_NULL;
+    struct buf *keys = buf_in(a, 1 << 12), *many = buf_in(a, 1 << 20);
+    struct note_signer s;
+
+    for (char i = 1; i <= 16; i++) {
+        s = signer(ORIGIN, NOTE_ED25519, (char)(20 + i));
+        buf_fmt(keys, "%.*s\n", STR_ARG(note_vkey(a, &s.key)));
+    }
+    assert_ok(witness_watch(w, a, buf_view(keys), &why));
+    assert_int_equal(witness_logs(w), 1);
+    assert_int_equal(
+        witness_watch(w, a, arena_fmt(a, "%.*s%.*s\n", STR_ARG(buf_view(keys)), STR_ARG(key)),
+                      &why),
+        ERR_INVALID);
+    assert_str(why, S("line 17 of the logs: too many keys of one log"));
+
+    for (int i = 0; i < WITNESS_LOGS_MAX; i++) {
+        s.key.name = arena_fmt(a, "log.example/%d", i);
+        s.key.id = note_key_id(s.key.name, s.key.type, str_mem(s.key.pub, sizeof s.key.pub));
+        buf_fmt(many, "%.*s\n", STR_ARG(note_vkey(a, &s.key)));
+    }
+    buf_str(many, key);
+    assert_int_equal(witness_watch(w, a, buf_view(many), &why), ERR_INVALID);
+    assert_str(why, S("line 4097 of the logs: too many logs")); /* so 4,096 were not */
+    assert_int_equal(witness_logs(w), 1);                       /* what was there stays */
 }
 
 /* ---- races ---- */
@@ -443,7 +476,8 @@ main(void)
         WITNESS_TEST(test_accepts),       WITNESS_TEST(test_same_again),
         WITNESS_TEST(test_empty_log),     WITNESS_TEST(test_refuses),
         WITNESS_TEST(test_foreign_lines), WITNESS_TEST(test_restart),
-        WITNESS_TEST(test_list_of_logs),  WITNESS_TEST(test_races),
+        WITNESS_TEST(test_list_of_logs),  WITNESS_TEST(test_long_lists),
+        WITNESS_TEST(test_races),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* Addresses and networks: strict reading, matching, the text of networks, special ranges. */
 #include "../base/support.h"
 
+#include <string.h>
+
 #include "codec/cidr.h"
 
 static struct ip
@@ -42,7 +44,7 @@ test_networks(void **state)
         {"0.0.0.0/0", "255.1.2.3", "::1"},
         {"::/0", "2001:db8::1", "1.2.3.4"},
         {"2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::1"},
-        {"::ffff:10.0.0.0/104", "10.9.9.9", "11.0.0.1"},
+        {"::ffff:10.0.0.0/104", "10.200.9.9", "11.0.0.1"},
         {"::1", "::1", "::2"},
     };
     static const char *const bad[] = {"10.0.0.1/8",   "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/08",
@@ -127,6 +129,15 @@ test_special(void **state)
     for (size_t i = 0; i < sizeof(public) / sizeof(public[0]); i++)
         if (ip_is_special(ip(public[i])))
             fail_msg("%s is public", public[i]);
+
+    /* As a socket gives them: no address at all, and IPv4 still mapped. */
+    struct ip none = {0}, mapped = {{[10] = 0xFF, 0xFF, 127, 0, 0, 1}, 128};
+
+    assert_true(ip_is_special(none));
+    assert_str(ip_text(*state, none), S(""));
+    assert_true(ip_is_special(mapped));
+    memcpy(mapped.b + 12, "\x08\x08\x08\x08", 4);
+    assert_false(ip_is_special(mapped));
 }
 
 int

@@ -82,6 +82,8 @@ test_reader_refuses_with_line(void **state)
         {S("a\n\"b\nc\"\n\xff\n"), 4},
         {S("a\nb\0c\n"), 2},
         {S("a\rb\n"), 1},
+        {S("a\n\r\n\nb\"c\n"), 4}, /* blank lines count */
+        {{"a\r\n", 2}, 1},         /* what is behind the text is not looked at */
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

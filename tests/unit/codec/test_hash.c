@@ -33,6 +33,16 @@ test_hmac(void **state)
                     S("Test Using Larger Than Block-Size Key - Hash Key First"));
     assert_str(hex_in(*state, sha256_str(&h)),
                S("60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"));
+    /* Keys of one byte, of a whole block and of one byte more; computed with Python's hmac. */
+    h = hmac_sha256(str_mem(key, 1), S("abc"));
+    assert_str(hex_in(*state, sha256_str(&h)),
+               S("7a84f0e92c413368b7648d014ebc35502a22669760691133def2dd024af3025e"));
+    h = hmac_sha256(str_mem(key, 64), S("abc"));
+    assert_str(hex_in(*state, sha256_str(&h)),
+               S("2f8cff867f2668ca93d3c5b03ba9f816746742eda349b3bc4bb35aa27816754c"));
+    h = hmac_sha256(str_mem(key, 65), S("abc"));
+    assert_str(hex_in(*state, sha256_str(&h)),
+               S("102ebc7ceb9dff09e5a77413a3cd67382908ece255487006eb0e1e1b801f9ce6"));
 }
 
 int

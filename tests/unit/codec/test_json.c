@@ -131,6 +131,9 @@ test_refuses(void **state)
         S("\"\\'\""),
         S("\"a\nb\""),
         S("\"a\tb\""),
+        S("\"a\t"), /* it ends no string either */
+        S("[\"a\t]"),
+        S("[\"\\n\t]"),
         S("\"\x1f\""),
         S("\"\\\0\""),
         S("\"\\ud800\""),

@@ -120,14 +120,30 @@ test_refuses(void **state)
     assert_int_equal(t.exp, 7);
 }
 
+/* The longest token, and one of a digit more. */
+static void
+test_longest(void **state)
+{
+    static const struct str header = S("{\"alg\":\"HS256\"}");
+    struct str token;
+    struct jwt t;
+
+    for (int n = 6060; n < 6100; n++) {
+        token = signed_with(*state, header, arena_fmt(*state, "{\"p\":\"%0*d\"}", n, 0), KEY);
+        assert_int_equal(jwt_verify(*state, token, KEY, &t) == OK, token.n <= JWT_MAX);
+        if (token.n > JWT_MAX)
+            break;
+    }
+    assert_in_range(token.n, JWT_MAX + 1, JWT_MAX + 2);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        ARENA_TEST(test_published_token),
-        ARENA_TEST(test_round_trip),
-        ARENA_TEST(test_every_byte_counts),
-        ARENA_TEST(test_refuses),
+        ARENA_TEST(test_published_token),   ARENA_TEST(test_round_trip),
+        ARENA_TEST(test_every_byte_counts), ARENA_TEST(test_refuses),
+        ARENA_TEST(test_longest),
     };
 
     return cmocka_run_group_tests_name("jwt", tests, NULL, NULL);

@@ -93,6 +93,23 @@ forms_of_one_word_have_one_key(void **state)
     assert_false(str_eq(text_key(a, S("jose")), text_key(a, S("josé"))));
 }
 
+/* ASCII is taken in runs; wherever one ends, a mark joins the letter before it. */
+static void
+long_ascii(void **state)
+{
+    struct buf *b = buf_in(*state, 2048), *want = buf_in(*state, 2048);
+
+    for (int n = 1; n <= 1030; n++) {
+        buf_char(b, n % 3 ? 'X' : 'e');
+        buf_char(want, n % 3 ? 'x' : 'e');
+        assert_str(text_key(*state, buf_view(b)), buf_view(want));
+        if (n % 3 == 0)
+            assert_str(
+                text_key(*state, arena_fmt(*state, "%.*s\u0301", STR_ARG(buf_view(b)))),
+                arena_fmt(*state, "%.*s\u00e9", STR_ARG(str_sub(buf_view(want), 0, want->n - 1))));
+    }
+}
+
 /* Marks without end, valid or not: what comes out is text, once it was, and of bounded length. */
 static void
 hostile_text_is_bounded(void **state)
@@ -108,6 +125,7 @@ hostile_text_is_bounded(void **state)
     key = text_key(a, buf_view(b));
     assert_true(utf8_is_valid(key));
     assert_in_range(key.n, 200000, 3 * b->n);
+    assert_true(str_has_prefix(key, S("\u1ea1"))); /* the letter and its first marks as ever */
     assert_str(text_key(a, S("a\xff\xcc")), S("a\uFFFD\uFFFD"));
     arena_free(a);
 }
@@ -118,6 +136,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_code_point_is_the_same_taken_apart),
         ARENA_TEST(forms_of_one_word_have_one_key),
+        ARENA_TEST(long_ascii),
         cmocka_unit_test(hostile_text_is_bounded),
     };
 
