@@ -74,12 +74,19 @@ fill_actor(struct cx *cx, struct audit_event *e)
     e->request_id = cx->request_id;
 }
 
+/* What is random about an event, by one call to the kernel. */
+struct fresh {
+    uint8_t cuid[CUID_RANDOM];
+    char salt[RECORD_SALT_LEN];
+};
+
 static void
-fill(struct cx *cx, const struct audit_entry *en, struct record *r)
+fill(struct cx *cx, const struct audit_entry *en, const struct fresh *f, struct record *r)
 {
     struct arena *a = cx->arena;
     struct audit_event *e = &r->e;
-    e->cuid = cuid_in(a, cx->now);
+    struct cuid id = cuid_from(cx->now, f->cuid, sizeof f->cuid);
+    e->cuid = arena_str(a, cuid_str(&id));
     e->type = en->event;
     e->type_name = str_of(event_type(en->event)->name);
     e->outcome = en->outcome;
@@ -116,22 +123,20 @@ swallowed(struct cx *cx, const struct record *r)
 }
 
 static enum err
-append(struct cx *cx, int64_t log, const struct record *r)
+append(struct cx *cx, int64_t log, const struct record *r, const struct fresh *f)
 {
     struct buf *pub = buf_in(cx->arena, RECORD_PART_MAX);
     struct buf *per = buf_in(cx->arena, RECORD_PART_MAX);
-    char salt[RECORD_SALT_LEN];
     record_put_public(pub, r);
     record_put_personal(per, r);
     if (buf_failed(pub) || buf_failed(per))
         return fail(cx, ERR_TOO_LARGE, "The change is too large to be recorded.");
-    rand_bytes(salt, sizeof salt);
     /* An empty personal part is empty bytes, not NULL. */
     struct str personal = per->n ? buf_view(per) : S("");
     int64_t n = 0;
     TRY(db_exec(cx->tx, &insert_tail,
                 ARGS(V_INT(log), V_BYTES(buf_view(pub)), V_BYTES(personal),
-                     V_BYTES(str_mem(salt, sizeof salt))),
+                     V_BYTES(str_mem(f->salt, sizeof f->salt))),
                 &n));
     return n == 1 ? OK : swallowed(cx, r);
 }
@@ -144,8 +149,10 @@ audit_record(struct cx *cx, const struct audit_entry *e, struct str *cuid)
     if (e->event <= EVENT_NONE || e->event >= EVENT_COUNT || event_type(e->event)->never)
         BUG("event %d is not recorded", (int)e->event);
     struct record r = {0};
-    fill(cx, e, &r);
-    TRY(append(cx, str_is_null(r.tenant) ? INSTANCE_LOG : cx->tenant.id, &r));
+    struct fresh f;
+    rand_bytes(&f, sizeof f);
+    fill(cx, e, &f, &r);
+    TRY(append(cx, str_is_null(r.tenant) ? INSTANCE_LOG : cx->tenant.id, &r, &f));
     if (cx->app->audit != NULL)
         atomic_fetch_add(&cx->app->audit->n_recorded, 1);
     struct notes *n = notes_of(cx->tx);

@@ -10,15 +10,18 @@
 
 static const char digits[BASE + 1] = "0123456789abcdefghijklmnopqrstuvwxyz";
 
+/* From the pool, and from the kernel when that is used up. */
 static void
-random_digits(char *p, size_t n)
+random_digits(char *p, size_t n, const uint8_t *pool, size_t have)
 {
-    uint8_t pool[32];
-    size_t at = sizeof(pool);
+    uint8_t own[32];
+    size_t at = 0;
 
     while (n > 0) {
-        if (at == sizeof(pool)) {
-            rand_bytes(pool, sizeof(pool));
+        if (at == have) {
+            rand_bytes(own, sizeof(own));
+            pool = own;
+            have = sizeof(own);
             at = 0;
         }
         /* 252 = 7 * 36: the four bytes above would make some digits likelier. */
@@ -31,7 +34,7 @@ random_digits(char *p, size_t n)
 }
 
 struct cuid
-cuid_new(int64_t now)
+cuid_from(int64_t now, const uint8_t *random, size_t n)
 {
     struct cuid c = {{0}};
     uint64_t ms = now < 0 ? 0 : (uint64_t)(now / USEC_PER_MS);
@@ -39,8 +42,14 @@ cuid_new(int64_t now)
     c.s[0] = 'c';
     for (int i = TIME_DIGITS; i >= 1; i--, ms /= BASE)
         c.s[i] = digits[ms % BASE];
-    random_digits(c.s + 1 + TIME_DIGITS, CUID_LEN - 1 - TIME_DIGITS);
+    random_digits(c.s + 1 + TIME_DIGITS, CUID_LEN - 1 - TIME_DIGITS, random, n);
     return c;
+}
+
+struct cuid
+cuid_new(int64_t now)
+{
+    return cuid_from(now, NULL, 0);
 }
 
 bool

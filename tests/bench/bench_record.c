@@ -6,9 +6,10 @@
  *   - PostgreSQL (RECOUNT_TEST_PG set): pgbench sending the same statements from as many clients.
  *
  * The contenders take turns in short rounds and the ratio is the median of the rounds' ratios, as
- * the machine is shared. The mover and the indexer run as in the server, on the same disk.
+ * the machine is shared. The mover and the indexer run as in the server, on the same disk;
+ * only "recording alone" is without them.
  *
- *     bench_record [--rounds 5] [--ms 400] [--dir /tmp] [--pg-seconds 4] [--mover yes|no] */
+ *     bench_record [--rounds 5] [--ms 400] [--dir /tmp] [--pg-seconds 4] */
 #include "bench_bare.h"
 #include "bench_crowd.h"
 
@@ -22,7 +23,6 @@
 
 static struct {
     int rounds, ms;
-    bool mover;
     const char *dir;
     size_t public_len, personal_len;
 } set;
@@ -99,50 +99,79 @@ one_writer(struct bench *b, struct bare *bare, int fd)
            NULL);
 }
 
+/* What 64 writers do beside 64 threads, and one, that insert the same rows in groups of the same size. */
+struct contest {
+    double ours[ROUNDS_MAX], rows[ROUNDS_MAX], crowd[ROUNDS_MAX], r_rows[ROUNDS_MAX],
+        r_crowd[ROUNDS_MAX], sustained[ROUNDS_MAX], lag[ROUNDS_MAX];
+    struct crowd_round sum;
+    double cpu_crowd, n_crowd, groups;
+};
+
 static void
-many_writers(struct bench *b, struct bare *bare)
+contend(struct bench *b, struct bare *bare, struct contest *c)
 {
-    double ours[ROUNDS_MAX], rows[ROUNDS_MAX], crowd[ROUNDS_MAX], sustained[ROUNDS_MAX],
-        lag[ROUNDS_MAX], r_rows[ROUNDS_MAX], r_crowd[ROUNDS_MAX], cpu_crowd = 0, n_crowd = 0,
-                                                                  groups = 0;
-    struct crowd_round sum = {0};
+    *c = (struct contest){0};
     for (int i = 0; i < set.rounds; i++) {
         struct crowd_round r = crowd_run(b, WRITERS, set.ms);
         long n = r.events, mine = r.syncs.mine;
         int group = mine > 0 ? (int)((n + mine / 2) / mine) : 1;
-        rows[i] = bare_rows(bare, group > 0 ? group : 1, set.ms);
+        c->rows[i] = bare_rows(bare, group > 0 ? group : 1, set.ms);
         struct bare_round q = bare_crowd(bare, WRITERS, set.ms);
-        ours[i] = r.rate;
-        sustained[i] = r.sustained;
-        lag[i] = r.lag;
-        crowd[i] = q.rate;
-        cpu_crowd += q.cpu;
-        n_crowd += q.rows;
-        groups += q.groups;
-        r_rows[i] = ours[i] / rows[i];
-        r_crowd[i] = ours[i] / crowd[i];
-        crowd_add(&sum, &r);
+        c->ours[i] = r.rate;
+        c->sustained[i] = r.sustained;
+        c->lag[i] = r.lag;
+        c->crowd[i] = q.rate;
+        c->cpu_crowd += q.cpu;
+        c->n_crowd += q.rows;
+        c->groups += q.groups;
+        c->r_rows[i] = r.rate / c->rows[i];
+        c->r_crowd[i] = r.rate / c->crowd[i];
+        crowd_add(&c->sum, &r);
     }
+}
+
+static void
+tell(const struct contest *c, const char *how)
+{
+    char name[96];
     size_t n = (size_t)set.rounds;
-    double events = (double)sum.events;
-    figure("bare SQLite, same group size, one thread", median_of(rows, n), "/s", NULL, 0, NULL);
-    figure("bare SQLite, 64 threads", median_of(crowd, n), "/s", NULL, 0, NULL);
-    figure("rows a commit, bare SQLite, 64 threads", n_crowd / groups, "", NULL, 0, NULL);
-    figure("events, 64 writers", median_of(ours, n), "/s", "bare SQLite, one thread",
-           median_of(r_rows, n), ">= 0.8");
-    figure("events, 64 writers", median_of(ours, n), "/s", "bare SQLite, 64 threads",
-           median_of(r_crowd, n), ">= 0.8");
-    figure("events, 64 writers, until the last is moved", median_of(sustained, n), "/s", NULL, 0,
+    double events = (double)c->sum.events;
+    snprintf(name, sizeof name, "events, 64 writers, %s", how);
+    figure("bare SQLite, same group size, one thread", median_of(c->rows, n), "/s", NULL, 0, NULL);
+    figure("bare SQLite, 64 threads", median_of(c->crowd, n), "/s", NULL, 0, NULL);
+    figure("rows a commit, bare SQLite, 64 threads", c->n_crowd / c->groups, "", NULL, 0, NULL);
+    figure(name, median_of(c->ours, n), "/s", "bare SQLite, one thread", median_of(c->r_rows, n),
+           ">= 0.8");
+    figure(name, median_of(c->ours, n), "/s", "bare SQLite, 64 threads", median_of(c->r_crowd, n),
+           ">= 0.8");
+    figure("events a commit, 64 writers", events / (double)c->sum.syncs.mine, "", NULL, 0, NULL);
+    figure("processor time, bare SQLite, 64 threads", c->cpu_crowd / c->n_crowd, "us/row", NULL, 0,
            NULL);
-    figure("from the last answer until it is moved, 64 writers", median_of(lag, n), "ms", NULL, 0,
+    figure("processor time, 64 writers", c->sum.cpu_writers / events, "us/event", NULL, 0, NULL);
+}
+
+/* Recording by itself, then with mover and indexer on the same cores. */
+static void
+many_writers(struct bench *b, struct bare *bare)
+{
+    struct contest c;
+    size_t n = (size_t)set.rounds;
+    audit_stop(&b->app);
+    contend(b, bare, &c);
+    tell(&c, "recording alone");
+    audit_start(&b->app);
+    MUST(audit_settle(&b->app, 600000) ? OK : ERR_UNAVAILABLE);
+    contend(b, bare, &c);
+    tell(&c, "moved and indexed meanwhile");
+    double events = (double)c.sum.events;
+    figure("events, 64 writers, until the last is moved", median_of(c.sustained, n), "/s", NULL, 0,
            NULL);
-    figure("events a commit, 64 writers", events / (double)sum.syncs.mine, "", NULL, 0, NULL);
-    figure("fsyncs of the mover, 64 writers", (double)sum.syncs.rest / events, "/event", NULL, 0,
+    figure("from the last answer until it is moved, 64 writers", median_of(c.lag, n), "ms", NULL, 0,
            NULL);
-    figure("processor time, bare SQLite, 64 threads", cpu_crowd / n_crowd, "us/row", NULL, 0, NULL);
-    figure("processor time, 64 writers", sum.cpu_writers / events, "us/event", NULL, 0, NULL);
-    figure("processor time, mover and indexer, 64 writers", sum.cpu_rest / events, "us/event", NULL,
-           0, NULL);
+    figure("fsyncs of the mover, 64 writers", (double)c.sum.syncs.rest / events, "/event", NULL, 0,
+           NULL);
+    figure("processor time, mover and indexer, 64 writers", c.sum.cpu_rest / events, "us/event",
+           NULL, 0, NULL);
 }
 
 /* ---- what an event adds to a request that writes ---- */
@@ -202,8 +231,7 @@ on_sqlite(void)
     char path[400];
     bench_open(&b, set.dir, NULL, 4, 1);
     learn_row(&b);
-    if (set.mover)
-        audit_start(&b.app);
+    audit_start(&b.app);
     bare_open(&bare, b.dir, set.public_len, set.personal_len);
     snprintf(path, sizeof path, "%s/raw", b.dir);
     int fd = open(path, O_CREAT | O_WRONLY | O_APPEND, 0600);
@@ -357,7 +385,6 @@ main(int argc, char **argv)
     set.rounds = (int)option_int(argc, argv, "rounds", 5);
     set.ms = (int)option_int(argc, argv, "ms", 400);
     set.dir = option(argc, argv, "dir", "/tmp");
-    set.mover = str_eq(str_of(option(argc, argv, "mover", "yes")), S("yes"));
     if (set.rounds < 1 || set.rounds > ROUNDS_MAX)
         DIE("--rounds: 1 to %d", ROUNDS_MAX);
     on_sqlite();

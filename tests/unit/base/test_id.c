@@ -39,6 +39,23 @@ test_cuid_order_is_time_order(void **state)
     }
 }
 
+/* The bytes decide, those that would make some digits likelier are passed over, and too few are no harm. */
+static void
+test_cuid_of_given_bytes(void **state)
+{
+    uint8_t v[CUID_RANDOM] = {252, 35, 255, 36, 0, 251, 10, 72, 107, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+    struct cuid c = cuid_from(0, v, sizeof v), again = cuid_from(0, v, sizeof v);
+    struct cuid some = cuid_from(0, v, 5), others = cuid_from(0, v, 5);
+
+    (void)state;
+    assert_string_equal(c.s, "c000000000z00za0z12345678");
+    assert_string_equal(again.s, c.s);
+    assert_memory_equal(some.s, c.s, 13);
+    assert_true(cuid_is(cuid_str(&some)));
+    assert_memory_equal(others.s, some.s, 13);
+    assert_string_not_equal(others.s, some.s);
+}
+
 static int
 compare(const void *a, const void *b)
 {
@@ -81,6 +98,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cuid_form),
         cmocka_unit_test(test_cuid_order_is_time_order),
+        cmocka_unit_test(test_cuid_of_given_bytes),
         ARENA_TEST(test_cuid_never_repeats),
         ARENA_TEST(test_uuid),
     };
