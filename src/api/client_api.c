@@ -39,10 +39,12 @@ list_v1_apply(struct api_request *rq)
     return OK;
 }
 
+/* At most as many as a client has, each as long as one can be: others are on no client, and the
+ * store takes no list or pattern of any length. */
 static enum err
 filter_tags(struct api_request *rq, const struct json *v, struct client_query *q)
 {
-    struct buf *b = buf_in(rq->cx->arena, CLIENT_TEXT_MAX * 8);
+    struct buf *b = buf_in(rq->cx->arena, (size_t)CLIENT_TAGS_MAX * CLIENT_TAG_MAX * 7);
     struct json_writer w;
 
     if (v->type == JSON_ARRAY && v->count == 1 && v->first->type == JSON_STRING &&
@@ -52,13 +54,15 @@ filter_tags(struct api_request *rq, const struct json *v, struct client_query *q
     }
     if (v->type != JSON_STRING && v->type != JSON_ARRAY)
         return fail_field(rq->cx, S("/filters"), "tags must be a list of texts");
+    if (v->type == JSON_ARRAY && v->count > CLIENT_TAGS_MAX)
+        return fail_field(rq->cx, S("/filters"), "tags has more than %d entries", CLIENT_TAGS_MAX);
     json_writer_init(&w, b);
     json_begin_array(&w);
-    if (v->type == JSON_STRING)
-        json_str(&w, v->text);
-    for (const struct json *t = v->type == JSON_ARRAY ? v->first : NULL; t; t = t->next) {
-        if (t->type != JSON_STRING)
-            return fail_field(rq->cx, S("/filters"), "tags must be texts");
+    for (const struct json *t = v->type == JSON_ARRAY ? v->first : v; t;
+         t = v->type == JSON_ARRAY ? t->next : NULL) {
+        if (t->type != JSON_STRING || t->text.n > CLIENT_TAG_MAX)
+            return fail_field(rq->cx, S("/filters"), "tags must be texts of at most %d bytes",
+                              CLIENT_TAG_MAX);
         json_str(&w, t->text);
     }
     json_end_array(&w);
@@ -83,6 +87,9 @@ filter_one(struct api_request *rq, const struct json *f, struct client_query *q)
     if (v->type != JSON_STRING)
         return fail_field(rq->cx, S("/filters"), "the value of \"%.*s\" must be text",
                           STR_ARG(utf8_cut(by, 60)));
+    if (v->text.n > CLIENT_NAME_MAX)
+        return fail_field(rq->cx, S("/filters"), "the value of \"%.*s\" is longer than %d bytes",
+                          STR_ARG(utf8_cut(by, 60)), CLIENT_NAME_MAX);
     if (str_eq(by, S("name")) || str_eq(by, S("searchTerm")))
         q->name = v->text;
     else if (str_eq(by, S("asset")))

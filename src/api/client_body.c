@@ -4,7 +4,6 @@
 
 #include "base/text.h"
 
-#define TAG_MAX 255 /* bytes of one tag */
 #define MEMBERS_MAX                                                                                \
     1000 /* of a client: each change is one entry of its event, and they are compared pairwise */
 
@@ -54,8 +53,9 @@ put_tag_text(struct api_request *rq, struct json_writer *w, struct str text)
 
     while (str_cut(&text, ',', &part)) {
         part = str_trim(part);
-        if (part.n > TAG_MAX)
-            return fail_field(rq->cx, S("/tags"), "has an entry longer than %d bytes", TAG_MAX);
+        if (part.n > CLIENT_TAG_MAX)
+            return fail_field(rq->cx, S("/tags"), "has an entry longer than %d bytes",
+                              CLIENT_TAG_MAX);
         if (part.n)
             json_str(w, part);
     }
@@ -68,8 +68,9 @@ put_tags(struct api_request *rq, struct json_writer *w, const struct json *list)
     if (list->count > CLIENT_TAGS_MAX)
         return fail_field(rq->cx, S("/tags"), "has more than %d entries", CLIENT_TAGS_MAX);
     for (const struct json *v = list->first; v; v = v->next) {
-        if (v->type != JSON_STRING || v->text.n > TAG_MAX)
-            return fail_field(rq->cx, S("/tags"), "must hold texts of at most %d bytes", TAG_MAX);
+        if (v->type != JSON_STRING || v->text.n > CLIENT_TAG_MAX)
+            return fail_field(rq->cx, S("/tags"), "must hold texts of at most %d bytes",
+                              CLIENT_TAG_MAX);
         json_str(w, v->text);
     }
     return OK;
@@ -79,7 +80,7 @@ static enum err
 read_tags(struct api_request *rq, struct str *out)
 {
     const struct json *v = json_get(rq->body, S("tags"));
-    struct buf *b = buf_in(rq->cx->arena, (size_t)CLIENT_TAGS_MAX * TAG_MAX * 7);
+    struct buf *b = buf_in(rq->cx->arena, (size_t)CLIENT_TAGS_MAX * CLIENT_TAG_MAX * 7);
     struct json *parsed = NULL;
     struct json_writer w;
     const char *why;

@@ -114,23 +114,39 @@ security_headers(struct http_response *rs)
     http_add_header(rs, S("X-Content-Type-Options"), S("nosniff"));
 }
 
+/* The phrase of RFC 9110 for a status; what no result code means comes from the library's layer. */
+static const char *
+reason_of(int status)
+{
+    static const struct {
+        int status;
+        const char *reason;
+    } others[] = {{414, "URI Too Long"},
+                  {417, "Expectation Failed"},
+                  {431, "Request Header Fields Too Large"},
+                  {505, "HTTP Version Not Supported"}};
+
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (others[i].status == status)
+            return others[i].reason;
+    }
+    for (enum err i = OK; i < ERR_COUNT; i++) {
+        if (err_http_status(i) == status)
+            return err_http_reason(i);
+    }
+    return err_http_reason(ERR_COUNT);
+}
+
 void
 api_error_body(struct buf *out, const struct http_refusal *why)
 {
     struct json_writer w;
-    enum err e = ERR_DB;
 
-    for (enum err i = OK; i < ERR_COUNT; i++) {
-        if (err_http_status(i) == why->status) {
-            e = i;
-            break;
-        }
-    }
     json_writer_init(&w, out);
     json_begin_object(&w);
     json_kv_str(&w, "status", S("error"));
     json_kv_i64(&w, "statusCode", why->status);
-    json_kv_str(&w, "error", str_of(err_http_reason(e)));
+    json_kv_str(&w, "error", str_of(reason_of(why->status)));
     json_kv_str(&w, "message", why->message);
     if (!str_is_null(why->field)) {
         json_key(&w, S("fields"));

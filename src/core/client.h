@@ -13,6 +13,7 @@
 #define CLIENT_NAME_MAX   255                /* bytes */
 #define CLIENT_TEXT_MAX   ((size_t)64 << 10) /* description; also all unknown members together */
 #define CLIENT_TAGS_MAX   500
+#define CLIENT_TAG_MAX    255 /* bytes of one tag */
 #define CLIENT_FIELDS_MAX 500
 
 struct client {

@@ -81,6 +81,26 @@ test("every bad field is named, with its reason", async () => {
   assert.ok(r.body.fields.length >= 2, JSON.stringify(r.body));
   for (const f of r.body.fields) assert.ok(f.pointer && f.reason);
 });
+test("a refusal is called by its own name, whoever refuses", async () => {
+  for (const [bytes, status, name] of /** @type {[string, number, string][]} */ ([
+    [`GET /api/v1/${"a".repeat(9000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 414, "URI Too Long"],
+    ["POST /api/v1/authenticate HTTP/1.1\r\nHost: x\r\nExpect: coffee\r\nContent-Length: 2\r\n\r\n{}", 417, "Expectation Failed"],
+    [`GET /api/v1/ HTTP/1.1\r\nHost: x\r\n${Array.from({ length: 120 }, (_, i) => `X-${i}: a\r\n`).join("")}\r\n`, 431, "Request Header Fields Too Large"],
+    ["GET /api/v1/ HTTP/1.2\r\nHost: x\r\n\r\n", 505, "HTTP Version Not Supported"]])) {
+    const body = JSON.parse((await raw(s, bytes)).text.split("\r\n\r\n")[1]);
+    assert.deepEqual([body.statusCode, body.error], [status, name]);
+  }
+});
+test("a filter longer than what it looks for is refused by name; the store is not asked", async () => {
+  const list = (by, value) => admin.post("/api/v2/clients", { pagination: { offset: 0, limit: 10 }, filters: [{ by, value }] });
+  for (const [by, value] of /** @type {[string, any][]} */ ([["name", "a".repeat(60_000)], ["searchTerm", "a".repeat(256)], ["asset", "a".repeat(256)], ["tags", ["\u0001".repeat(150_000)]],
+    ["tags", "t".repeat(256)], ["tags", Array.from({ length: 80_000 }, (_, i) => `x${i}`)], ["tags", Array.from({ length: 501 }, (_, i) => `x${i}`)]])) {
+    const r = await list(by, value);
+    assert.equal(r.status, 400, `${by}: ${r.text.slice(0, 200)}`);
+    assert.equal(r.body.fields[0].pointer, "/filters");
+  }
+  for (const [by, value] of /** @type {[string, any][]} */ ([["name", "ﷺ".repeat(85)], ["tags", Array.from({ length: 500 }, (_, i) => "\u0001".repeat(252) + i)]])) assert.deepEqual((await list(by, value)).body?.data, [], by);
+});
 test("a body of more than a megabyte is 413", async () => {
   const r = await admin.request("POST", "/api/v1/client/create", JSON.stringify({ name: "x".repeat(1_200_000) }), { "content-type": "application/json" }).catch((e) => ({ status: e.code }));
   assert.ok([413, "ECONNRESET", "EPIPE"].includes(r.status), String(r.status));
