@@ -207,9 +207,11 @@ prepare_bulk(struct api_request *rq)
     return bad;
 }
 
-/* The mail in which a new user sets a password. */
+#define NOT_SENT "o mail server is set, so nothing was sent: copy a set-password link instead"
+
+/* The mail in which a new user sets a password; counts those that are on their way. */
 static enum err
-invite(struct cx *cx, const struct user *u)
+invite(struct cx *cx, const struct user *u, int64_t *invited)
 {
     struct str whom = user_label(cx->arena, u);
     struct audit_entry e;
@@ -220,6 +222,7 @@ invite(struct cx *cx, const struct user *u)
     TRY(mailer_send_link(cx, u, LINK_INVITE_HOURS, &sent));
     if (!sent)
         return OK;
+    ++*invited;
     e = user_entry(cx, u, EV_LINK_COPIED,
                    arena_fmt(cx->arena, "%.*s had a set-password link sent to %.*s",
                              STR_ARG(cx->actor.name), STR_ARG(whom)));
@@ -231,6 +234,7 @@ create_bulk(struct api_request *rq)
 {
     const struct bulk *b = rq->state;
     struct json_writer *w = &rq->out;
+    int64_t invited = 0;
     struct roles all;
 
     TRY(role_load(rq->cx,
@@ -245,7 +249,7 @@ create_bulk(struct api_request *rq)
         b->specs[i].all = &all;
         TRY(user_create(rq->cx, &b->specs[i], &u));
         if (b->send)
-            TRY(invite(rq->cx, &u));
+            TRY(invite(rq->cx, &u, &invited));
         json_begin_object(w);
         json_kv_i64(w, "user_id", u.user_id);
         json_kv_str(w, "cuid", u.cuid);
@@ -253,7 +257,10 @@ create_bulk(struct api_request *rq)
         json_end_object(w);
     }
     json_end_array(w);
-    json_kv_str(w, "message", arena_fmt(rq->cx->arena, "%zu created", b->n));
+    json_kv_i64(w, "invited", invited);
+    json_kv_str(w, "message",
+                arena_fmt(rq->cx->arena, "%zu created%s", b->n,
+                          b->send && invited == 0 ? "; n" NOT_SENT : ""));
     json_end_object(w);
     return OK;
 }
@@ -307,6 +314,7 @@ create_csv(struct api_request *rq)
     const struct usercsv *read = rq->state;
     struct usercsv c = {arena_array(rq->cx->arena, struct usercsv_row, read->n + 1), read->n};
     struct json_writer *w = &rq->out;
+    int64_t invited = 0;
     struct user *made;
     size_t n;
 
@@ -315,10 +323,11 @@ create_csv(struct api_request *rq)
                read->n * sizeof *c.rows); /* a second run starts as the first did */
     TRY(usercsv_apply(rq->cx, &c, &made, &n));
     for (size_t i = 0; i < n; i++)
-        TRY(invite(rq->cx, &made[i]));
+        TRY(invite(rq->cx, &made[i], &invited));
     json_begin_object(w);
     json_kv_str(w, "status", S("success"));
     json_kv_i64(w, "created", (int64_t)n);
+    json_kv_i64(w, "invited", invited);
     json_key(w, S("rejected"));
     json_begin_array(w);
     for (size_t i = 0; i < c.n; i++) {
@@ -517,10 +526,13 @@ send_reset(struct api_request *rq, const struct user *u)
                              STR_ARG(cx->actor.name), STR_ARG(whom),
                              sent ? "" : "; no mail server is set, nothing was sent"));
     TRY(audit_record(cx, &e, NULL));
-    return api_ok(
-        rq,
-        sent ? S("A mail with a link is on its way")
-             : S("No mail server is set, so nothing was sent: copy a set-password link instead"));
+    json_begin_object(&rq->out);
+    json_kv_str(&rq->out, "status", S("success"));
+    json_kv_str(&rq->out, "message",
+                sent ? S("A mail with a link is on its way") : S("N" NOT_SENT));
+    json_kv_bool(&rq->out, "sent", sent);
+    json_end_object(&rq->out);
+    return OK;
 }
 
 static enum err

@@ -1,5 +1,6 @@
 /* A user's tenant-wide roles and tier, and whether the caller may act on him. Owns no table: roles
  * are role.c's, tiers tier.c's. */
+#include "base/text.h"
 #include "core/role.h"
 #include "core/tier.h"
 #include "core/user.h"
@@ -38,7 +39,7 @@ user_role_pick(struct cx *cx, const struct roles *all, struct str name, struct s
     const struct role *r = role_pick(all, canonical(str_trim(name)));
 
     if (!r)
-        return fail_field(cx, pointer, "is no role");
+        return fail_field(cx, pointer, "\"%.*s\" is no role", STR_ARG(utf8_cut(name, 60)));
     if (!r->enabled)
         return fail_field(cx, pointer, "is a role that is switched off");
     *out = *r;
@@ -138,7 +139,8 @@ user_tier_find(struct cx *cx, struct str name, struct str pointer, int64_t prese
         return OK;
     t = tier_pick(&all, name);
     if (!t)
-        return fail_field(cx, pointer, "is no classification tier");
+        return fail_field(cx, pointer, "\"%.*s\" is no classification tier",
+                          STR_ARG(utf8_cut(name, 60)));
     if (t->id != present)
         TRY(tier_grantable(cx, &all, t, &nowhere));
     out->id = t->id;

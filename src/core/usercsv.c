@@ -25,8 +25,12 @@ read_header(struct cx *cx, const struct str *cells, size_t n, int at[COLUMNS])
     for (int c = 0; c < COLUMNS; c++) {
         at[c] = -1;
         for (size_t i = 0; i < n; i++) {
-            if (str_ieq(str_trim(cells[i]), str_of(columns[c].title)))
-                at[c] = (int)i;
+            if (!str_ieq(str_trim(cells[i]), str_of(columns[c].title)))
+                continue;
+            if (at[c] >= 0) /* two readers would take different ones */
+                return fail_field(cx, S("file"), "the first line holds the column \"%s\" twice",
+                                  columns[c].title);
+            at[c] = (int)i;
         }
         if (at[c] < 0 && columns[c].required)
             return fail_field(cx, S("file"), "the first line lacks the column \"%s\"",
@@ -99,7 +103,8 @@ read_row(struct cx *cx, const struct str *cells, const int at[COLUMNS], struct u
         row->reason = S(
             "the authentication provider is required: plextrac, okta, google, azure or openid_connect");
     else if (!provider_is_available(s->provider))
-        row->reason = S("the authentication provider is not available in this version");
+        row->reason =
+            S("the authentication provider is not available in this version: write plextrac");
     else if (!s->default_group && !is_no(cell(cells, at, GROUP)))
         row->reason = S("default group must be yes or no");
 }

@@ -28,6 +28,19 @@ before(async () => {
 });
 after(async () => { await s?.stop(); sinks.forEach((x) => x.close()); rmSync(dir, { recursive: true, force: true }); });
 
+test("nobody is said to be sent a link that is not on its way, and who is, is counted", async () => {
+  const none = await invite("none@example.org"), reset = await admin.ok("PUT", "/api/v1/tenant/0/user/resetpass", { username: "none@example.org" });
+  assert.deepEqual([none.invited, reset.sent], [0, false]);
+  for (const { message } of [none, reset]) assert.match(message, /o mail server is set, so nothing was sent: copy a set-password link instead$/);
+  const x = await sink({});
+  await use(x, { security: "plain" });
+  const one = await invite("one@example.org"), again = await admin.ok("PUT", "/api/v1/tenant/0/user/resetpass", { username: "none@example.org" });
+  assert.deepEqual([one.invited, one.message, again.sent], [1, "1 created", true]);
+  const silent = await admin.ok("POST", "/api/v1/tenant/0/user/create/bulk?sendEmail=false", [{ email: "silent@example.org", name: { first: "Si", last: "Lent" } }]);
+  assert.deepEqual([silent.invited, silent.message], [0, "1 created"]);
+  await until(() => x.mails.length === 2, "both mails");
+  assert.deepEqual(x.mails.map((m) => m.to[0]).sort(), ["none@example.org", "one@example.org"]);
+});
 test("a certificate nobody vouches for: refused, and neither name nor mail goes out", async () => {
   const x = await sink({ tls: pair, auth: AUTH });
   await use(x, { username: AUTH.user, password: AUTH.password });

@@ -44,7 +44,7 @@ test("semicolons, as spreadsheets of many countries write them", async () => {
 });
 test("a bad line in the middle is named with its reason; the others are made, and it leaves nothing behind", async () => {
   const bad = /** @type {[string, RegExp][]} */ ([["Bad,Mail,not an address,,,plextrac,", /address is not valid/], [",None,none@example.org,,,plextrac,", /name/], ["No,Provider,nopro@example.org,,,,", /provider is required/], ["Odd,Provider,odd@example.org,,,ldap,", /provider/],
-    ["Unknown,Role,role@example.org,Emperor,,plextrac,", /role/i], ["Unknown,Tier,tier@example.org,,Cosmic,plextrac,", /tier/i], ["Odd,Group,group@example.org,,,plextrac,perhaps", /default group/], ["Al,Ready,KNOWN@example.org,,,plextrac,", /exists already/], ["Tw,Ice,first@example.org,,,plextrac,", /line 2 already/]]);
+    ["Unknown,Role,role@example.org,Emperor,,plextrac,", /^role "Emperor" is no role$/], ["Unknown,Tier,tier@example.org,,Cosmic,plextrac,", /^classification tier "Cosmic" is no classification tier$/], ["Other,Provider,okta@example.org,,,okta,", /not available in this version: write plextrac/], ["Odd,Group,group@example.org,,,plextrac,perhaps", /default group/], ["Al,Ready,KNOWN@example.org,,,plextrac,", /exists already/], ["Tw,Ice,first@example.org,,,plextrac,", /line 2 already/]]);
   const r = await ok([HEAD, "Good,First,first@example.org,,,plextrac,", ...bad.map(([l]) => l), "Good,Last,last@example.org,,,plextrac,"].join("\n") + "\n");
   assert.equal(r.created, 2);
   assert.deepEqual(r.rejected.map((x) => x.line), bad.map((_, i) => i + 3));
@@ -52,6 +52,12 @@ test("a bad line in the middle is named with its reason; the others are made, an
   assert.ok(await user("last@example.org"));
   for (const email of ["role@example.org", "tier@example.org", "group@example.org", "odd@example.org"]) assert.equal(await user(email), undefined, email);
   assert.equal((await admin.events({ q: "role@example.org" })).length, 0);
+});
+test("a column that stands twice is refused: readers would take different ones", () =>
+  refused(`${HEAD},Email\nTwo,Addresses,one@example.org,,,plextrac,,other@example.org\n`, 400, /the column \\"email\\" twice/));
+test("without a mail server nobody is said to be invited", async () => {
+  const r = await ok(`${HEAD}\nUn,Invited,uninvited@example.org,,,plextrac,\n`);
+  assert.deepEqual([r.created, r.invited], [1, 0]);
 });
 test("one event a user, all of one request", async () => {
   await ok(`${HEAD}\nEv,One,ev1@example.org,,,plextrac,yes\nEv,Two,ev2@example.org,,,plextrac,\nEv,Three,ev3@example.org,,,plextrac,\n`);

@@ -1,5 +1,8 @@
 /** Account Admin by hand and mouse: users, roles, authorization, tiers, settings. What the page did is asked of the log. */
 import { test, after, before } from "node:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import { serve, assert, PASSWORD, ADMIN, until } from "../api/harness.mjs";
 import { browser, signIn, open, toast, choose, axe, shot, tooWide } from "./harness.mjs";
 
@@ -37,7 +40,7 @@ test("users: two at once", async () => {
   await axe(page, "add users");
   await shot(page, "users-add");
   await d.getByRole("button", { name: "Add 2 users" }).click();
-  await toast(page, "2 users added");
+  await toast(page, "2 users added. No mail server is set, so nothing was sent");
   await row("nora@example.org").waitFor();
   assert.match(await row("otto@example.org").innerText(), /Analyst/);
   await admin.event("UserCreated", about("nora@example.org"));
@@ -111,6 +114,32 @@ test("users: from CSV, with the refused line named", async () => {
   await d.getByRole("button", { name: "Done" }).click();
   await row("uma@example.org").waitFor();
   await admin.event("UserCreated", about("wim@example.org"));
+});
+test("users: a file that was saved again since it was chosen is asked for again, and taken then", async () => {
+  const dir = mkdtempSync(path.join(os.tmpdir(), "recount-csv-")), file = path.join(dir, "people.csv"), head = "first name,last name,email,authentication provider\n";
+  try {
+    writeFileSync(file, head + "Xena,Xu,no address,plextrac\n");
+    await page.getByRole("button", { name: "Import from CSV" }).click();
+    const d = dialog("Import users from CSV"), choose = () => page.locator("input[type=file]").first().setInputFiles(file);
+    await choose();
+    await d.getByText("people.csv").waitFor();
+    writeFileSync(file, head + "Xena,Xu,xena@example.org,plextrac\nYves,Yu,yves@example.org,plextrac\n");
+    await d.getByRole("button", { name: "Import" }).click();
+    await d.getByText("people.csv was changed after it was chosen, or can not be read. Choose it again.").waitFor();
+    await choose();
+    await d.getByText("was changed after").waitFor({ state: "detached" });
+    await d.getByRole("button", { name: "Import" }).click();
+    await d.getByText("2 users created.").waitFor();
+    await d.getByText("No mail server is set, so nothing was sent").waitFor();
+    await d.getByRole("button", { name: "Done" }).click();
+    await row("yves@example.org").waitFor();
+  } finally { rmSync(dir, { recursive: true }); }
+});
+test("users: without a mail server nobody is said to get a mail", async () => {
+  await userMenu("Xena Xu", "Reset password");
+  await dialog().getByRole("button", { name: "Reset password" }).click();
+  await page.getByRole("alert").filter({ hasText: "No mail server is set, so nothing was sent: copy a set-password link instead." }).waitFor();
+  assert.equal(await page.locator(".toast").filter({ hasText: "gets a mail" }).count(), 0);
 });
 test("users: change one; the event says before and after", async () => {
   await page.getByRole("link", { name: "Uma Ulm" }).click();

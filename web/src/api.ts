@@ -12,6 +12,15 @@ let ask: (() => Promise<void>) | null = null;
 /** Registers who shows the sign-in dialog. */
 export const onExpired = (f: typeof ask) => { ask = f; };
 
+/** A form with the file as it is now. Browsers read a file when they send it: one that was saved again since it was chosen makes the request fail as if the server were gone. */
+export async function fileForm(file: File): Promise<FormData> {
+  const form = new FormData();
+  let bytes: ArrayBuffer;
+  try { bytes = await file.arrayBuffer(); } catch { throw new ApiError(0, `${file.name} was changed after it was chosen, or can not be read. Choose it again.`, "file"); }
+  form.set("file", new File([bytes], file.name, { type: file.type }));
+  return form;
+}
+
 /** background: nobody asked for it just now, so it does not keep the session alive. */
 interface Options { signal?: AbortSignal; form?: FormData; quiet?: boolean; background?: boolean }
 

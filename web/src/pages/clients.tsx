@@ -2,9 +2,9 @@
 import { ActionIcon, Button, FileButton, Group, Modal, Select, Tabs, TagsInput, Textarea, TextInput } from "@mantine/core";
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { IconBuilding, IconPlus, IconTrash, IconUserPlus, IconX } from "@tabler/icons-react";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { useNavigate, useParams } from "react-router";
-import { ApiError, api, del, get, post, put, type Client, type ClientUser } from "../api";
+import { ApiError, api, del, fileForm, get, post, put, type Client, type ClientUser } from "../api";
 import { useRoles, useTiers } from "../data";
 import { useSession } from "../session";
 import { plural } from "../time";
@@ -65,14 +65,15 @@ function ClientDetails({ c }: { c: Client }) {
   const cache = useQueryClient(), start = { name: c.name, poc: c.poc ?? "", poc_email: c.poc_email ?? "", description: c.description ?? "", tags: c.tags ?? [], custom_field: c.custom_field ?? [] }, [f, setF] = useState(start), dirty = JSON.stringify(f) !== JSON.stringify(start);
   const again = () => { void cache.invalidateQueries({ queryKey: ["client", String(c.client_id)] }); void cache.invalidateQueries({ queryKey: ["clients"] }); };
   const save = useMutation({ mutationFn: () => put(`/api/v1/client/${c.client_id}`, f), onSuccess: () => { toast("Client saved"); again(); } });
-  const logo = useMutation({ mutationFn: async (file: File | null) => { if (!file) { await del(`/api/v1/client/${c.client_id}/logo`); return "Logo removed"; } const form = new FormData(); form.set("file", file); await api("POST", `/api/v1/client/${c.client_id}/logo`, undefined, { form }); return "Logo saved"; }, onSuccess: (did) => { toast(did); again(); }, onError: toastError });
+  const logo = useMutation({ mutationFn: async (file: File | null) => { if (!file) { await del(`/api/v1/client/${c.client_id}/logo`); return "Logo removed"; } await api("POST", `/api/v1/client/${c.client_id}/logo`, undefined, { form: await fileForm(file) }); return "Logo saved"; }, onSuccess: (did) => { toast(did); again(); }, onError: toastError });
+  const same = useRef<() => void>(null); // the same file can be chosen again
   const unmark = async () => { if (await confirm(`Remove the logo of ${c.name}?`, "The picture is deleted.", "Remove logo")) logo.mutate(null); };
   const bind = (k: "name" | "poc" | "poc_email" | "description") => ({ value: f[k], onChange: (e: React.ChangeEvent<HTMLInputElement | HTMLTextAreaElement>) => { const v = e.currentTarget.value; setF((o) => ({ ...o, [k]: v })); }, error: save.error instanceof ApiError ? save.error.field(k) : undefined });
   const fields = f.custom_field, setField = (i: number, v: Partial<(typeof fields)[number]>) => setF((o) => ({ ...o, custom_field: o.custom_field.map((x, k) => (k === i ? { ...x, ...v } : x)) }));
   return (
     <form className="stack" style={{ maxWidth: 760 }} onSubmit={(e) => { e.preventDefault(); save.mutate(); }}>
       {save.error && <Notice kind="bad">{save.error.message}</Notice>}
-      <div className="row"><ClientMark c={c} size={44} /><FileButton accept="image/png,image/jpeg" onChange={(file) => file && logo.mutate(file)}>{(p) => <Button {...p} size="compact-sm" variant="default" loading={logo.isPending}>{c.logo ? "Change logo" : "Add a logo"}</Button>}</FileButton>{c.logo && <Button size="compact-sm" variant="subtle" color="gray" onClick={() => void unmark()}>Remove logo</Button>}</div>
+      <div className="row"><ClientMark c={c} size={44} /><FileButton accept="image/png,image/jpeg" resetRef={same} onChange={(file) => { same.current?.(); if (file) logo.mutate(file); }}>{(p) => <Button {...p} size="compact-sm" variant="default" loading={logo.isPending}>{c.logo ? "Change logo" : "Add a logo"}</Button>}</FileButton>{c.logo && <Button size="compact-sm" variant="subtle" color="gray" onClick={() => void unmark()}>Remove logo</Button>}</div>
       <div className="fields"><TextInput className="wide" label="Name" required {...bind("name")} /><TextInput label="Contact" {...bind("poc")} /><TextInput label="Contact email" {...bind("poc_email")} /><Textarea className="wide" label="Description" autosize={false} rows={4} {...bind("description")} /><TagsInput className="wide" label="Tags" value={f.tags} onChange={(tags) => setF((o) => ({ ...o, tags }))} placeholder={f.tags.length ? "" : "Add a tag, then Enter"} clearable={false} /></div>
       <div><h2 style={{ marginBottom: 8 }}>Custom fields</h2><div className="stack" style={{ gap: 8 }}>
         {fields.map((x, i) => <div key={i} className="row"><TextInput aria-label={`Label of field ${i + 1}`} placeholder="Label" value={x.label} onChange={(e) => setField(i, { label: e.currentTarget.value })} /><TextInput className="grow" aria-label={`Value of field ${i + 1}`} placeholder="Value" value={x.value} onChange={(e) => setField(i, { value: e.currentTarget.value })} /><ActionIcon variant="subtle" color="gray" aria-label={`Remove field ${i + 1}`} onClick={() => setF((o) => ({ ...o, custom_field: o.custom_field.filter((_, k) => k !== i) }))}><IconTrash size={15} aria-hidden /></ActionIcon></div>)}

@@ -32,7 +32,7 @@ export function Dashboard() {
           </Panel>}
           <Panel title="Recent activity" body={false} acts={s.can("AUDIT_LOG.VIEW") && <Button component={Link} to="/admin/audit-log" size="compact-xs" variant="subtle">Open the log</Button>}>
             {!d ? <ListSkeleton rows={12} /> : !d.activity?.length ? <Empty icon={<IconActivity size={26} aria-hidden />} title="Nothing yet" text="What you and your team do shows up here." />
-              : <ul className="list">{d.activity.slice(0, 12).map((e) => <li key={e.cuid}><Avatar small name={who(e)} /><span className={`dot ${outcomeWord(e.outcome).toLowerCase()}`} title={outcomeWord(e.outcome)} />{s.can("AUDIT_LOG.VIEW") ? <Link to={`/admin/audit-log/${e.cuid}`} className="grow cut" style={{ color: "inherit" }} title={e.message}>{e.message}</Link> : <span className="grow cut" title={e.message}>{e.message}</span>}<span className="dim small nowrap"><Ago at={e.timestamp} /></span></li>)}</ul>}
+              : <ul className="list">{d.activity.slice(0, 12).map((e) => <li key={e.cuid}><Avatar small name={who(e)} /><span className={`dot ${outcomeWord(e.outcome).toLowerCase()}`} title={outcomeWord(e.outcome)} />{s.can("AUDIT_LOG.VIEW") ? <Link to={`/admin/audit-log/${e.cuid}`} className="grow cut says" style={{ color: "inherit" }} title={e.message}>{e.message}</Link> : <span className="grow cut says" title={e.message}>{e.message}</span>}<span className="dim small nowrap"><Ago at={e.timestamp} /></span></li>)}</ul>}
           </Panel>
         </div></>}
     </Page>

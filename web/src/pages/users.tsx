@@ -2,9 +2,9 @@
 import { Button, Checkbox, Drawer, FileButton, Group, Menu, Modal, MultiSelect, Select, Switch, Tabs, TextInput } from "@mantine/core";
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { IconBan, IconChevronDown, IconDownload, IconFileImport, IconLink, IconLock, IconLockOpen, IconMail, IconPencil, IconPlus, IconShieldOff, IconTrash, IconUserCheck, IconUsers, IconX } from "@tabler/icons-react";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
-import { ApiError, api, del, get, post, put, query, say, type User } from "../api";
+import { ApiError, api, del, fileForm, get, post, put, query, say, type User } from "../api";
 import { useRoles, useTiers } from "../data";
 import { useSession } from "../session";
 import { plural } from "../time";
@@ -23,20 +23,23 @@ function Names({ of }: { of: string[] }) {
   return <ul className="named">{of.slice(0, rest > 1 ? NAMED : of.length).map((n, i) => <li key={i}>{n}</li>)}{rest > 1 && <li>and {rest.toLocaleString("en")} more</li>}</ul>;
 }
 const NAMED = 10;
+/** Where links to set a password were asked for and none is on its way. */
+const UNSENT = "No mail server is set, so nothing was sent: copy a set-password link instead.";
 /** Does one thing to some users, with a question before what can not be undone. */
 function useActs() {
   const s = useSession(), cache = useQueryClient(), [link, setLink] = useState<{ user: User; url: string } | null>(null);
   const run = async (verb: Verb, users: User[]): Promise<void> => {
     const n = users.length === 1 ? nameOf(users[0]!) : plural(users.length, "user");
-    const ask: Partial<Record<Verb, [string, string, string]>> = { delete: [`Delete ${n}?`, users.length === 1 ? "The account and its access are gone; the audit log keeps what it did under its name." : "The accounts and their access are gone; the audit log keeps what they did under their names.", users.length === 1 ? "Delete user" : `Delete ${n}`], disable: [`Disable ${n}?`, "All sessions end at once. Enable again at any time.", users.length === 1 ? "Disable user" : `Disable ${n}`], "reset-password": [`Reset the password of ${n}?`, "A mail with a link to set a new one is sent; the old password ends.", "Reset password"], "reset-mfa": [`Reset the second factor of ${n}?`, "Do this when the device is lost. Make sure who is asking.", "Reset second factor"], "end-sessions": [`Sign ${n} out everywhere?`, "All sessions end at once.", "End sessions"] };
+    const ask: Partial<Record<Verb, [string, string, string]>> = { delete: [`Delete ${n}?`, users.length === 1 ? "The account and its access are gone; the audit log keeps what it did under its name." : "The accounts and their access are gone; the audit log keeps what they did under their names.", users.length === 1 ? "Delete user" : `Delete ${n}`], disable: [`Disable ${n}?`, "All sessions end at once. Enable again at any time.", users.length === 1 ? "Disable user" : `Disable ${n}`], "reset-password": [`Reset the password of ${n}?`, "A mail with a link to set a new one is sent. The old password goes on until the link is used.", "Reset password"], "reset-mfa": [`Reset the second factor of ${n}?`, "Do this when the device is lost. Make sure who is asking.", "Reset second factor"], "end-sessions": [`Sign ${n} out everywhere?`, "All sessions end at once.", "End sessions"] };
     const q = ask[verb];
     if (q && !(await confirm(q[0], users.length === 1 ? q[1] : <>{q[1]}<Names of={users.map(nameOf)} /></>, q[2], verb === "delete" || verb === "disable"))) return;
     const bad: string[] = [];
+    let unsent = false;
     for (const u of users) try {
       if (verb === "delete") await del(`${s.base}/users/${u.user_id}`);
-      else { const a = await post<{ link?: string; url?: string; data?: { link?: string; url?: string } }>(`${s.base}/users/${u.user_id}/${verb}`); if (verb === "password-link") { const url = a.link ?? a.url ?? a.data?.link ?? a.data?.url ?? ""; setLink({ user: u, url: url.startsWith("/") ? location.origin + url : url }); } }
+      else { const a = await post<{ sent?: boolean; link?: string; url?: string; data?: { link?: string; url?: string } }>(`${s.base}/users/${u.user_id}/${verb}`); unsent ||= a.sent === false; if (verb === "password-link") { const url = a.link ?? a.url ?? a.data?.link ?? a.data?.url ?? ""; setLink({ user: u, url: url.startsWith("/") ? location.origin + url : url }); } }
     } catch (e) { bad.push(users.length === 1 ? say(e) : `${nameOf(u)}: ${say(e)}`); }
-    if (bad.length) toast(bad.join(" "), true); else if (verb !== "password-link") toast(`${n}: ${DID[verb]}`);
+    if (bad.length || unsent) toast([...bad, ...(unsent ? [UNSENT] : [])].join(" "), true); else if (verb !== "password-link") toast(`${n}: ${DID[verb]}`);
     void cache.invalidateQueries({ queryKey: ["users"] }); void cache.invalidateQueries({ queryKey: ["user"] });
   };
   const dialog = <Modal opened={!!link} onClose={() => setLink(null)} title={`Set-password link for ${link ? nameOf(link.user) : ""}`}><div className="stack"><p className="dim">Hand it over on a way you trust. It works once and is not shown again.</p><TextInput aria-label="Link" readOnly value={link?.url ?? ""} onFocus={(e) => e.currentTarget.select()} /><Group justify="flex-end" gap="xs"><Copy text={link?.url ?? ""} label="Copy link" /></Group></div></Modal>;
@@ -131,7 +134,7 @@ interface Draft { email: string; first: string; last: string; role: string; tier
 const blank = (): Draft => ({ email: "", first: "", last: "", role: "STD_USER", tier: null, group: false });
 function AddUsers({ close }: { close: () => void }) {
   const s = useSession(), roles = useRoles(), tiers = useTiers(), cache = useQueryClient(), [rows, setRows] = useState([blank()]), [mail, setMail] = useState(true), set = (i: number, v: Partial<Draft>) => setRows((o) => o.map((r, k) => (k === i ? { ...r, ...v } : r)));
-  const save = useMutation({ mutationFn: () => post(`/api/v1/tenant/${s.t}/user/create/bulk${mail ? "" : "?sendEmail=false"}`, rows.map((r) => ({ email: r.email.trim(), role: r.role, name: { first: r.first, last: r.last }, default_group: r.group, tenantClassificationLevel: r.tier, sendEmail: mail }))), onSuccess: () => { toast(`${plural(rows.length, "user")} added`); void cache.invalidateQueries({ queryKey: ["users"] }); close(); } });
+  const save = useMutation({ mutationFn: () => post<{ invited: number }>(`/api/v1/tenant/${s.t}/user/create/bulk${mail ? "" : "?sendEmail=false"}`, rows.map((r) => ({ email: r.email.trim(), role: r.role, name: { first: r.first, last: r.last }, default_group: r.group, tenantClassificationLevel: r.tier, sendEmail: mail }))), onSuccess: (d) => { toast(`${plural(rows.length, "user")} added${mail && !d.invited ? `. ${UNSENT}` : ""}`, mail && !d.invited); void cache.invalidateQueries({ queryKey: ["users"] }); close(); } });
   const fault = (i: number, k: string) => (save.error instanceof ApiError ? save.error.fields.find((f) => f.pointer.startsWith(`/${i}/`) && f.pointer.endsWith(k))?.reason : undefined);
   return (
     <Modal opened onClose={close} title="Add users" size="lg"><form className="stack" onSubmit={(e) => { e.preventDefault(); save.mutate(); }}>
@@ -150,15 +153,16 @@ function AddUsers({ close }: { close: () => void }) {
 const TEMPLATE = "first name,last name,email,role,classification tier,authentication provider,default group\r\nAda,Example,ada@example.com,standard user,,plextrac,no\r\n";
 function Import({ close }: { close: () => void }) {
   const s = useSession(), cache = useQueryClient(), [file, setFile] = useState<File | null>(null);
-  const send = useMutation({ mutationFn: () => { const form = new FormData(); form.set("file", file!); return api<{ created: number; rejected?: { line: number; reason: string }[] }>("POST", `${s.base}/users/csv`, undefined, { form }); }, onSuccess: () => void cache.invalidateQueries({ queryKey: ["users"] }) });
+  const same = useRef<() => void>(null); // the same file can be chosen again, saved anew
+  const send = useMutation({ mutationFn: async () => api<{ created: number; invited: number; rejected?: { line: number; reason: string }[] }>("POST", `${s.base}/users/csv`, undefined, { form: await fileForm(file!) }), onSuccess: () => void cache.invalidateQueries({ queryKey: ["users"] }) });
   const template = () => { const a = document.createElement("a"); a.href = URL.createObjectURL(new Blob([TEMPLATE], { type: "text/csv" })); a.download = "users.csv"; a.click(); setTimeout(() => URL.revokeObjectURL(a.href), 1000); };
   const d = send.data, created = Array.isArray(d?.created) ? d.created.length : Number(d?.created ?? 0);
   return (
     <Modal opened onClose={close} title="Import users from CSV"><div className="stack">
       {send.error && <Notice kind="bad">{send.error.message}</Notice>}
-      {d ? <><Notice kind={d.rejected?.length ? "warn" : "ok"}>{plural(created, "user")} created{d.rejected?.length ? `, ${plural(d.rejected.length, "line")} refused` : ""}.</Notice>{!!d.rejected?.length && <ul className="list panel">{d.rejected.map((r) => <li key={r.line}><span className="num dim">Line {r.line}</span><span className="grow">{r.reason}</span></li>)}</ul>}<Group justify="flex-end"><Button onClick={close}>Done</Button></Group></> : <>
+      {d ? <><Notice kind={d.rejected?.length ? "warn" : "ok"}>{plural(created, "user")} created{d.rejected?.length ? `, ${plural(d.rejected.length, "line")} refused` : ""}.</Notice>{created > 0 && !d.invited && <Notice kind="warn">{UNSENT}</Notice>}{!!d.rejected?.length && <ul className="list panel">{d.rejected.map((r) => <li key={r.line}><span className="num dim">Line {r.line}</span><span className="grow">{r.reason}</span></li>)}</ul>}<Group justify="flex-end"><Button onClick={close}>Done</Button></Group></> : <>
         <p className="dim">Seven columns: first name, last name, email, role, classification tier, authentication provider, default group. First name, last name, email and authentication provider (plextrac) are required; a blank role is Standard User.</p>
-        <div className="row wrap"><FileButton accept=".csv,text/csv" onChange={setFile}>{(p) => <Button {...p} variant="default">{file ? "Another file" : "Choose a file"}</Button>}</FileButton><span className="grow cut">{file?.name ?? <span className="dim">No file chosen</span>}</span><Button variant="subtle" size="compact-sm" leftSection={<IconDownload size={14} aria-hidden />} onClick={template}>Template</Button></div>
+        <div className="row wrap"><FileButton accept=".csv,text/csv" resetRef={same} onChange={(f) => { same.current?.(); if (f) { send.reset(); setFile(f); } }}>{(p) => <Button {...p} variant="default">{file ? "Another file" : "Choose a file"}</Button>}</FileButton><span className="grow cut">{file?.name ?? <span className="dim">No file chosen</span>}</span><Button variant="subtle" size="compact-sm" leftSection={<IconDownload size={14} aria-hidden />} onClick={template}>Template</Button></div>
         <Group justify="flex-end" gap="xs"><Button variant="default" onClick={close}>Cancel</Button><Button disabled={!file} loading={send.isPending} onClick={() => send.mutate()}>Import</Button></Group></>}
     </div></Modal>
   );
