@@ -298,6 +298,10 @@ rewritten_up_to_the_edge_the_heads_tell(void **state)
     assert_told("the published checkpoint of 1050 events has another root");
     assert_told("that this server remembers");
     assert_true(verify(true) > 0);
+    /* Asked about one workspace's log, it tells of that one. */
+    struct verify_result res;
+    assert_true(verify_with((struct verify_options){.one = true, .tenant_id = 0}, &res) > 0);
+    assert_int_equal(verify_with((struct verify_options){.one = true, .tenant_id = 3}, &res), 0);
 }
 
 /* The attack is whole: nothing inside can tell. What was written down before can. */
