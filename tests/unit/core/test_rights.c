@@ -396,6 +396,7 @@ joining_gives_the_present_clients_and_leaving_takes_none(void **state)
     RUN(&cx, create_client, &b, OK);
     RUN(&cx, join, &w, OK);
     assert_int_equal(events(EV_CLIENT_USER_ASSIGNED), 4);
+    assert_true(str_contains(newest(EV_CLIENT_USER_ASSIGNED).text, S(" as Analyst (Default ")));
     w.member = false;
     RUN(&cx, join, &w, OK);
     RUN(&cx, join, &w, OK);
