@@ -37,6 +37,10 @@ sets_contain_what_was_added(void **state)
     permission_drop(&one, PERM_CLIENT_EDIT);
     assert_false(permission_has(&one, PERM_CLIENT_EDIT));
     assert_false(permission_has(&one, PERMISSION_NONE));
+    permission_add(&one, PERMISSION_NONE); /* what an unknown key is */
+    permission_add(&one, PERMISSION_COUNT);
+    assert_int_equal(permission_count(&one), 1);
+    assert_string_equal(permission_info(PERMISSION_COUNT)->key, "");
 }
 
 /* ---- a new workspace ---- */
@@ -568,11 +572,19 @@ tiers_move_and_go(void **state)
     RUN(&cx, turn_over, &x, OK);
     assert_int_equal(events(EV_TIER_UPDATED), 2); /* the middle one stays */
     RUN(&cx, short_order, &x, ERR_INVALID);
+    w.user = new_user("cid@example.org", "Cid", "ANALYST");
+    w.role = S("ANALYST");
+    w.tier = S("Tier 1"); /* the highest now */
+    cx = as_user(&bob, "STD_USER");
+    RUN(&cx, put_user, &w, ERR_FORBIDDEN);
+    w.tier = S("Tier 3");
+    RUN(&cx, put_user, &w, OK);
+    cx = as_user(&ann, "ADMIN");
     RUN(&cx, delete_second, &x, OK);
     assert_int_equal(events(EV_USER_TIER_CHANGED), 1);
     assert_int_equal(events(EV_TIER_DELETED), 1);
     assert_int_equal(ask(t.app.db, "SELECT count(*) FROM client_user WHERE tier_id IS NOT NULL"),
-                     0);
+                     1); /* Cid's */
 }
 
 #define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_core_##kind, end)
