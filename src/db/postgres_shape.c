@@ -18,6 +18,7 @@ struct want {
     struct str name;
     struct str table; /* of a trigger */
     struct str does;  /* a function's body; the function of a trigger */
+    struct str gone;  /* a trigger's name for the rows that go; null: it has none */
     struct str text;  /* the statement */
     int64_t type;     /* of a trigger */
 };
@@ -111,30 +112,40 @@ trigger_event(struct str word)
                                           : 0;
 }
 
-/* CREATE TRIGGER name BEFORE event [OR event …] ON table [FOR EACH ROW] EXECUTE FUNCTION name(): the form of
- * all of ours. */
+/* Whether the words come next, which they do not stay then. */
+static bool
+take_words(struct str *s, struct str words)
+{
+    struct str rest = *s, left = words, word;
+    while (str_cut(&left, ' ', &word))
+        if (!str_ieq(next(&rest), word))
+            return false;
+    *s = rest;
+    return true;
+}
+
+/* CREATE TRIGGER name BEFORE|AFTER event [OR event …] ON table [REFERENCING OLD TABLE AS name]
+ * [FOR EACH ROW|STATEMENT] EXECUTE FUNCTION name(): the form of all of ours. */
 static void
 take_trigger(struct wants *l, struct str rest, struct str text)
 {
     struct want w = {.kind = TRIGGER, .text = text, .name = next(&rest)};
-    struct str word = next(&rest);
-    bool good = str_ieq(word, S("BEFORE"));
-    w.type = ON_BEFORE;
+    bool before = take_words(&rest, S("BEFORE")), good = before || take_words(&rest, S("AFTER"));
+    w.type = before ? ON_BEFORE : 0;
     do {
         int64_t event = trigger_event(next(&rest));
         good = good && event != 0;
         w.type |= event;
-        word = next(&rest);
-    } while (good && str_ieq(word, S("OR")));
+    } while (good && take_words(&rest, S("OR")));
+    good = good && take_words(&rest, S("ON"));
     w.table = next(&rest);
-    good = good && str_ieq(word, S("ON"));
-    word = next(&rest);
-    if (str_ieq(word, S("FOR"))) {
-        good = good && str_ieq(next(&rest), S("EACH")) && str_ieq(next(&rest), S("ROW"));
+    if (take_words(&rest, S("REFERENCING OLD TABLE AS")))
+        w.gone = next(&rest);
+    if (take_words(&rest, S("FOR EACH ROW")))
         w.type |= ON_ROW;
-        word = next(&rest);
-    }
-    good = good && str_ieq(word, S("EXECUTE")) && str_ieq(next(&rest), S("FUNCTION"));
+    else
+        (void)take_words(&rest, S("FOR EACH STATEMENT"));
+    good = good && take_words(&rest, S("EXECUTE FUNCTION"));
     w.does = next(&rest);
     if (!good)
         BUG("a trigger of the schema is of a form that is not checked: %.*s", STR_ARG(text));
@@ -302,12 +313,13 @@ static const struct sql get_triggers = SQL_READ2(
     "SELECT c.relname::text, coalesce(p.relname, c.relname)::text, t.tgname::text, t.tgtype::bigint,"
     " t.tgfoid::regproc::text, CASE WHEN t.tgqual IS NOT NULL OR t.tgnargs <> 0"
     " OR t.tgattr::text <> '' OR t.tgconstraint <> 0 THEN 0"
-    " WHEN t.tgenabled NOT IN ('O', 'A') THEN 2 ELSE 1 END" OURS
+    " WHEN t.tgenabled NOT IN ('O', 'A') THEN 2 ELSE 1 END,"
+    " coalesce(t.tgoldtable::text, '') || coalesce(' ' || t.tgnewtable::text, '')" OURS
     " JOIN pg_trigger t ON t.tgrelid = c.oid WHERE" IN_SCHEMA " ORDER BY c.relname, t.tgname");
 
 struct have {
     struct place at;
-    struct str name, does;
+    struct str name, does, gone;
     int64_t type, state;
 };
 
@@ -328,7 +340,8 @@ read_triggers(struct db_tx *tx, struct arena *a, struct haves *l)
                                      .name = db_text_keep(r, 2),
                                      .type = db_int(r, 3),
                                      .does = db_text_keep(r, 4),
-                                     .state = db_int(r, 5)};
+                                     .state = db_int(r, 5),
+                                     .gone = db_text_keep(r, 6)};
     }
     return e == ERR_END ? OK : e;
 }
@@ -339,11 +352,17 @@ trigger_name(struct arena *a, struct str name, struct str table)
     return arena_fmt(a, "the trigger %.*s on %.*s", STR_ARG(name), STR_ARG(table));
 }
 
+static bool
+is_as_made(const struct have *h, const struct want *w)
+{
+    return h->type == w->type && str_eq(h->does, w->does) && str_eq(h->gone, w->gone);
+}
+
 /* A row's trigger comes to a partition from its table, a statement's is made for each. */
 static struct str
 trigger_mend(struct arena *a, const struct want *w, const struct place *at, const struct have *h)
 {
-    if (h != NULL && h->state == 2 && h->type == w->type && str_eq(h->does, w->does))
+    if (h != NULL && h->state == 2 && is_as_made(h, w))
         return arena_fmt(a, "ALTER TABLE %.*s ENABLE TRIGGER %.*s;", STR_ARG(at->own),
                          STR_ARG(w->name));
     if (!str_eq(at->own, at->base) && (w->type & ON_ROW) != 0)
@@ -364,7 +383,7 @@ compare_trigger(const struct want *w, const struct place *at, const struct haves
     for (size_t i = 0; i < l->n && h == NULL; i++)
         if (str_eq(l->v[i].at.own, at->own) && str_eq(l->v[i].name, w->name))
             h = &l->v[i];
-    if (h != NULL && h->state == 1 && h->type == w->type && str_eq(h->does, w->does))
+    if (h != NULL && h->state == 1 && is_as_made(h, w))
         return;
     shape_differs(out, h == NULL ? SHAPE_MISSING : SHAPE_ALTERED,
                   trigger_name(out->a, w->name, at->own), trigger_mend(out->a, w, at, h));

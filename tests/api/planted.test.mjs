@@ -67,6 +67,13 @@ attack("a trigger is made anew and does nothing", (c) => plain(c, "main", LITE
   ? "DROP TRIGGER audit_head_delete; CREATE TRIGGER audit_head_delete BEFORE DELETE ON audit_head BEGIN SELECT 1; END"
   : "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN old; END $$; DROP TRIGGER audit_head_delete ON audit_head; CREATE TRIGGER audit_head_delete BEFORE DELETE ON audit_head FOR EACH ROW EXECUTE FUNCTION nothing()"),
 /the trigger audit_head_delete on audit_head was altered/, { fast: true });
+if (!LITE) {
+  const anew = (how) => `DROP TRIGGER audit_tail_delete ON audit_tail; CREATE TRIGGER audit_tail_delete ${how} EXECUTE FUNCTION audit_tail_guard()`;
+  for (const [what, how] of [["rows of another name", "AFTER DELETE ON audit_tail REFERENCING OLD TABLE AS other FOR EACH STATEMENT"],
+    ["no rows", "AFTER DELETE ON audit_tail FOR EACH STATEMENT"], ["each row", "AFTER DELETE ON audit_tail REFERENCING OLD TABLE AS gone FOR EACH ROW"],
+    ["another change", "AFTER INSERT ON audit_tail REFERENCING NEW TABLE AS gone FOR EACH STATEMENT"]])
+    attack(`the tail's guard is made anew, for ${what}`, (c) => plain(c, "main", anew(how)), /the trigger audit_tail_delete on audit_tail was altered/, { fast: true });
+}
 
 const SWALLOW = LITE
   ? "CREATE TRIGGER tidy BEFORE INSERT ON Audit_Tail WHEN instr(new.public, CAST('LoginSuccess' AS BLOB)) BEGIN SELECT RAISE(IGNORE); END"

@@ -1,0 +1,1 @@
+-- Of PostgreSQL only; here the trigger of a row costs next to nothing.
