@@ -131,7 +131,7 @@ body_str(struct api_request *rq, const struct json *o, const char *name, bool re
         return fail_field(rq->cx, pointer(rq, name), "must be text");
     if (v->text.n > max)
         return fail_field(rq->cx, pointer(rq, name), "is longer than %zu bytes", max);
-    if (required && str_is_empty(str_trim(v->text)))
+    if (required && text_is_blank(v->text))
         return fail_field(rq->cx, pointer(rq, name), "must not be empty");
     *out = v->text.p ? v->text : S("");
     return OK;

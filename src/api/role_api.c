@@ -1,6 +1,7 @@
 /* Roles, who holds them, and the permission matrix: /api/v2/tenants/{t}/security/…. */
 #include "api/api.h"
 #include "api/role_body.h"
+#include "base/text.h"
 #include "core/role.h"
 #include "core/trail.h"
 
@@ -114,7 +115,7 @@ info_apply(struct api_request *rq)
     TRY(body_str(rq, rq->body, "title", false, ROLE_TITLE_MAX, &title));
     TRY(body_str(rq, rq->body, "description", false, ROLE_DESCRIPTION_MAX, &description));
     TRY(body_bool(rq, rq->body, "enabled", false, &enabled));
-    if (!str_is_null(title) && str_is_empty(str_trim(title)))
+    if (!str_is_null(title) && text_is_blank(title))
         return fail_field(rq->cx, S("/title"), "must not be empty");
     TRY(role_update(rq->cx, &r, title, description, enabled));
     return answer_role(rq, r.cuid);

@@ -5,6 +5,7 @@
 #include "api/retention_api.h"
 
 #include "audit/audit.h"
+#include "base/text.h"
 #include "core/settings.h"
 #include "core/tenant.h"
 
@@ -172,7 +173,7 @@ put_page(struct api_request *rq)
 
         TRY(body_str(rq, rq->body, "name", false, TENANT_NAME_MAX, &name));
         TRY(body_str(rq, rq->body, "address", false, TENANT_ADDRESS_MAX, &address));
-        if (!str_is_null(name) && str_is_empty(str_trim(name)))
+        if (!str_is_null(name) && text_is_blank(name))
             return fail_field(rq->cx, S("/name"), "must not be empty");
         if (!str_is_null(name) || !str_is_null(address))
             TRY(tenant_update(rq->cx, name, address));

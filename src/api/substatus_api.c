@@ -1,6 +1,7 @@
 /* Sub-statuses: /api/v3/substatus, the only resource of v3. Everyone who works on findings reads the
  * list; who sets general settings changes it. */
 #include "api/api.h"
+#include "base/text.h"
 #include "core/substatus.h"
 
 static void
@@ -40,7 +41,7 @@ read_body(struct api_request *rq, bool required, struct str *status, struct str 
     if (!str_is_null(word) && str_is_null(*status))
         a = fail_field(rq->cx, S("/status"), "must be Open, In Process or Closed");
     TRY(b);
-    if (!str_is_null(*value) && str_is_empty(str_trim(*value)))
+    if (!str_is_null(*value) && text_is_blank(*value))
         return fail_field(rq->cx, S("/value"), "must not be empty");
     return a;
 }

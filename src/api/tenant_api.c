@@ -1,6 +1,7 @@
 /* The workspace: name, address, pictures, its risk numbers. All other settings are settings_api.c. */
 #include "api/api.h"
 #include "api/picture.h"
+#include "base/text.h"
 #include "core/settings.h"
 #include "core/tenant.h"
 
@@ -72,7 +73,7 @@ update_apply(struct api_request *rq)
     name = str_is_null(sent) ? name : sent;
     TRY(body_str(rq, rq->body, "address", false, TENANT_ADDRESS_MAX, &sent));
     address = str_is_null(sent) ? address : sent;
-    if (!str_is_null(name) && str_is_empty(str_trim(name)))
+    if (!str_is_null(name) && text_is_blank(name))
         return fail_field(rq->cx, S("/name"), "must not be empty");
     TRY(tenant_update(rq->cx, name, address));
     return api_ok(rq, S("Account information updated"));

@@ -1,5 +1,6 @@
 /* Classification tiers: /api/v2/tenants/{t}/tiers. */
 #include "api/api.h"
+#include "base/text.h"
 #include "core/settings.h"
 #include "core/tier.h"
 
@@ -97,7 +98,7 @@ update_apply(struct api_request *rq)
     TRY(body_str(rq, rq->body, "name", false, TIER_NAME_MAX, &name));
     TRY(body_str(rq, rq->body, "description", false, TIER_DESCRIPTION_MAX, &description));
     TRY(body_bool(rq, rq->body, "enabled", false, &enabled));
-    if (!str_is_null(name) && str_is_empty(str_trim(name)))
+    if (!str_is_null(name) && text_is_blank(name))
         return fail_field(rq->cx, S("/name"), "must not be empty");
     TRY(tier_update(rq->cx, &all, t, name, description, enabled));
     return answer_tier(rq, t->id);

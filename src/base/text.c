@@ -288,6 +288,19 @@ text_is_plain(struct str s)
     return true;
 }
 
+bool
+text_is_blank(struct str s)
+{
+    for (size_t i = 0; i < s.n;) {
+        uint32_t cp = utf8_next(s, &i);
+
+        /* U+2800 is a Braille cell without a dot. */
+        if (!utf8_is_unseen(cp) && !is_space_or_mark(cp) && cp != 0x2800)
+            return false;
+    }
+    return true;
+}
+
 void
 text_visible(struct buf *b, struct str s)
 {

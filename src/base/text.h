@@ -34,6 +34,8 @@ void text_visible(struct buf *b, struct str s);
 /* Nothing in s that a reader does not see, or sees as part of another letter: no control, invisible
  * or bidirectional character, no space of any width, no combining mark. */
 bool text_is_plain(struct str s);
+/* Nothing in s that a reader sees: empty, or spaces, marks and unseen characters only. */
+bool text_is_blank(struct str s);
 
 void base64_put(struct buf *b, struct str bytes);                    /* standard alphabet, padded */
 void base64url_put(struct buf *b, struct str bytes);                 /* URL alphabet, unpadded */

@@ -184,14 +184,16 @@ missing_classes(struct str plain, struct buf *why)
         buf_cstr(why, ", a special character");
 }
 
-/* The part of the address before the @, when long enough to matter. */
+/* The address, or its part before the @ when that is long enough to matter. */
 static bool
 holds_name(struct arena *a, struct str plain, struct str email)
 {
-    size_t at = str_index(email, '@');
-    struct str local = str_sub(email, 0, at == SIZE_MAX ? email.n : at);
+    struct str whole = utf8_folded(a, email), text = utf8_folded(a, plain);
+    size_t at = str_index(whole, '@');
+    struct str local = str_sub(whole, 0, at == SIZE_MAX ? whole.n : at);
 
-    return local.n >= 4 && str_contains(utf8_folded(a, plain), utf8_folded(a, local));
+    return (whole.n >= 4 && str_contains(text, whole)) ||
+           (local.n >= 4 && str_contains(text, local));
 }
 
 enum err

@@ -244,10 +244,10 @@ check_names(struct cx *cx, const struct user_spec *s)
     struct str p = s->pointer.p ? s->pointer : S("");
     enum err e = OK;
 
-    if (str_is_empty(s->first) || s->first.n > USER_NAME_MAX)
+    if (text_is_blank(s->first) || s->first.n > USER_NAME_MAX)
         e = fail_field(cx, arena_fmt(cx->arena, "%.*s/name/first", STR_ARG(p)),
                        "is required, at most %d bytes", USER_NAME_MAX);
-    if (str_is_empty(s->last) || s->last.n > USER_NAME_MAX)
+    if (text_is_blank(s->last) || s->last.n > USER_NAME_MAX)
         e = fail_field(cx, arena_fmt(cx->arena, "%.*s/name/last", STR_ARG(p)),
                        "is required, at most %d bytes", USER_NAME_MAX);
     return e;

@@ -92,7 +92,7 @@ read_row(struct cx *cx, const struct str *cells, const int at[COLUMNS], struct u
     s->provider = provider_of(cell(cells, at, PROVIDER));
     s->default_group = is_yes(cell(cells, at, GROUP));
     s->pointer = S("");
-    if (str_is_empty(s->first) || str_is_empty(s->last))
+    if (text_is_blank(s->first) || text_is_blank(s->last))
         row->reason = S("first and last name are required");
     else if (s->first.n > USER_NAME_MAX || s->last.n > USER_NAME_MAX)
         row->reason = S("a name is too long");

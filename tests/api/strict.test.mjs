@@ -166,3 +166,18 @@ test("an address has one look: case is folded in any script, and what is not see
   assert.deepEqual([r.body.created, r.body.rejected.map((x) => /invisible/.test(x.reason))], [0, [true]]);
   assert.equal((await s.client({ from: "10.1.1.1" }).post("/api/v1/authenticate", { username: ADMIN.email.toUpperCase(), password: "wrong" })).status, 401);
 });
+test("a name of which nothing is seen is no name", async () => {
+  const t3 = (await admin.ok("POST", `${T}/tiers`, { name: "Seen", enabled: true })).data.id, sub = (await admin.ok("POST", "/api/v3/substatus", { status: "Open", value: "Seen" })).data.cuid;
+  for (const blank of ["\u200b", "\u00a0\u3000", "\u2800", "\u202e\u3164"]) {
+    const name = { first: blank, last: blank };
+    for (const [method, path, body, field] of /** @type {[string, string, any, string][]} */ ([
+      ["POST", "/api/v1/client/create", { name: blank }, "/name"], ["PUT", `/api/v1/client/${client}`, { name: blank }, "/name"], ["POST", "/api/v1/tenant/0/tag", { name: blank }, "/name"],
+      ["POST", "/api/v1/tenant/0/user/create/bulk", [{ email: "seen@example.org", name }], "/0/name/first"], ["PUT", "/api/v1/user/update", { name }, "/name/first"], ["PUT", `${T}/users/${id["ana@example.org"]}`, { name }, "/name/first"],
+      ["PUT", `${R}/${role}/info`, { title: blank }, "/title"], ["PUT", `${T}/tiers/${t3}`, { name: blank }, "/name"], ["PATCH", `/api/v3/substatus/${sub}`, { value: blank }, "/value"],
+      ["PUT", `/api/v1/tenant/0?name=${encodeURIComponent(blank)}`, undefined, "/name"], ["PUT", `${T}/settings/general`, { name: blank }, "/name"], ["POST", "/api/v2/user/tokens", { name: blank, scopes: ["AUDIT_LOG.VIEW"] }, "/name"]])) {
+      const r = await admin.request(method, path, body);
+      assert.equal(r.status, 400, `${method} ${path} ${escape(blank)}: ${r.text.slice(0, 200)}`);
+      assert.ok(pointers(r).includes(field), `${path}: ${pointers(r)}`);
+    }
+  }
+});

@@ -117,7 +117,7 @@ test("profile: a second factor by the code drawn in the page, asked for at the n
   const secret = (await own.locator("code.mono").innerText()).replace(/\s/g, "");
   const type = async (code) => { await own.getByLabel(/six digits/).fill(code); await own.getByRole("button", { name: "Confirm" }).click(); };
   await type(totp(secret) === "000000" ? "111111" : "000000");
-  await own.getByRole("alert").waitFor();
+  await own.getByRole("alert").filter({ hasText: /^What you typed is not the code shown now$/ }).waitFor();
   await axe(own, "second factor");
   await shot(own, "mfa-qr");
   await until(() => Date.now() % 30000 < 27000, "room in this half minute", 5000);

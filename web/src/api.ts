@@ -8,6 +8,18 @@ export class ApiError extends Error {
   field(name: string) { return this.fields.find((f) => f.pointer.split("/").pop() === name)?.reason; }
 }
 
+/** Members of requests that pages call otherwise; the others lose their capitals and underscores. */
+const CALLED: Record<string, string> = {
+  again: "The password again", code: "The code", custom_field: "Custom fields", daysToClose: "Days to close", email: "Email", expires_days: "Ends after", file: "The file", first: "First name", host: "Mail server", last: "Last name",
+  newPassword: "The new password", password: "The password", poc: "Contact", poc_email: "Contact email", q: "The search", role: "Role", tenantClassificationLevel: "Classification", to: "The address", token: "What you typed",
+};
+/** One fault as a sentence for people: the API's own names of members stay out of pages. */
+function sentence(f: FieldFault): string {
+  const parts = f.pointer.replace(/^#/, "").split("/").filter(Boolean), last = parts.filter((p) => !/^\d+$/.test(p)).pop() ?? "", row = parts.find((p) => /^\d+$/.test(p));
+  const words = last.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/[._]/g, " ").toLowerCase(), name = CALLED[last] ?? (words ? words[0]!.toUpperCase() + words.slice(1) : "What was sent");
+  return `${name}${row === undefined ? "" : ` of entry ${Number(row) + 1}`}${/^(is|are|must|needs?|has|have|holds?|can)\b/.test(f.reason) ? "" : ":"} ${f.reason}`;
+}
+
 let ask: (() => Promise<void>) | null = null;
 /** Registers who shows the sign-in dialog. */
 export const onExpired = (f: typeof ask) => { ask = f; };
@@ -45,7 +57,7 @@ export async function api<T = unknown>(method: string, path: string, body?: unkn
     const d = (data ?? {}) as { message?: string; code?: string; fields?: FieldFault[] };
     const wait = answer.headers.get("Retry-After");
     const fallback = answer.status === 429 ? `Too many attempts. Try again ${wait ? `in ${wait} s` : "in a minute"}.` : `The server answered ${answer.status}.`;
-    throw new ApiError(answer.status, d.message || fallback, d.code, d.fields ?? []);
+    throw new ApiError(answer.status, d.fields?.length ? [...new Set(d.fields.map(sentence))].join("; ") : d.message || fallback, d.code, d.fields ?? []);
   }
 }
 export const get = <T,>(path: string, signal?: AbortSignal, background = false) => api<T>("GET", path, undefined, { signal, background });
@@ -55,8 +67,7 @@ export const post = <T = unknown,>(path: string, body: unknown = {}) => api<T>("
 export const put = <T = unknown,>(path: string, body: unknown = {}) => api<T>("PUT", path, body);
 export const patch = <T = unknown,>(path: string, body: unknown = {}) => api<T>("PATCH", path, body);
 export const del = <T = unknown,>(path: string) => api<T>("DELETE", path);
-/** The message, with the faults of single fields where no form shows them. */
-export const say = (e: unknown) => (e instanceof ApiError ? [e.message, ...e.fields.filter((f) => !e.message.includes(f.reason)).map((f) => `${f.pointer.replace(/^\/|^#\//, "")}: ${f.reason}.`)].join(" ") : e instanceof Error ? e.message : String(e));
+export const say = (e: unknown) => (e instanceof Error ? e.message : String(e));
 export function query(o: Record<string, string | number | boolean | null | undefined>): string {
   const p = new URLSearchParams();
   for (const [k, v] of Object.entries(o)) if (v !== undefined && v !== null && v !== "") p.set(k, String(v));

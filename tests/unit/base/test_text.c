@@ -160,6 +160,23 @@ test_plain(void **state)
 }
 
 static void
+test_blank(void **state)
+{
+    static const char *const blank[] = {"",
+                                        " \t\r\n",
+                                        "\xe2\x80\x8b",              /* zero width space */
+                                        "\xc2\xa0 \xe3\x80\x80",     /* no-break, ideographic */
+                                        "\xe2\xa0\x80",              /* Braille without a dot */
+                                        "\xe3\x85\xa4\xe2\x80\xae"}; /* Hangul filler, override */
+
+    (void)state;
+    for (size_t i = 0; i < sizeof blank / sizeof blank[0]; i++)
+        assert_true(text_is_blank(str_of(blank[i])));
+    assert_false(text_is_blank(S("\xe2\x80\x8b.")));
+    assert_false(text_is_blank(S("\xf0\x9f\xa6\x8a")));
+}
+
+static void
 test_base64(void **state)
 {
     static const char *const vectors[][2] = {
@@ -223,6 +240,7 @@ main(void)
         ARENA_TEST(test_fold_agrees_with_libc),
         ARENA_TEST(test_visible),
         cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_blank),
         ARENA_TEST(test_base64),
         ARENA_TEST(test_hex),
     };

@@ -14,12 +14,12 @@
 static const struct password_policy classes = {true, 12}, length = {false, 12};
 
 static enum err
-check(const struct password_policy *p, const char *plain, const char **why)
+check_as(const char *email, const struct password_policy *p, const char *plain, const char **why)
 {
     static char reason[256];
     struct arena *a = arena_create("test", (size_t)16 << 20);
     struct cx cx = {.arena = a};
-    enum err e = password_check(&cx, p, str_of(plain), S("ann.archer@example.org"), S("/password"));
+    enum err e = password_check(&cx, p, str_of(plain), str_of(email), S("/password"));
 
     reason[0] = '\0';
     if (cx.failure.fields)
@@ -27,6 +27,12 @@ check(const struct password_policy *p, const char *plain, const char **why)
     *why = reason;
     arena_free(a);
     return e;
+}
+
+static enum err
+check(const struct password_policy *p, const char *plain, const char **why)
+{
+    return check_as("ann.archer@example.org", p, plain, why);
 }
 
 static void
@@ -59,6 +65,9 @@ refuses_common_ones(void **state)
     }
     assert_int_equal(check(&length, "xx-ann.archer-77-QQ", &why), ERR_INVALID);
     assert_string_equal(why, "must not contain the name of the account");
+    /* A name too short to matter alone is no excuse for the whole address. */
+    assert_int_equal(check_as("ann@example.org", &length, "Ann@Example.org-A1", &why), ERR_INVALID);
+    assert_int_equal(check_as("ann@example.org", &length, "Planned-Harbour-71", &why), OK);
 }
 
 static void
