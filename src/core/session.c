@@ -512,7 +512,7 @@ session_end_one(struct cx *cx, int64_t user_id, struct str cuid)
 {
     static const struct sql q = SQL_WRITE(
         "session", "UPDATE session SET ended_at = $4 WHERE tenant_id = $1 AND user_id = $2 AND "
-                   "cuid = $3 AND ended_at IS NULL");
+                   "cuid = $3 AND ended_at IS NULL AND expires_at > $4");
     int64_t n;
 
     TRY(db_exec(cx->tx, &q, ARGS(V_INT(cx->tenant.id), V_INT(user_id), V_STR(cuid), V_INT(cx->now)),

@@ -1,6 +1,6 @@
 /* Whatever would take the last administrator from a workspace is refused: taking the role, disabling, deleting.
  * Who does not count as one: whoever holds another role, is disabled, signs in elsewhere, or administers another
- * workspace. And nobody acts on an administrator who is none. On both stores. */
+ * workspace. And nobody acts on an administrator who is none, nor gives a tier above his own. On both stores. */
 #include "support.h"
 
 struct loss {
@@ -196,8 +196,77 @@ who_is_none_acts_on_none(void **state)
     assert_true(str_is_null(e.changes[0].after));
 }
 
+/* ---- tiers of users ---- */
+
+struct tiering {
+    struct str name;
+    int64_t present;
+    struct user_tier out;
+    struct user user;
+};
+
+static enum err
+find_tier(struct cx *cx, void *arg)
+{
+    struct tiering *x = arg;
+
+    return user_tier_find(cx, x->name, S("/tier"), x->present, &x->out);
+}
+
+static enum err
+set_tier(struct cx *cx, void *arg)
+{
+    struct tiering *x = arg;
+    struct user_update c = {.default_group = -1, .has_tier = true, .tier = x->name};
+
+    return user_change(cx, &x->user, &c);
+}
+
+static enum err
+try_tier(struct cx *cx, const char *name, int64_t present, struct user_tier *out)
+{
+    struct tiering x = {.name = str_of(name), .present = present};
+    enum err e;
+
+    fail_clear(cx);
+    e = cx_read(cx, find_tier, &x);
+    *out = x.out;
+    return e;
+}
+
+static void
+nobody_gives_a_tier_above_his_own(void **state)
+{
+    struct user ann = new_user("ann@example.org", "Ann", "ADMIN"),
+                bob = new_user("bob@example.org", "Bob", "STD_USER");
+    struct cx cx = as_user(&ann, "ADMIN");
+    struct tiering x = {.name = S("Tier 2"), .user = bob},
+                   hers = {.name = S("Tier 3"), .user = ann};
+    struct user_tier third, got;
+
+    assert_int_equal(try_tier(&cx, "Tier 3", 0, &third), OK);
+    assert_true(third.id > 0);
+    RUN(&cx, set_tier, &hers, OK);
+    cx = as_user(&bob, "STD_USER"); /* has none himself */
+    assert_int_equal(try_tier(&cx, "Tier 1", 0, &got), ERR_FORBIDDEN);
+    cx = as_user(&ann, "ADMIN");
+    RUN(&cx, set_tier, &x, OK);
+    cx = as_user(&bob, "STD_USER");
+    assert_int_equal(try_tier(&cx, "Tier 1", 0, &got), OK);
+    assert_int_equal(try_tier(&cx, " Tier 2 ", 0, &got), OK);
+    assert_int_equal(try_tier(&cx, "Tier 3", 0, &got), ERR_FORBIDDEN);
+    assert_int_equal(try_tier(&cx, "Tier 3", third.id, &got), OK); /* as it is */
+    assert_true(str_eq(got.present, S("Tier 3")));
+    assert_int_equal(try_tier(&cx, "", third.id, &got), OK); /* taken away */
+    assert_int_equal(got.id, 0);
+    assert_true(str_eq(got.present, S("Tier 3")));
+    assert_int_equal(try_tier(&cx, "Tier 9", 0, &got), ERR_INVALID);
+}
+
 #define ON(kind, f) cmocka_unit_test_setup_teardown(f, begin_core_##kind, end)
-#define ALL(kind)   ON(kind, no_way_takes_the_last_one), ON(kind, who_is_none_acts_on_none)
+#define ALL(kind)                                                                                  \
+    ON(kind, no_way_takes_the_last_one), ON(kind, who_is_none_acts_on_none),                       \
+        ON(kind, nobody_gives_a_tier_above_his_own)
 
 int
 main(void)

@@ -62,6 +62,7 @@ struct opening {
     enum session_refusal why;
     struct session_view view;
     struct session_tokens renewed;
+    struct str session;
 };
 
 static enum err
@@ -75,6 +76,7 @@ open_body(struct cx *cx, void *arg)
         return e;
     o->view = *session_view(cx);
     o->renewed = session_renew(cx);
+    o->session = cx->actor.session;
     return OK;
 }
 
@@ -207,6 +209,95 @@ header_token_lasts_a_quarter_of_an_hour(void **state)
     open_now(o.renewed.access, SESSION_HEADER, SESSION_REFUSAL_NONE);
     t.app.simulated_now += 900 * USEC_PER_SEC;
     open_now(o.renewed.access, SESSION_HEADER, SESSION_REFUSAL_EXPIRED);
+}
+
+/* ---- ending one ---- */
+
+struct ending {
+    int64_t user_id;
+    struct str cuid;
+    struct buf *list;
+};
+
+static enum err
+end_body(struct cx *cx, void *arg)
+{
+    struct ending *x = arg;
+    struct audit_entry e = {.event = EV_SESSION_ENDED, .text = S("ended")};
+
+    TRY(session_end_one(cx, x->user_id, x->cuid));
+    return audit_record(cx, &e, NULL);
+}
+
+static enum err
+list_body(struct cx *cx, void *arg)
+{
+    struct ending *x = arg;
+    struct json_writer w;
+
+    json_writer_init(&w, x->list);
+    return session_list(cx, x->user_id, &w);
+}
+
+static enum err
+sweep_body(struct cx *cx, void *arg)
+{
+    return session_sweep(cx);
+}
+
+/* Whether the session is among those that are open now. */
+static bool
+is_listed(struct str cuid)
+{
+    struct ending x = {.user_id = ann.user_id, .list = buf_in(t.a, 1 << 16)};
+    struct cx cx = as_process();
+
+    assert_int_equal(cx_read(&cx, list_body, &x), OK);
+    return str_contains(buf_view(x.list), cuid);
+}
+
+/* What is over, by an end or by its limit, is ended by nobody once more: no answer, no event says so. */
+static void
+what_is_over_is_not_ended(void **state)
+{
+    struct user bob = new_user("bob@example.org", "Bob", "STD_USER");
+    struct signin_result first, second;
+    struct ending x = {.user_id = bob.user_id};
+    struct opening o;
+    struct cx cx;
+    int64_t end;
+
+    assert_int_equal(sign_in(RIGHT, true, &first), OK);
+    assert_int_equal(sign_in(RIGHT, true, &second), OK);
+    x.cuid = open_now(first.tokens.browser, SESSION_COOKIE, SESSION_REFUSAL_NONE).session;
+    cx = as_process();
+    RUN(&cx, end_body, &x, ERR_NOT_FOUND); /* not his */
+    x.user_id = ann.user_id;
+    RUN(&cx, end_body, &x, OK);
+    assert_false(is_listed(x.cuid));
+    cx = as_process();
+    RUN(&cx, end_body, &x, ERR_NOT_FOUND);
+    open_now(first.tokens.browser, SESSION_COOKIE, SESSION_REFUSAL_ENDED);
+
+    o = open_now(second.tokens.browser, SESSION_COOKIE, SESSION_REFUSAL_NONE);
+    x.cuid = o.session;
+    end = o.view.expires_at;
+    t.app.simulated_now = end - 1;
+    assert_true(is_listed(x.cuid));
+    t.app.simulated_now = end;
+    assert_false(is_listed(x.cuid));
+    cx = as_process();
+    RUN(&cx, end_body, &x, ERR_NOT_FOUND);
+    assert_int_equal(events(EV_SESSION_ENDED), 1);
+
+    t.app.simulated_now = end + 90 * USEC_PER_DAY;
+    cx = as_process();
+    RUN(&cx, sweep_body, NULL, OK);
+    assert_int_equal(ask(t.app.db, "SELECT count(*) FROM session"), 2);
+    t.app.simulated_now++;
+    cx = as_process();
+    RUN(&cx, sweep_body, NULL, OK);
+    assert_int_equal(ask(t.app.db, "SELECT count(*) FROM session"), 0);
 }
 
 /* ---- access tokens ---- */
@@ -426,9 +517,10 @@ old_failures_do_not_lock(void **state)
         "postgres " #f, f, begin_times_postgres, end, NULL                                         \
     }
 #define TESTS(X)                                                                                   \
-    X(idle_limit_ends_a_session), X(absolute_limit_ends_a_session_in_use),                         \
-        X(header_token_lasts_a_quarter_of_an_hour), X(access_token_ends_on_its_day),               \
-        X(links_end_and_work_once), X(challenge_ends_after_five_minutes_or_five_tries),            \
+    X(what_is_over_is_not_ended), X(idle_limit_ends_a_session),                                    \
+        X(absolute_limit_ends_a_session_in_use), X(header_token_lasts_a_quarter_of_an_hour),       \
+        X(access_token_ends_on_its_day), X(links_end_and_work_once),                               \
+        X(challenge_ends_after_five_minutes_or_five_tries),                                        \
         X(lockout_ends_by_itself_with_an_event), X(old_failures_do_not_lock)
 
 int
