@@ -64,11 +64,11 @@ erased_label(struct arena *a, struct str person)
 
 /* ---- matching ---- */
 
+/* Of a text's key, which has no capitals. */
 static bool
 is_word_byte(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (unsigned char)c >= 0x80;
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (unsigned char)c >= 0x80;
 }
 
 static bool
