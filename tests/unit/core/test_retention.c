@@ -153,6 +153,42 @@ a_hold_placed_at_the_last_moment_counts(void **state)
     assert_int_equal(events(EV_AUDIT_SEGMENT_DROPPED), 0);
 }
 
+static bool between; /* the mover's next commit brings a hold */
+
+static enum err
+with_a_hold(struct db_tx *tx)
+{
+    const struct db_touch *touched;
+    bool moves = false;
+
+    for (size_t n = db_tx_touched(tx, &touched); n > 0; n--)
+        moves = moves || strcmp(touched[n - 1].table, "audit_tail") == 0;
+    if (between && moves) {
+        between = false;
+        TRY(db_script(tx, "INSERT INTO audit_hold (tenant_id, cuid, reason, kept_from, placed_by, "
+                          "placed_at) VALUES (0, 'cplacedbetween', 'Case 19/2026', 1, 1, 1)"));
+    }
+    return audit_commit_check(tx);
+}
+
+/* Placed by another server behind the look at the holds and before the month's expiry is recorded: the mover's
+ * commit in between brings it. */
+static void
+a_hold_placed_in_between_counts(void **state)
+{
+    pass_months(0, 5);
+    at(month_start(DAY0, 5) + USEC_PER_HOUR);
+    struct cx cx = context(tenant.id);
+    record(&cx, (struct audit_entry){.event = EV_DISK_LOW, .text = S("not moved yet")});
+    db_set_commit_check(t.app.db, with_a_hold);
+    between = true;
+    month_check(t.app.audit);
+    db_set_commit_check(t.app.db, audit_commit_check);
+    assert_false(between);
+    assert_int_equal(events(EV_AUDIT_SEGMENT_DROPPED), 0);
+    assert_int_equal(months_there(), 6);
+}
+
 static void
 bad_holds_are_refused(void **state)
 {
@@ -332,7 +368,8 @@ a_planted_announcement_lowers_nothing(void **state)
 #define ON(kind, f) cmocka_unit_test_setup_teardown(f, with_admin_##kind, end)
 #define ALL(kind)                                                                                  \
     ON(kind, nothing_leaves_while_a_hold_stands),                                                  \
-        ON(kind, a_hold_placed_at_the_last_moment_counts), ON(kind, bad_holds_are_refused),        \
+        ON(kind, a_hold_placed_at_the_last_moment_counts),                                         \
+        ON(kind, a_hold_placed_in_between_counts), ON(kind, bad_holds_are_refused),                \
         ON(kind, longer_at_once_shorter_after_thirty_days),                                        \
         ON(kind, an_announcement_can_be_cancelled_and_is_ended_by_raising),                        \
         ON(kind, a_hold_whose_row_is_gone_keeps_its_months),                                       \
