@@ -184,6 +184,7 @@ walk_all(struct verify *v)
         v->res->logs++;
         verify_expired(v, l);
         verify_kept(v, l);
+        verify_strays(v, l);
         if (!verify_walk(v, l))
             v->res->stopped = true;
     }
@@ -212,7 +213,10 @@ run(struct verify *v)
     if (!v->o->one)
         verify_guards(v);
     walk_all(v);
+    if (v->whole)
+        verify_kept_logs(v);
     if (v->o->deep && !v->res->stopped) {
+        verify_keys(v);
         verify_custody(v);
         verify_erasures(v);
         verify_witnesses(v);

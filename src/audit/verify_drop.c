@@ -1,6 +1,7 @@
 /* The verifier and what is no longer there: events missing at the beginning of a log expired with
  * their month, and the log says so itself. */
 #include "audit/verify_priv.h"
+#include "base/text.h"
 
 #define DROP_ARENA ((size_t)256 << 20)
 
@@ -154,5 +155,114 @@ verify_kept(struct verify *v, const struct vlog *l)
     if (db_read(v->au->app->db, a, check_levels, &k) != OK)
         verify_tell(v, l, -1, STR_NULL, db_last_error(),
                     "the hashes left of expired months can not be read");
+    arena_free(a);
+}
+
+/* ---- others ---- */
+
+#define STRAYS_TOLD 64 /* of a log */
+
+/* Hashes of what has not expired. They lie there for a moment when a month is about to leave; but when it
+ * leaves, what lies there stays and the month's own hash does not come: a false one would spoil proofs for
+ * good. So it is held against the month's. */
+static const struct sql get_strays =
+    SQL_READ("SELECT level, n, hash FROM audit_node_kept WHERE tenant_id = $1 AND epoch = $2"
+             " AND (level < 1 OR level > $3 OR n < 0 OR n >= ($4 >> CAST(8 * level AS integer)))"
+             " ORDER BY level, n LIMIT $5");
+static const struct sql get_kept_logs =
+    SQL_READ("SELECT DISTINCT tenant_id, epoch FROM audit_node_kept ORDER BY tenant_id, epoch");
+
+struct stray {
+    int64_t level, n;
+    struct str hash;
+};
+
+struct strays {
+    struct log_id log;
+    int64_t first; /* events before it are gone */
+    struct stray v[STRAYS_TOLD];
+    size_t n;
+};
+
+static enum err
+read_strays(struct db_tx *tx, void *arg)
+{
+    struct strays *x = arg;
+    struct db_rows *q = NULL;
+    enum err e;
+    x->n = 0;
+    TRY(db_query(tx, &get_strays,
+                 ARGS(V_INT(x->log.tenant_id), V_INT(x->log.epoch), V_INT(VERIFY_LEVEL),
+                      V_INT(x->first), V_INT(STRAYS_TOLD)),
+                 &q));
+    while ((e = db_next(q)) == OK)
+        x->v[x->n++] = (struct stray){db_int(q, 0), db_int(q, 1), db_bytes_keep(q, 2)};
+    return e == ERR_END ? OK : e;
+}
+
+static void
+look_at_stray(struct verify *v, const struct vlog *l, struct arena *a, const struct stray *s)
+{
+    int64_t end = l->n > 0 ? l->months[l->n - 1].r.next : l->size;
+    struct sha256 h = {{0}};
+    if (s->level < 1 || s->level > VERIFY_LEVEL || s->n < 0 || s->n >= end >> (8 * s->level))
+        verify_tell(
+            v, l, -1, STR_NULL, STR_NULL,
+            "a hash is kept of a place that the log's tree does not have (level %lld, %lld)",
+            (long long)s->level, (long long)s->n);
+    else if (nodes_read(v->au, NULL, a, l->log, (int)s->level, s->n, 1, &h) != OK ||
+             !str_eq(sha256_str(&h), s->hash))
+        verify_tell(v, l, s->n << (8 * s->level), verify_hex(v, &h), hex_in(v->say, s->hash),
+                    "a hash is kept that is not the one of the events from here on (level %lld)",
+                    (long long)s->level);
+}
+
+void
+verify_strays(struct verify *v, const struct vlog *l)
+{
+    struct arena *a = arena_create("audit.verify.drop", DROP_ARENA);
+    struct strays *x = arena_new(a, struct strays);
+    x->log = l->log;
+    x->first = l->n > 0 ? l->months[0].r.first : l->size;
+    if (db_read(v->au->app->db, a, read_strays, x) != OK)
+        verify_tell(v, l, -1, STR_NULL, db_last_error(),
+                    "the hashes left of expired months can not be read");
+    for (size_t i = 0; i < x->n; i++)
+        look_at_stray(v, l, a, &x->v[i]);
+    arena_free(a);
+}
+
+struct kept_logs {
+    struct log_id *v;
+    size_t n, cap;
+};
+
+static enum err
+read_kept_logs(struct db_tx *tx, void *arg)
+{
+    struct kept_logs *x = arg;
+    struct db_rows *q = NULL;
+    enum err e;
+    x->n = 0;
+    TRY(db_query(tx, &get_kept_logs, NO_ARGS, &q));
+    while ((e = db_next(q)) == OK) {
+        arena_grow(db_tx_arena(tx), x->v, x->n, &x->cap, 16);
+        x->v[x->n++] = (struct log_id){db_int(q, 0), db_int(q, 1)};
+    }
+    return e == ERR_END ? OK : e;
+}
+
+void
+verify_kept_logs(struct verify *v)
+{
+    struct arena *a = arena_create("audit.verify.drop", DROP_ARENA);
+    struct kept_logs x = {0};
+    if (db_read(v->au->app->db, a, read_kept_logs, &x) != OK)
+        verify_tell(v, NULL, -1, STR_NULL, db_last_error(),
+                    "the hashes left of expired months can not be read");
+    for (size_t i = 0; i < x.n; i++)
+        if (verify_log(v, x.v[i], false) == NULL)
+            verify_tell(v, NULL, -1, STR_NULL, verify_int(v, x.v[i].tenant_id),
+                        "hashes of expired months are kept of a log that there is not");
     arena_free(a);
 }

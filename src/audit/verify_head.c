@@ -12,22 +12,29 @@
 
 /* ---- signatures ---- */
 
+static enum note_verdict
+either(enum note_verdict before, enum note_verdict v)
+{
+    return v == NOTE_ABSENT ? before : v;
+}
+
 enum note_verdict
 verify_signature(struct cx *cx, const struct note_key *keys, size_t n, const struct note *note,
                  struct str origin)
 {
     enum note_verdict found = NOTE_ABSENT;
     const struct keys *k = cx->app->keys;
-    /* What was signed before a rotation has the line of an old key only. */
-    for (size_t i = 0; k != NULL && i <= k->n_old && found == NOTE_ABSENT; i++) {
+    /* What was signed before a rotation has the line of an old key only; but a line that is wrong is
+     * wrong beside a good one, too: who knows that key alone refuses the note. */
+    for (size_t i = 0; k != NULL && i <= k->n_old && found != NOTE_BAD; i++) {
         struct note_signer s =
             note_signer_of(origin, NOTE_ED25519, i == 0 ? k->sign_seed : k->old[i - 1]);
-        found = note_check(note, &s.key, NULL);
+        found = either(found, note_check(note, &s.key, NULL));
         sodium_memzero(s.secret, sizeof s.secret);
     }
-    for (size_t i = 0; i < n && found == NOTE_ABSENT; i++)
+    for (size_t i = 0; i < n && found != NOTE_BAD; i++)
         if (str_eq(keys[i].name, origin) && keys[i].type == NOTE_ED25519)
-            found = note_check(note, &keys[i], NULL);
+            found = either(found, note_check(note, &keys[i], NULL));
     return found;
 }
 
@@ -122,8 +129,11 @@ take_heads(struct verify *v, const struct reading *r)
     for (size_t i = 0; i < r->n; i++) {
         const struct head_row *h = &r->rows[i];
         struct vlog *l = verify_log(v, h->log, true);
-        struct vmark m = {
-            .size = h->size, .root = h->root, .what = S("the published checkpoint"), .head = -1};
+        struct vmark m = {.size = h->size,
+                          .root = h->root,
+                          .what = S("the published checkpoint"),
+                          .published = true,
+                          .head = -1};
         if (note_is_good(v, l, "the published checkpoint", h)) {
             m.head = (int64_t)v->res->n_heads;
             v->res->heads[v->res->n_heads++] =
@@ -145,6 +155,16 @@ find_row(const struct head_row *rows, size_t n, struct log_id log)
         if (rows[i].log.tenant_id == log.tenant_id && rows[i].log.epoch == log.epoch)
             return &rows[i];
     return NULL;
+}
+
+/* Whether the epoch is one that another has followed. */
+static bool
+has_ended(const struct verify *v, struct log_id log)
+{
+    for (size_t i = 0; i < v->n; i++)
+        if (v->logs[i].log.tenant_id == log.tenant_id && v->logs[i].log.epoch > log.epoch)
+            return true;
+    return false;
 }
 
 /* Two processes may sign one head, each by its own clock; on PostgreSQL on two machines. */
@@ -171,6 +191,12 @@ take_remembered(struct verify *v, const struct reading *published, const struct 
         verify_tell(v, l, -1, time_iso(v->say, h->at), time_iso(v->say, p->at),
                     "the published checkpoint says another time of its signing (signed_at) than "
                     "this server remembers");
+    if (p == NULL && !h->closed && l->last_logged > h->at + USEC_PER_MIN)
+        verify_tell(v, l, -1, verify_int(v, h->size), STR_NULL,
+                    "the checkpoint that this server remembers is not published any more");
+    if (h->closed && l->noted && !has_ended(v, h->log))
+        verify_tell(v, l, -1, STR_NULL, STR_NULL,
+                    "this server's memory says that the epoch has ended, and none follows it");
     if (!v->au->pg && p != NULL && p->size > h->size)
         verify_tell(v, l, -1, verify_int(v, p->size), verify_int(v, h->size),
                     "the file of heads is older than the published checkpoint: it was put back");
@@ -190,16 +216,6 @@ heads_file(struct verify *v, struct arena *a, struct db **own)
     if (access(path.p, F_OK) != 0)
         return ERR_NOT_FOUND;
     return db_open_file(a, path, v->au->options.vfs, true, 1, own, &why);
-}
-
-/* Whether the epoch is one that another has followed. */
-static bool
-has_ended(const struct verify *v, struct log_id log)
-{
-    for (size_t i = 0; i < v->n; i++)
-        if (v->logs[i].log.tenant_id == log.tenant_id && v->logs[i].log.epoch > log.epoch)
-            return true;
-    return false;
 }
 
 /* SQLite: a head is remembered before it is published. */
@@ -398,6 +414,19 @@ check_epoch_note(struct verify *v, struct vlog *before, const struct epoch_row *
                                    .head = -1});
 }
 
+/* A checkpoint that the store held when the next epoch began was published, and stays: proofs of that
+ * epoch lead to it. (One that only a server remembered is of more events, or was never published.) */
+static void
+still_published(struct verify *v, struct vlog *before, const struct epoch_row *row)
+{
+    bool there = str_is_empty(row->note) || row->known_size > row->store_size;
+    for (size_t i = 0; i < before->n_marks && !there; i++)
+        there = before->marks[i].published;
+    if (!there)
+        verify_tell(v, before, -1, verify_int(v, row->known_size), STR_NULL,
+                    "the epoch's last checkpoint is not published any more");
+}
+
 static void
 check_epoch(struct verify *v, const struct epoch_row *row)
 {
@@ -414,6 +443,7 @@ check_epoch(struct verify *v, const struct epoch_row *row)
         verify_tell(v, before, -1, verify_int(v, row->store_size), verify_int(v, end_of(before)),
                     "the epoch ended with another number of events");
     check_epoch_note(v, before, row);
+    still_published(v, before, row);
     if (l->n == 0 || l->months[0].r.first > 0)
         return; /* not moved yet, or expired */
     struct first_record f = {v, l, before, row};

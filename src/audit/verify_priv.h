@@ -28,6 +28,7 @@ struct vmark {
     struct str what; /* "the published checkpoint" */
     bool old_ok;     /* no finding when the events around it have expired */
     bool beyond_ok;  /* nor when it is of more events than are left: its epoch has ended */
+    bool published;  /* by the store */
     int64_t head;    /* which of result->heads it proves; -1: none */
 };
 
@@ -111,9 +112,16 @@ void verify_given(struct verify *v);
 void verify_expired(struct verify *v, struct vlog *l);
 /* The hashes that are left of expired months fit each other. */
 void verify_kept(struct verify *v, const struct vlog *l);
+/* Others among them: of a month that is there, of places or logs that there are not. */
+void verify_strays(struct verify *v, const struct vlog *l);
+void verify_kept_logs(struct verify *v);
 
 /* ---- verify_opening.c: deep ---- */
 void verify_openings(struct verify *v);
+
+/* ---- verify_key.c: deep ---- */
+/* What covers a rotation of the signing key is signed by the key it brought. */
+void verify_keys(struct verify *v);
 
 /* ---- verify_cosigned.c ---- */
 /* Kept cosignatures, and what the published heads say of them. */

@@ -25,6 +25,11 @@ check_mark(struct walk *w, const struct vmark *m, const struct sha256 *root,
             verify_tell(v, w->l, -1, STR_NULL, STR_NULL,
                         "%.*s at %lld events is not the tree of the events", STR_ARG(m->what),
                         (long long)m->size);
+        /* The mover goes on from that time: one to come would move all later events there. */
+        if (edge != NULL && w->last_logged != INT64_MIN && w->last_logged != w->l->last_logged)
+            verify_tell(v, w->l, m->size - 1, time_iso(v->say, w->last_logged),
+                        time_iso(v->say, w->l->last_logged),
+                        "%.*s says another time of its last event", STR_ARG(m->what));
         return;
     }
     if (memcmp(m->root.b, root->b, SHA256_LEN) != 0) {

@@ -62,6 +62,24 @@ test("two stores put back from one copy sign under two names: no origin ever has
   assert.notEqual(made[0], made[1]);
 });
 
+test("the last checkpoint of an epoch that ended stays published, and no epoch has ended that none follows", { timeout: 120_000 }, async () => {
+  const c = copyOf(store);
+  newEpoch(c);
+  await handedOut(c);
+  assert.equal(verify(c, "--deep").status, 0);
+  const x = copyOf(storeOf(c));
+  sqlIn(x, "main", "DELETE FROM audit_head WHERE tenant_id = 0 AND epoch = 0");
+  let r = verify(x);
+  assert.equal(r.status, 1, r.out + r.err);
+  assert.match(r.out, /\/0: the epoch's last checkpoint is not published any more/);
+  x.drop();
+  sqlIn(c, "heads", "UPDATE head SET closed = 1 WHERE tenant_id = 0");
+  r = verify(c);
+  assert.equal(r.status, 1, "closed, its memory would stop no older store");
+  assert.match(r.out, /this server's memory says that the epoch has ended, and none follows it/);
+  c.drop();
+});
+
 const PY = path.join(ROOT, "doc/verify/verify.py");
 const check = (text, ...args) => {
   const at = path.join(store.dir, "export.ndjson");

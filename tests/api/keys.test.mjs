@@ -10,6 +10,7 @@ import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, renameSync
 import os from "node:os";
 import path from "node:path";
 import { serve, newStore, assert, until, recount, ROOT, STORE } from "./harness.mjs";
+import { copyOf, sqlIn, verify as verifyStore } from "./tampered.mjs";
 
 const LOG = "/api/v2/auditlog", VERIFY = path.join(ROOT, "doc/verify/verify.py");
 const dir = mkdtempSync(path.join(os.tmpdir(), "recount-keys-test-"));
@@ -113,6 +114,30 @@ test("recount audit verify knows what the old key has signed", () => {
   r = recount([...args, "--vkey", first]);
   assert.equal(r.status, 0, r.out + r.err);
   renameSync(path.join(dir, "taken-away"), file("sign-old-1.key"));
+});
+test("what covers a rotation is signed by the key it brought, and by no line that is wrong", { timeout: 120_000 }, async () => {
+  await checkpoint();
+  await s.stop({ drop: false });
+  const lines = (l) => l.startsWith("— "), at = "FROM audit_head WHERE tenant_id = 0";
+  const changed = (how) => {
+    const c = copyOf(s.store), note = sqlIn(c, "main", `SELECT note ${at}`).trimEnd().split("\n"), first = note.findIndex(lines);
+    assert.equal(note.filter(lines).length, 2);
+    sqlIn(c, "main", `UPDATE audit_head SET note = '${how(note, first).join("\n")}\n' WHERE tenant_id = 0`);
+    const r = verifyStore(c, "--deep");
+    c.drop();
+    return r;
+  };
+  let r = changed((note) => note);
+  assert.equal(r.status, 0, r.out + r.err);
+  r = changed((note, i) => note.toSpliced(i, 1));
+  assert.equal(r.status, 1, "the old key alone, which somebody took");
+  assert.match(r.out, /published checkpoint is not signed by the key of today, to which event \d+ of epoch 0 rotated/);
+  r = changed((note, i) => note.with(i + 1, note[i + 1].replace(/.{12}$/, "AAAAAAAAAAA=")));
+  assert.equal(r.status, 1, "who knows the old key alone could not check it");
+  assert.match(r.out, /the signature of the published checkpoint is wrong/);
+  r = changed((note, i) => note.toSpliced(i + 1, 1));
+  assert.equal(r.status, 0, `the line of an old key may be missing: ${r.out}`);
+  await start();
 });
 test("the event of each log holds a statement of the key before", async () => {
   const e = await admin.event("SigningKeyRotated"), [key, statement, reason] = e.changes;

@@ -133,6 +133,24 @@ attack("a stored hash of the tree", (c) => {
 }, /event \d+: the hash stored of the events/, { fast: true });
 attack("the hashes a month ends with", (c) => flip(c, old(), "audit_range", "edge", ofTenant(old())), /ends with are not those of its events/, { fast: true });
 attack("the log's own note of its tree", (c) => flip(c, "main", "audit_log", "edge", "tenant_id = 0 AND epoch = 0"), /the log's own note of its tree/, { fast: true });
+attack("the log's own note of when its last event was logged, from which the mover goes on", (c) => sql(c, "main", "UPDATE audit_log SET last_logged = 4102444800000000 WHERE tenant_id = 0 AND epoch = 0"),
+  /the log's own note of its tree says another time of its last event \(expected .*, found 2100-01-01/, { fast: true });
+/** A hash beside the one a month holds: when that month leaves, it would stay in its place. */
+const early = (c, what) => {
+  const m = months.findLast((x) => Number(sql(c, x, `SELECT count(*) FROM audit_node WHERE ${ofTenant(x)} AND level = 1`)) > 0);
+  const n = sql(c, m, `SELECT max(n) FROM audit_node WHERE ${ofTenant(m)} AND level = 1`), own = hexOf(c, m, "hash", `audit_node WHERE ${ofTenant(m)} AND level = 1 AND n = ${n}`);
+  sql(c, "main", `INSERT INTO audit_node_kept (tenant_id, epoch, level, n, hash) VALUES (0, 0, 1, ${n}, ${lit(what ?? own)})`);
+};
+attack("a hash is put beside those of expired months before its own month leaves", (c) => early(c, "5a".repeat(32)), /event \d+: a hash is kept that is not the one of the events from here on/, { fast: true });
+attack("a hash of a place that the tree does not have", (c) => sql(c, "main", `INSERT INTO audit_node_kept (tenant_id, epoch, level, n, hash) VALUES (0, 0, 1, 4000, ${lit("5a".repeat(32))})`), /a hash is kept of a place that the log's tree does not have/, { fast: true });
+attack("a hash of a log that there is not", (c) => sql(c, "main", `INSERT INTO audit_node_kept (tenant_id, epoch, level, n, hash) VALUES (77, 0, 1, 0, ${lit("5a".repeat(32))})`), /kept of a log that there is not/, { fast: true });
+test("the hashes of a month that is about to leave lie there already, and are no finding", () => {
+  const c = copy();
+  early(c);
+  const r = verify(c, "--deep");
+  assert.equal(r.status, 0, r.out + r.err);
+  c.drop();
+});
 attack("the root of a published checkpoint", (c) => flip(c, "main", "audit_head", "root", "tenant_id = 0"), /published checkpoint says something else|another root/, { fast: true });
 attack("the signature of a published checkpoint", (c) => {
   const note = sql(c, "main", "SELECT note FROM audit_head WHERE tenant_id = 0");
