@@ -1,5 +1,4 @@
-/* Authentication for scripts and existing clients: tokens in the header. Providers too: this
- * version knows passwords only, the others are named and switched off. */
+/* Authentication for scripts and existing clients: tokens in the header. */
 #include "api/auth.h"
 
 #include "core/settings.h"
@@ -174,74 +173,7 @@ prepare_refresh(struct api_request *rq)
     return OK;
 }
 
-/* ---- providers ---- */
-
-static const char *const providers[] = {"plextrac", "okta", "google", "azure", "openid_connect"};
-#define N_PROVIDERS (sizeof providers / sizeof providers[0])
-
-static enum err
-list_providers(struct api_request *rq)
-{
-    struct json_writer *w = &rq->out;
-
-    json_begin_array(w);
-    for (size_t i = 0; i < N_PROVIDERS; i++) {
-        json_begin_object(w);
-        json_kv_str(w, "provider", str_of(providers[i]));
-        json_kv_str(w, "name", str_of(providers[i]));
-        json_kv_bool(w, "enabled", i == 0);
-        json_end_object(w);
-    }
-    json_end_array(w);
-    return OK;
-}
-
-static enum err
-provider_index(struct api_request *rq, size_t *out)
-{
-    for (size_t i = 0; i < N_PROVIDERS; i++) {
-        if (str_eq(rq->param[1], str_of(providers[i]))) {
-            *out = i;
-            return OK;
-        }
-    }
-    return fail(rq->cx, ERR_NOT_FOUND, "Provider not found");
-}
-
-static enum err
-get_provider(struct api_request *rq)
-{
-    struct json_writer *w = &rq->out;
-    size_t i = 0;
-
-    TRY(provider_index(rq, &i));
-    json_begin_object(w);
-    json_kv_bool(w, "enabled", i == 0);
-    json_kv_str(w, "provider", str_of(providers[i]));
-    json_kv_str(w, "uri", S(""));
-    json_kv_str(w, "providerClientId", S(""));
-    json_kv_str(w, "authServerId", S(""));
-    json_end_object(w);
-    return OK;
-}
-
-/* Only what is true already may be said: passwords are on, the others are not available yet. */
-static enum err
-set_provider(struct api_request *rq)
-{
-    bool enabled = false;
-    size_t i = 0;
-
-    TRY(provider_index(rq, &i));
-    TRY(body_bool(rq, rq->body, "enabled", true, &enabled));
-    if (i == 0 && !enabled)
-        return fail(
-            rq->cx, ERR_CONFLICT,
-            "Signing in with a password can not be switched off: no other provider is set up");
-    if (i != 0 && enabled)
-        return fail(rq->cx, ERR_CONFLICT, PROVIDER_UNAVAILABLE);
-    return api_ok(rq, STR_NULL);
-}
+/* ---- how a user signs in ---- */
 
 /* PUT …/users/{userId}/configuration */
 static enum err
@@ -309,28 +241,6 @@ const struct route auth_routes[] = {
      .summary = "Second step of a sign-in",
      .prepare = prepare_mfa,
      .apply = write_result},
-    {.method = HTTP_GET,
-     .path = "/api/v2/authenticate/providers",
-     .who = WHO_PUBLIC,
-     .tx = TX_NONE,
-     .summary = "Ways of signing in",
-     .apply = list_providers},
-    {.method = HTTP_GET,
-     .path = "/api/v2/tenants/{t}/providers/{provider}",
-     .who = WHO_PERMISSION,
-     .permission = PERM_AUTH_SETTINGS,
-     .tx = TX_NONE,
-     .summary = "One way of signing in",
-     .apply = get_provider},
-    {.method = HTTP_POST,
-     .path = "/api/v2/tenants/{t}/providers/{provider}",
-     .who = WHO_PERMISSION,
-     .permission = PERM_AUTH_SETTINGS,
-     .tx = TX_NONE,
-     .body = BODY_JSON,
-     .fields = "enabled:boolean*",
-     .summary = "Configure a way of signing in",
-     .apply = set_provider},
     {.method = HTTP_PUT,
      .path = "/api/v2/authenticate/tenants/{t}/users/{userId}/configuration",
      .who = WHO_PERMISSION,

@@ -4,6 +4,7 @@
 #define TABLES(X)                                                                                  \
     X(health)                                                                                      \
     X(auth)                                                                                        \
+    X(provider)                                                                                    \
     X(saml)                                                                                        \
     X(session)                                                                                     \
     X(setup)                                                                                       \

@@ -7,7 +7,9 @@
 
 #include "base/text.h"
 
-#define FEW_MEMBERS    12         /* up to here doubled keys are looked for pair by pair */
+#define FEW_MEMBERS 12 /* up to here doubled keys are looked for pair by pair */
+#define NUMBER_MAX                                                                                 \
+    1024 /* bytes of one: others' readers have limits, too (Python's: 4,300 digits) */
 #define EXPONENT_LIMIT 1000000000 /* beyond any text's length; keeps the sums from overflowing */
 
 struct reader {
@@ -209,6 +211,8 @@ read_number(struct reader *r, struct json *v)
         if (!skip_digits(r))
             return fail_at(r, r->at, "digit expected in the exponent");
     }
+    if (r->at - start > NUMBER_MAX)
+        return fail_at(r, start, "too long a number");
     v->type = JSON_NUMBER;
     v->text = str_mem(r->text.p + start, r->at - start);
     return OK;

@@ -2,7 +2,8 @@
  *
  * The reader refuses what is not JSON: comments, trailing commas, NaN, single quotes, a byte order
  * mark, lone surrogates, invalid UTF-8, U+0000, doubled keys of one object, more than JSON_DEPTH
- * levels. Numbers keep their text: nothing is lost between reading and writing. */
+ * levels, numbers of more than 1,024 bytes. Numbers keep their text: nothing is lost between reading
+ * and writing. */
 #ifndef RECOUNT_CODEC_JSON_H
 #define RECOUNT_CODEC_JSON_H
 

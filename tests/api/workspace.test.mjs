@@ -193,6 +193,25 @@ test("nobody is switched to a way of signing in that does not exist yet", async 
   assert.equal((await admin.events({ event_type: "UserUpdated" })).filter((e) => e.changes?.some((c) => c.field === "authentication_provider")).length, 0);
 });
 
+test("the settings of a way of signing in are kept and answered, the secret is not; what is refused keeps nothing", async () => {
+  const T = "/api/v2/tenants/0", P = `${T}/providers/okta`, secret = "Sealed-Letter-90", sent = { enabled: false, provider: "okta", uri: "https://example.okta.com", providerClientId: "client-1", providerClientSecret: secret, authServerId: "default" };
+  const { providerClientSecret: _, ...shown } = sent, read = async () => admin.ok("GET", P);
+  assert.equal((await admin.post(P, { ...sent, enabled: true })).status, 409);
+  assert.deepEqual(await read(), { enabled: false, available: false, provider: "okta", uri: "", providerClientId: "", authServerId: "" });
+  await admin.ok("POST", P, sent);
+  assert.deepEqual(await read(), { ...shown, available: false });
+  await admin.ok("POST", P, { enabled: false, uri: "https://other.okta.com" });
+  assert.deepEqual(await read(), { ...shown, available: false, uri: "https://other.okta.com" }, "what is not sent is kept");
+  const r = await admin.post(P, { enabled: false, uri: 5, providerClientId: "x".repeat(256), authServerId: "new" });
+  assert.deepEqual([r.status, r.body.fields.map((f) => f.pointer)], [400, ["/uri", "/providerClientId"]]);
+  assert.equal((await read()).authServerId, "default");
+  assert.equal((await admin.ok("GET", `${T}/providers/azure`)).uri, "", "each provider has its own");
+  const changes = (await admin.events({ event_type: "SettingChanged" })).filter((e) => /way of signing in/.test(e.message)).map((e) => e.changes);
+  assert.deepEqual(changes.map((c) => c.map((x) => x.field)), [["provider.okta.uri"], ["provider.okta.uri", "provider.okta.client_id", "provider.okta.client_secret", "provider.okta.client_secret_mark", "provider.okta.auth_server"]]);
+  assert.deepEqual(change({ changes: changes[1] }, "provider.okta.client_secret"), ["", "(changed)"]);
+  assert.doesNotMatch(JSON.stringify(await admin.events()) + s.err, new RegExp(secret));
+});
+
 /* ---- findings: none yet ---- */
 
 test("findings assigned to oneself: an empty list in its shape", async () => {

@@ -105,6 +105,31 @@ const LABELS: Record<string, string> = {
   "person": "Person",
   "poc": "Point of contact",
   "poc_email": "E-mail address of the contact",
+  "provider.plextrac.uri": "Passwords: address",
+  "provider.plextrac.client_id": "Passwords: client id",
+  "provider.plextrac.client_secret": "Passwords: client secret",
+  "provider.plextrac.client_secret_mark": "Passwords: stored client secret",
+  "provider.plextrac.auth_server": "Passwords: authorization server",
+  "provider.okta.uri": "Okta: address",
+  "provider.okta.client_id": "Okta: client id",
+  "provider.okta.client_secret": "Okta: client secret",
+  "provider.okta.client_secret_mark": "Okta: stored client secret",
+  "provider.okta.auth_server": "Okta: authorization server",
+  "provider.google.uri": "Google: address",
+  "provider.google.client_id": "Google: client id",
+  "provider.google.client_secret": "Google: client secret",
+  "provider.google.client_secret_mark": "Google: stored client secret",
+  "provider.google.auth_server": "Google: authorization server",
+  "provider.azure.uri": "Azure: address",
+  "provider.azure.client_id": "Azure: client id",
+  "provider.azure.client_secret": "Azure: client secret",
+  "provider.azure.client_secret_mark": "Azure: stored client secret",
+  "provider.azure.auth_server": "Azure: authorization server",
+  "provider.openid_connect.uri": "OpenID Connect: address",
+  "provider.openid_connect.client_id": "OpenID Connect: client id",
+  "provider.openid_connect.client_secret": "OpenID Connect: client secret",
+  "provider.openid_connect.client_secret_mark": "OpenID Connect: stored client secret",
+  "provider.openid_connect.auth_server": "OpenID Connect: authorization server",
   "providerName": "Name of the identity provider",
   "quorum": "Quorum",
   "reason": "Reason",
@@ -142,7 +167,7 @@ const LABELS: Record<string, string> = {
   "workspace": "Workspace"
 };
 /** Tell secrets apart and nothing else: nobody reads them, so they are not shown. The export has them. */
-const SECRET = /(_mark|^password|\.password)$/;
+const SECRET = /(_mark|^password|\.password|_secret)$/;
 // "user Ann Archer (ann@example.org): credential_mark", of what was changed behind the log.
 const OF = /^((?:user|role|holder|client|member|tier|setting|token|workspace) .*): ([^:]+)$/s;
 

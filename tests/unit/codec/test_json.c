@@ -167,6 +167,24 @@ test_refuses(void **state)
     }
 }
 
+/* Others' readers have limits: what one client sends must not keep the next from reading. */
+static void
+test_long_numbers(void **state)
+{
+    char text[1100] = "[1";
+    struct json *v;
+
+    memset(text + 2, '0', 1023);
+    text[1025] = ']';
+    text[1026] = '\0';
+    assert_int_equal(parse(*state, str_of(text), &v), OK);
+    assert_int_equal(v->first->text.n, 1024);
+    memset(text + 2, '0', 1024);
+    text[1026] = ']';
+    text[1027] = '\0';
+    assert_int_equal(parse(*state, str_of(text), &v), ERR_INVALID);
+}
+
 static void
 test_says_where(void **state)
 {
@@ -417,12 +435,19 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        ARENA_TEST(test_accepts),    ARENA_TEST(test_refuses),
-        ARENA_TEST(test_says_where), ARENA_TEST(test_depth),
-        ARENA_TEST(test_tree),       ARENA_TEST(test_writer_fails_when_too_deep),
-        ARENA_TEST(test_int64),      ARENA_TEST(test_many_members),
-        ARENA_TEST(test_double),     ARENA_TEST(test_writer_mends_bad_utf8),
-        ARENA_TEST(test_writer),     ARENA_TEST(test_writer_escapes_what_is_not_seen),
+        ARENA_TEST(test_accepts),
+        ARENA_TEST(test_refuses),
+        ARENA_TEST(test_says_where),
+        ARENA_TEST(test_long_numbers),
+        ARENA_TEST(test_depth),
+        ARENA_TEST(test_tree),
+        ARENA_TEST(test_writer_fails_when_too_deep),
+        ARENA_TEST(test_int64),
+        ARENA_TEST(test_many_members),
+        ARENA_TEST(test_double),
+        ARENA_TEST(test_writer_mends_bad_utf8),
+        ARENA_TEST(test_writer),
+        ARENA_TEST(test_writer_escapes_what_is_not_seen),
     };
 
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
