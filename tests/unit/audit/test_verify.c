@@ -36,6 +36,9 @@ expired_months_are_sound_and_their_hashes_checked(void **state)
     behind(text("UPDATE audit_node_kept SET hash = %s WHERE tenant_id = 0 AND level = 1 AND n = 1",
                 bytes(S("01234567890123456789012345678901"))));
     assert_true(verify(false) > 0);
+    behind("DELETE FROM audit_node_kept WHERE tenant_id = 0 AND level = 1 AND n = 2");
+    assert_true(verify(false) > 0);
+    assert_told("hashes of level 1 of the expired months are missing");
 }
 
 static void
@@ -94,6 +97,45 @@ a_walk_goes_on_where_it_stopped(void **state)
     o = (struct verify_options){.one = true, .tenant_id = 3};
     assert_int_equal(verify_with(o, &res), 0);
     assert_int_equal(res.events, 373);
+}
+
+/* Not before, and then: with those words. */
+static void
+told_by(bool deep, const char *what, int back, const char *sql)
+{
+    verify(deep);
+    if (told->n > 0 && str_contains(buf_view(told), str_of(what)))
+        fail_msg("\"%s\" is told already", what);
+    if (back < 0)
+        behind(sql);
+    else
+        behind_month(back, sql);
+    assert_true(verify(deep) > 0);
+    assert_told(what);
+}
+
+static void
+what_is_wrong_is_told_by_its_name(void **state)
+{
+    const char *first = t.kind == DB_POSTGRES
+                            ? "UPDATE audit_range SET first = first - 1 WHERE tenant_id = 0 AND "
+                              "first = 300 AND month = (SELECT max(month) FROM audit_range)"
+                            : "UPDATE audit_range SET first = first - 1 WHERE tenant_id = 0";
+    (void)state;
+    two_months(300);
+    assert_sound();
+    told_by(true, "the salt has not 16 bytes", 1,
+            text("UPDATE audit_personal SET salt = %s WHERE tenant_id = 0 AND idx = 20",
+                 bytes(S("fifteen bytes ."))));
+    told_by(true, "the events 10 to 12 are missing", 1,
+            "DELETE FROM audit_event WHERE tenant_id = 0 AND idx >= 10 AND idx <= 12");
+    told_by(true, "holds events that another month holds, too", 0, first);
+    told_by(false, "the published checkpoint is no signed checkpoint", -1,
+            "UPDATE audit_head SET note = 'nothing' WHERE tenant_id = 3");
+    told_by(false, "the published checkpoint is of another log", -1,
+            "UPDATE audit_head SET origin = 'elsewhere' WHERE tenant_id = 3");
+    told_by(false, "the file of heads does not know of the published checkpoint", -1,
+            "UPDATE audit_head SET epoch = 7 WHERE tenant_id = 3");
 }
 
 /* How many events all pages hold, each of which ends for want of time; they come to an end. */
@@ -379,6 +421,7 @@ a_checkpoint_of_another_log_is_told(void **state)
         ON(kind, expired_months_are_sound_and_their_hashes_checked),                               \
         ON(kind, months_that_left_without_a_record_are_missed),                                    \
         ON(kind, epochs_are_sound_and_held_against_their_records),                                 \
+        ON(kind, what_is_wrong_is_told_by_its_name),                                               \
         ON(kind, a_forged_end_of_a_month_is_told_once),                                            \
         ON(kind, a_list_goes_on_past_missing_events), ON(kind, a_walk_goes_on_where_it_stopped),   \
         ON(kind, a_walk_stops_when_told), ON(kind, rewritten_up_to_the_edge_the_heads_tell),       \

@@ -211,6 +211,64 @@ what_an_expired_month_said_is_said_again(void **state)
     }
 }
 
+/* ---- the retention ---- */
+
+static void
+months_said(enum event type, const char *before, const char *after)
+{
+    struct cx cx = as_process();
+    struct audit_change c = {S("audit.months_kept"), str_of(before), str_of(after)};
+    struct audit_entry e = {.event = type,
+                            .target_kind = S("setting"),
+                            .target_id = S("audit.months_kept"),
+                            .text = S("made up"),
+                            .changes = &c,
+                            .n_changes = 1};
+    RUN(&cx, say_body, &e, OK);
+    move();
+}
+
+/* How often the verifier says so of the retention. */
+static int
+lowered_wrongly(void)
+{
+    int n = 0;
+    (void)findings();
+    for (struct str rest = buf_view(said); rest.n > 0; n++) {
+        const char *p = memmem(rest.p, rest.n, "the retention was lowered", 25);
+        if (p == NULL)
+            break;
+        rest = str_sub(rest, (size_t)(p - rest.p) + 25, SIZE_MAX);
+    }
+    return n;
+}
+
+/* Events that somebody made up, of what the program never does: the log alone shows what is wrong with them. */
+static void
+a_retention_lowered_otherwise_than_announced_is_told(void **state)
+{
+    months_said(EV_RETENTION_LOWERED, "18", "12");
+    assert_told("the retention was lowered, and nothing in the log announced it");
+    months_said(EV_RETENTION_ANNOUNCED, "12", "10");
+    t.app.simulated_now += 30 * USEC_PER_DAY - 1;
+    months_said(EV_RETENTION_LOWERED, "12", "10");
+    assert_told("the retention was lowered before the thirty days had passed that event");
+    months_said(EV_RETENTION_ANNOUNCED, "10", "8");
+    t.app.simulated_now += 30 * USEC_PER_DAY;
+    months_said(EV_RETENTION_LOWERED, "10", "6");
+    assert_told("the retention was lowered to 6 months, and event");
+    assert_int_equal(lowered_wrongly(), 3);
+    months_said(EV_RETENTION_ANNOUNCED, "6", "5");
+    t.app.simulated_now += 30 * USEC_PER_DAY; /* as it should be, to the microsecond */
+    months_said(EV_RETENTION_LOWERED, "6", "5");
+    assert_int_equal(lowered_wrongly(), 3);
+    months_said(EV_RETENTION_ANNOUNCED, "5", "4");
+    months_said(EV_RETENTION_CANCELLED, "4", "5");
+    t.app.simulated_now += 31 * USEC_PER_DAY;
+    months_said(EV_RETENTION_LOWERED, "5", "4"); /* what was cancelled is not announced */
+    assert_int_equal(lowered_wrongly(), 4);
+}
+
 #define ON(kind, f) cmocka_unit_test_setup_teardown(f, with_people_##kind, end)
 #define ALL(kind)                                                                                  \
     ON(kind, what_was_not_chosen_is_told_while_it_runs), ON(kind, a_row_alone_erases_nobody),      \
@@ -218,6 +276,7 @@ what_an_expired_month_said_is_said_again(void **state)
         ON(kind, a_hold_ends_by_its_date_and_not_before),                                          \
         ON(kind, a_hold_whose_date_has_come_ends), ON(kind, a_person_is_not_swapped_for_another),  \
         ON(kind, those_who_decided_are_erased_later),                                              \
-        ON(kind, what_an_expired_month_said_is_said_again)
+        ON(kind, what_an_expired_month_said_is_said_again),                                        \
+        ON(kind, a_retention_lowered_otherwise_than_announced_is_told)
 
 MAIN_ON_BOTH("custody", ALL)
