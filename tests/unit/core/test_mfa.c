@@ -35,6 +35,9 @@ totp_vectors(void **state)
     }
     assert_false(mfa_totp_ok(secret, S("28708"), 59 * USEC_PER_SEC, 0, &step));
     assert_false(mfa_totp_ok(secret, S("28708a"), 59 * USEC_PER_SEC, 0, &step));
+    /* RFC 4226 appendix D: the very first one. */
+    assert_true(mfa_totp_ok(secret, S("755224"), 10 * USEC_PER_SEC, -1, &step));
+    assert_int_equal(step, 0);
     assert_false(mfa_totp_ok(S(""), S("287082"), 59 * USEC_PER_SEC, 0, &step));
 }
 
@@ -68,6 +71,15 @@ recovery_codes(void **state)
     assert_int_equal(code.n, 11);
     assert_false(mfa_is_digits(code));
     assert_true(mfa_is_digits(S("012345")));
+    assert_true(mfa_is_digits(S("999999")));
+    assert_false(mfa_is_digits(S("")));
+    assert_false(mfa_is_digits(S("01234")));
+    assert_false(mfa_is_digits(S("0123456")));
+    assert_false(mfa_is_digits(S("01234/")));
+    assert_false(mfa_is_digits(S("01234:")));
+    /* What is stored of a code is the same in every version: computed with Python's hmac. */
+    assert_true(str_eq(mfa_recovery_hash(&cx, S("ABCDE-fghjk")),
+                       S("bf7fc615e33310723cc1cec3018a40679273fa650ea1acdf4e1644b134ba3a55")));
     assert_true(
         str_eq(mfa_recovery_hash(&cx, S("abcde-fghjk")), mfa_recovery_hash(&cx, S("ABCDE fghjk"))));
     assert_false(
