@@ -134,8 +134,9 @@ what_is_wrong_is_told_by_its_name(void **state)
             "UPDATE audit_head SET note = 'nothing' WHERE tenant_id = 3");
     told_by(false, "the published checkpoint is of another log", -1,
             "UPDATE audit_head SET origin = 'elsewhere' WHERE tenant_id = 3");
-    told_by(false, "the file of heads does not know of the published checkpoint", -1,
-            "UPDATE audit_head SET epoch = 7 WHERE tenant_id = 3");
+    if (t.kind == DB_SQLITE) /* on PostgreSQL another server may have published it */
+        told_by(false, "the file of heads does not know of the published checkpoint", -1,
+                "UPDATE audit_head SET epoch = 7 WHERE tenant_id = 3");
 }
 
 /* How many events all pages hold, each of which ends for want of time; they come to an end. */
