@@ -28,6 +28,12 @@ expired_months_are_sound_and_their_hashes_checked(void **state)
         fill(0, 10);
     }
     month_end();
+    assert_sound();
+    for (int i = 0; i < 8; i++) { /* until the log tells no more of the months that left first */
+        months_on(1);
+        fill(0, 10);
+    }
+    month_end();
     int64_t least = 0;
     struct cx cx = context(0);
     assert_int_equal(audit_minimum_index(&cx, (struct log_id){0, 0}, &least), OK);
@@ -130,6 +136,14 @@ what_is_wrong_is_told_by_its_name(void **state)
     told_by(true, "the events 10 to 12 are missing", 1,
             "DELETE FROM audit_event WHERE tenant_id = 0 AND idx >= 10 AND idx <= 12");
     told_by(true, "holds events that another month holds, too", 0, first);
+    struct cx cx = context(0);
+    struct audit_head h;
+    assert_int_equal(audit_head_get(&cx, 0, 0, &h), OK);
+    struct note_signer stranger =
+        note_signer_of(h.origin, NOTE_ED25519, S("a seed of thirty-two bytes, hers"));
+    struct str note = note_sign(t.a, checkpoint_text(t.a, h.origin, h.size, &h.root), &stranger, 1);
+    told_by(false, "the published checkpoint is not signed by this installation's key", -1,
+            text("UPDATE audit_head SET note = '%.*s' WHERE tenant_id = 0", STR_ARG(note)));
     told_by(false, "the published checkpoint is no signed checkpoint", -1,
             "UPDATE audit_head SET note = 'nothing' WHERE tenant_id = 3");
     told_by(false, "the published checkpoint is of another log", -1,

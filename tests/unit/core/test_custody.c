@@ -211,6 +211,42 @@ what_an_expired_month_said_is_said_again(void **state)
     }
 }
 
+static enum err
+cancel_body(struct cx *cx, void *arg)
+{
+    struct asking *a = arg;
+    return erasure_cancel(cx, a->e.cuid, &a->e);
+}
+
+/* A number that is nobody's hides no one who is still there. */
+static void
+a_request_names_who_asked_and_how_it_ended(void **state)
+{
+    struct asking a = HER;
+    delete_user(&eve);
+    ask_as(&ada, &a, OK);
+    struct cx cx = as_user(&ada, "ADMIN");
+    RUN(&cx, cancel_body, &a, OK);
+    move();
+    assert_sound();
+    plant(false, "UPDATE audit_erasure_request SET state = 'asked'");
+    assert_told("its state in the table is not what the event says (cancelled/asked)");
+    plant(false, "UPDATE audit_erasure_request SET state = 'cancelled'");
+
+    a = approved();
+    assert_sound();
+    plant(false, "UPDATE audit_erasure_request SET approved_by = 9999 WHERE state = 'running'");
+    assert_told("its approved_by");
+    plant(false, "UPDATE audit_erasure_request SET approved_by = NULL WHERE state = 'running'");
+    assert_told("its approved_by");
+    plant(false, arena_fmt(t.a,
+                           "UPDATE audit_erasure_request SET approved_by = %lld"
+                           " WHERE state = 'running'",
+                           (long long)ben.user_id)
+                     .p);
+    assert_sound();
+}
+
 /* ---- the retention ---- */
 
 static void
@@ -277,6 +313,7 @@ a_retention_lowered_otherwise_than_announced_is_told(void **state)
         ON(kind, a_hold_whose_date_has_come_ends), ON(kind, a_person_is_not_swapped_for_another),  \
         ON(kind, those_who_decided_are_erased_later),                                              \
         ON(kind, what_an_expired_month_said_is_said_again),                                        \
+        ON(kind, a_request_names_who_asked_and_how_it_ended),                                      \
         ON(kind, a_retention_lowered_otherwise_than_announced_is_told)
 
 MAIN_ON_BOTH("custody", ALL)
