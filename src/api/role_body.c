@@ -149,6 +149,9 @@ read_list(struct api_request *rq, const struct json *list, struct permission_set
 
     if (list->type != JSON_ARRAY)
         return fail_field(rq->cx, S("/permissions"), "must be a list of permission keys");
+    if (list->count > PERMISSIONS_NAMED_MAX)
+        return fail_field(rq->cx, S("/permissions"), "has more than %d entries",
+                          PERMISSIONS_NAMED_MAX);
     for (const struct json *v = list->first; v; v = v->next) {
         enum permission p = v->type == JSON_STRING ? permission_by_key(v->text) : PERMISSION_NONE;
 

@@ -41,6 +41,8 @@ read_scopes(struct cx *cx, const struct json *scopes, struct str *out)
 
     if (!json_is(scopes, JSON_ARRAY) || !scopes->first)
         return fail_field(cx, S("/scopes"), "name at least one permission");
+    if (scopes->count > PERMISSIONS_NAMED_MAX)
+        return fail_field(cx, S("/scopes"), "has more than %d entries", PERMISSIONS_NAMED_MAX);
     for (const struct json *s = scopes->first; s; s = s->next, i++) {
         struct str at = arena_fmt(cx->arena, "/scopes/%d", i);
         enum permission p = json_is(s, JSON_STRING) ? permission_by_key(s->text) : PERMISSION_NONE;

@@ -20,6 +20,9 @@ enum permission {
     PERMISSION_COUNT
 };
 
+#define PERMISSIONS_NAMED_MAX                                                                      \
+    1000 /* keys in one list of a request; more than a multiple of what there is */
+
 struct permission_info {
     const char *key, *category, *section, *title;
     char scope; /* 'C': may be held on a client; 'T': tenant-wide only */

@@ -65,20 +65,26 @@ field_sentence(struct arena *a, const struct field_error *f)
 enum err
 fail_field(struct cx *cx, struct str pointer, const char *fmt, ...)
 {
-    struct field_error *f = arena_new(cx->arena, struct field_error);
-    struct field_error **end = &cx->failure.fields;
+    struct failure *to = &cx->failure;
+    struct field_error *f;
     va_list ap;
 
+    if (to->n_fields == FIELDS_TOLD)
+        return ERR_INVALID;
+    f = arena_new(cx->arena, struct field_error);
     va_start(ap, fmt);
     f->reason = format_in(cx->arena, fmt, ap);
     va_end(ap);
     f->pointer = arena_str(cx->arena, pointer);
-    while (*end)
-        end = &(*end)->next;
-    *end = f;
-    if (cx->failure.code == OK) {
-        cx->failure.code = ERR_INVALID;
-        cx->failure.message = field_sentence(cx->arena, f);
+    if (to->last_field)
+        to->last_field->next = f;
+    else
+        to->fields = f;
+    to->last_field = f;
+    to->n_fields++;
+    if (to->code == OK) {
+        to->code = ERR_INVALID;
+        to->message = field_sentence(cx->arena, f);
     }
     return ERR_INVALID;
 }

@@ -58,7 +58,8 @@ struct failure {
     struct str message; /* fit for the user */
     struct str word;    /* stable code for programs, e.g. "log_unwritable"; null for the default */
     int retry_after;    /* seconds, 0: none */
-    struct field_error *fields;
+    struct field_error *fields, *last_field;
+    int n_fields;
 };
 
 /* The set of rights the caller holds: tenant-wide permission bits and what it holds per client. */
@@ -87,7 +88,9 @@ enum err fail(struct cx *cx, enum err code, const char *fmt, ...) PRINTF_LIKE(3,
 /* The same with a stable word for programs. */
 enum err fail_word(struct cx *cx, enum err code, struct str word, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
-/* Notes a bad field and returns ERR_INVALID; a decoder calls it for every bad field. */
+/* Notes a bad field and returns ERR_INVALID; a decoder calls it for every bad field. The first
+ * FIELDS_TOLD are told: a hostile body has as many as fit into a megabyte. */
+#define FIELDS_TOLD 1000
 enum err fail_field(struct cx *cx, struct str pointer, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Drops the failure (before trying something else). */
 void fail_clear(struct cx *cx);

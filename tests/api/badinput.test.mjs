@@ -75,6 +75,14 @@ test("a malformed head names the part that is wrong, and what is wrong with it",
     assert.match(fields[0].reason, reason, line);
   }
 });
+test("of a great many bad fields the first thousand are told; lists of permissions have an end", async () => {
+  const bad = { email: true, role: true, name: { first: true, last: true } }, r = await admin.post("/api/v1/tenant/0/user/create/bulk", Array.from({ length: 1000 }, () => bad));
+  assert.deepEqual([r.status, r.body.fields.length, r.body.fields[0].pointer, r.body.message], [400, 1000, "/0/email", "0/email must be text"]);
+  const many = Array.from({ length: 20_000 }, (_, i) => `k${i}`), role = (await admin.ok("POST", "/api/v2/tenants/0/security/role")).id;
+  const scopes = await admin.post("/api/v2/user/tokens", { name: "many", scopes: many }), rights = await admin.put(`/api/v2/tenants/0/security/role/${role}/permissions`, { permissions: many });
+  assert.deepEqual([scopes.status, scopes.body.fields.length, scopes.body.fields[0].reason], [400, 1, "has more than 1000 entries"]);
+  assert.deepEqual([rights.status, rights.body.fields.length, rights.body.fields[0].reason], [400, 1, "has more than 1000 entries"]);
+});
 test("every bad field is named, with its reason", async () => {
   const r = await admin.post("/api/v1/client/create", { name: "", description: 7, poc_email: ["x"], tags: "no list" });
   assert.equal(r.status, 400);
