@@ -18,6 +18,9 @@
 #define JSON_TYPE      "application/json; charset=utf-8"
 #define ANSWER_MAX     ((size_t)64 << 20) /* bytes of one JSON answer */
 #define USER_AGENT_MAX 512                /* bytes kept of the header */
+/* Bytes of what a stranger sends: a name and a password of the greatest length, every byte written as an
+ * escape, several times over. Thousands of them may wait at once, each with its body in memory. */
+#define STRANGERS_BODY_MAX ((size_t)64 << 10)
 
 
 /* ---- matching ---- */
@@ -620,6 +623,8 @@ api_headers_done(void *arg, const struct http_request *rq, struct http_limits *l
     (void)arg;
     /* Strangers who may be many: their requests make way for those of people at work. */
     limits->yields = r && r->who == WHO_PUBLIC && r->rate == RATE_AUTH;
+    if (limits->yields)
+        limits->body_max = STRANGERS_BODY_MAX;
     if (r && r->upload_file) {
         limits->upload = true;
         limits->upload_max = r->upload_max;

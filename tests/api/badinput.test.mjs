@@ -114,6 +114,15 @@ test("a body of more than a megabyte is 413", async () => {
   assert.ok([413, "ECONNRESET", "EPIPE"].includes(r.status), String(r.status));
   await alive();
 });
+test("a stranger's body is small: thousands of them may wait at once", async () => {
+  const stranger = s.client(), u = String.raw`\u0061`.repeat(1024), send = (path, body) => stranger.request("POST", path, body, { "content-type": "application/json" }).catch((e) => ({ status: e.code }));
+  for (const path of ["/api/v1/authenticate", "/api/v1/authenticate/mfa", "/api/v2/session", "/api/v2/session/mfa", "/api/v1/user/forgotpass", "/api/v2/user/password/link"]) {
+    const r = await send(path, JSON.stringify({ username: "x".repeat(70_000) }));
+    assert.ok([413, "ECONNRESET", "EPIPE"].includes(r.status), `${path}: ${r.status}`);
+  }
+  assert.equal((await send("/api/v1/authenticate", `{"username":"${u}","password":"${u}"}`)).status, 401, "the longest there are, written as long as can be");
+  await alive();
+});
 test("the literal null as body of DELETE is no body", async () => {
   const c = (await admin.ok("POST", "/api/v1/client/create", { name: "Short-lived" })).client_id;
   const r = await admin.request("DELETE", `/api/v1/client/${c}`, "null");
