@@ -140,11 +140,20 @@ what_is_wrong_is_told_by_its_name(void **state)
     struct cx cx = context(0);
     struct audit_head h;
     assert_int_equal(audit_head_get(&cx, 0, 0, &h), OK);
+    told_by(false, "says another time of its signing (signed_at)", -1,
+            text("UPDATE audit_head SET signed_at = signed_at + %lld WHERE tenant_id = 0",
+                 (long long)USEC_PER_HOUR + 1));
     struct note_signer stranger =
         note_signer_of(h.origin, NOTE_ED25519, S("a seed of thirty-two bytes, hers"));
     struct str note = note_sign(t.a, checkpoint_text(t.a, h.origin, h.size, &h.root), &stranger, 1);
     told_by(false, "the published checkpoint is not signed by this installation's key", -1,
             text("UPDATE audit_head SET note = '%.*s' WHERE tenant_id = 0", STR_ARG(note)));
+    struct sha256 other = sha256_of(S("another root"));
+    struct str signed_too =
+        sign_text(t.app.audit, t.a, h.origin, checkpoint_text(t.a, h.origin, h.size, &other));
+    told_by(false, "two checkpoints of the same size were signed, with different roots", -1,
+            text("UPDATE audit_head SET root = %s, note = '%.*s' WHERE tenant_id = 0",
+                 bytes(sha256_str(&other)), STR_ARG(signed_too)));
     told_by(false, "the published checkpoint is no signed checkpoint", -1,
             "UPDATE audit_head SET note = 'nothing' WHERE tenant_id = 3");
     told_by(false, "the published checkpoint is of another log", -1,
