@@ -68,6 +68,16 @@ test("reset by an administrator; the sign-in is one step again", async () => {
   assert.equal(r.status, "success");
   await admin.event("MfaResetByOther", about("olga@example.org"));
   assert.ok((await first("olga@example.org", "10.3.2.1")).body.token);
+
+  /* The older call, which says how a user signs in: on leaves what is on, off takes it away. */
+  await enrol(await s.as("olga@example.org"));
+  const id = (await admin.ok("GET", "/api/v1/tenant/0/user/list")).find((/** @type {any} */ u) => u.data.email === "olga@example.org").data.user_id;
+  const configure = (/** @type {boolean} */ enabled) => admin.ok("PUT", `/api/v2/authenticate/tenants/0/users/${id}/configuration`, { mfa: { enabled } });
+  await configure(true);
+  assert.equal((await first("olga@example.org", "10.3.2.2")).body.mfa_enabled, true);
+  await configure(false);
+  await until(async () => (await admin.events({ event_type: "MfaResetByOther" })).filter(about("olga@example.org")).length === 2, "the second reset's event");
+  assert.ok((await first("olga@example.org", "10.3.2.2")).body.token);
 });
 test("wrong codes count toward the lockout, together with wrong passwords; an administrator's unlock ends it", async () => {
   const { secret } = await enrol(await s.as("pia@example.org"));

@@ -10,6 +10,8 @@ before(async () => {
 after(() => s.stop());
 const about = (text) => (e) => JSON.stringify(e).includes(text);
 const cookies = (r) => (r.headers["set-cookie"] ?? []).map((c) => c.split(";")[0]).join("; ");
+/** What is set, without the values; by TLS each is for TLS alone. */
+const cookieLines = (r) => r.headers["set-cookie"].map((c) => c.replace(/^(\w+)=[^;]+;/, "$1=*;").replace(process.env.RECOUNT_TEST_TLS ? /; Secure$/ : /$^/, ""));
 const browserSignIn = (email, o = {}) => s.client(o).post("/api/v2/session", { username: email, password: PASSWORD }, { "x-recount": "1" });
 
 test("the browser's cookie: not for scripts, not for other sites", async () => {
@@ -18,6 +20,9 @@ test("the browser's cookie: not for scripts, not for other sites", async () => {
   const main = r.headers["set-cookie"].find((c) => c.startsWith("recount="));
   assert.match(main, /HttpOnly/i);
   assert.match(main, /SameSite=Strict/i);
+  const [own, ...others] = cookieLines(r);
+  assert.match(own, /^recount=\*; Path=\/; Max-Age=(86400|8639\d); HttpOnly; SameSite=Strict$/, "until the session's own end");
+  assert.deepEqual(others, ["token=*; Path=/api/v1/uploads; Max-Age=86400; HttpOnly; SameSite=Strict", "recount_device=*; Path=/api/v2/session; Max-Age=31536000; HttpOnly; SameSite=Strict"]);
   assert.equal(r.body.token, undefined, "no token where a script could read it");
   const c = s.client({ cookie: cookies(r) });
   const me = await c.ok("GET", "/api/v2/session");
@@ -27,7 +32,9 @@ test("the browser's cookie: not for scripts, not for other sites", async () => {
   const cross = await c.post("/api/v1/client/create", { name: "Cross" });
   assert.equal(cross.status, 403, "a change by cookie needs the header a foreign page can not send");
   assert.equal((await c.post("/api/v1/client/create", { name: "Own" }, { "x-recount": "1" })).status, 200);
-  assert.equal((await c.request("DELETE", "/api/v2/session", undefined, { "x-recount": "1" })).status, 200);
+  const out = await c.request("DELETE", "/api/v2/session", undefined, { "x-recount": "1" });
+  assert.equal(out.status, 200);
+  assert.deepEqual(cookieLines(out), ["recount=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict", "token=; Path=/api/v1/uploads; Max-Age=0; HttpOnly; SameSite=Strict"], "the browser forgets both");
   assert.equal((await c.get("/api/v2/session")).status, 401);
   await admin.event("Logout", about("sue@example.org"));
 });
