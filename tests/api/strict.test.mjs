@@ -77,6 +77,14 @@ test("what is wrong is named where it stands", async () => {
     assert.deepEqual(pointers(r), [pointer]);
   }
 });
+test("a text is as long as it may be, and not a byte longer", async () => {
+  const put = (/** @type {any} */ body) => admin.request("PUT", `${R}/${role}/info`, body);
+  const long = await put({ title: "é".repeat(50) + "x", description: "y".repeat(2000) });
+  assert.equal(long.status, 400);
+  assert.deepEqual(long.body.fields, [{ pointer: "/title", reason: "is longer than 100 bytes" }]);
+  assert.deepEqual(pointers(await put({ title: "é".repeat(50), description: "y".repeat(2001) })), ["/description"]);
+  assert.equal((await put({ title: "é".repeat(50), description: "y".repeat(2000) })).status, 200);
+});
 test("one number has one spelling in an address, and one scope stands once", async () => {
   const me = (await admin.ok("GET", "/api/v2/whoami")).user_id;
   for (const at of [`/api/v2/tenants/-0/users`, `/api/v2/tenants/00/users`, `${T}/users/0${me}`, `${T}/users/-${me}`, `${T}/users/+${me}`, `/api/v1/client/0${client}`, `/api/v1/client/-${client}`, `/api/v1/tenant/0/client/0${client}/users`, `${T}/user/0${me}/permissions`])
