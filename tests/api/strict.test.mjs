@@ -89,7 +89,7 @@ test("one number has one spelling in an address, and one scope stands once", asy
   const me = (await admin.ok("GET", "/api/v2/whoami")).user_id;
   for (const at of [`/api/v2/tenants/-0/users`, `/api/v2/tenants/00/users`, `${T}/users/0${me}`, `${T}/users/-${me}`, `${T}/users/+${me}`, `/api/v1/client/0${client}`, `/api/v1/client/-${client}`, `/api/v1/tenant/0/client/0${client}/users`, `${T}/user/0${me}/permissions`])
     assert.ok([403, 404].includes((await admin.get(at)).status), at);
-  const made = await admin.ok("POST", "/api/v2/user/tokens", { name: "doubled", expires_days: 1, scopes: Array(900).fill(["CLIENTS.VIEW", "AUDIT_LOG.VIEW"]).flat() });
+  const made = await admin.ok("POST", "/api/v2/user/tokens", { name: "doubled", expires_days: 1, scopes: Array(500).fill(["CLIENTS.VIEW", "AUDIT_LOG.VIEW"]).flat() });
   const kept = (await admin.ok("GET", "/api/v2/user/tokens")).data.find((t) => t.cuid === made.cuid);
   assert.deepEqual(kept.scopes, ["CLIENTS.VIEW", "AUDIT_LOG.VIEW"]);
 });
