@@ -1,6 +1,7 @@
 /** Malformed requests: refused with a status, never a 500, and the server goes on. */
 import { test, after } from "node:test";
-import { serve, assert, raw, ADMIN, PASSWORD } from "./harness.mjs";
+import { readFileSync } from "node:fs";
+import { serve, assert, raw, until, ADMIN, PASSWORD, SLOW } from "./harness.mjs";
 import { routes } from "./routes.mjs";
 
 const s = await serve({});
@@ -113,6 +114,11 @@ test("a body of more than a megabyte is 413", async () => {
   const r = await admin.request("POST", "/api/v1/client/create", JSON.stringify({ name: "x".repeat(1_200_000) }), { "content-type": "application/json" }).catch((e) => ({ status: e.code }));
   assert.ok([413, "ECONNRESET", "EPIPE"].includes(r.status), String(r.status));
   await alive();
+});
+test("the memory of large bodies is given back", { skip: SLOW && "a sanitizer keeps what is freed" }, async () => {
+  const zeros = `{"name":"big","zeros":[${"0,".repeat(500_000)}0]}`, resident = () => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${s.child.pid}/status`, "utf8"))[1]) >> 10;
+  for (let i = 0; i < 3; i++) for (const r of await Promise.all(Array.from({ length: 20 }, () => admin.request("POST", "/api/v1/client/create", zeros, { "content-type": "application/json" })))) assert.equal(r.status, 413);
+  await until(() => resident() < 150, `${resident()} MB to shrink`);
 });
 test("a stranger's body is small: thousands of them may wait at once", async () => {
   const stranger = s.client(), u = String.raw`\u0061`.repeat(1024), send = (path, body) => stranger.request("POST", path, body, { "content-type": "application/json" }).catch((e) => ({ status: e.code }));
