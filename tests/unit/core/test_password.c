@@ -54,15 +54,22 @@ names_what_is_missing(void **state)
 static void
 refuses_common_ones(void **state)
 {
-    static const char *const bad[] = {"Password1234!",  "P4$$w0rd!2024",     "Butterflies#2024",
-                                      "aaaaaaaaaaaA1!", "Qwertyuiop12!",     "1234567890123",
-                                      "Welcome-2024!!", "2024!Administrator"};
+    static const char *const bad[] = {"Password1234!",   "P4$$w0rd!2024",      "Butterflies#2024",
+                                      "aaaaaaaaaaaA1!",  "Qwertyuiop12!",      "1234567890123",
+                                      "Welcome-2024!!",  "2024!Administrator", "abcdefghijklmno",
+                                      "zyxwvutsrqponml", "onmlkjihgfedcba",    "9876543210987",
+                                      "mnopqrstuvwxyz01"};
+    static const char *const good[] = {"abcd-mnop-wxyz",
+                                       "zyx-horse-cba-77"}; /* runs among others */
     const char *why;
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         if (check(&length, bad[i], &why) != ERR_INVALID)
             fail_msg("%s passed", bad[i]);
     }
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        if (check(&length, good[i], &why) != OK)
+            fail_msg("%s: %s", good[i], why);
     assert_int_equal(check(&length, "xx-ann.archer-77-QQ", &why), ERR_INVALID);
     assert_string_equal(why, "must not contain the name of the account");
     /* A name too short to matter alone is no excuse for the whole address. */
