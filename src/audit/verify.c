@@ -217,6 +217,8 @@ run(struct verify *v)
         verify_kept_logs(v);
     if (v->o->deep && !v->res->stopped) {
         verify_keys(v);
+        if (v->whole)
+            verify_numbers(v);
         verify_custody(v);
         verify_erasures(v);
         verify_witnesses(v);

@@ -191,6 +191,33 @@ verify_tail(struct verify *v)
     arena_free(a);
 }
 
+/* ---- numbers ---- */
+
+static const struct sql client_numbers =
+    SQL_READ2("SELECT coalesce((SELECT value FROM sequence WHERE name = 'client'), 0)",
+              "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM seq_client");
+
+static enum err
+read_numbers(struct db_tx *tx, void *arg)
+{
+    return db_query_int(tx, &client_numbers, NO_ARGS, arg);
+}
+
+/* Events name a client by its number. Was the sequence set back, a client made from now on would get the
+ * number, and the past, of one that was deleted. */
+void
+verify_numbers(struct verify *v)
+{
+    struct arena *a = arena_create("audit.verify.look", LOOK_ARENA);
+    int64_t given = 0;
+    if (db_read(v->au->app->db, a, read_numbers, &given) != OK)
+        verify_tell(v, NULL, -1, STR_NULL, db_last_error(), "the sequence can not be read");
+    else if (given < v->last_client)
+        verify_tell(v, NULL, -1, verify_int(v, v->last_client), verify_int(v, given),
+                    "the numbers of clients would be given again: the sequence was set back");
+    arena_free(a);
+}
+
 /* ---- the files ---- */
 
 static const struct sql integrity =

@@ -71,8 +71,9 @@ struct verify {
     int64_t *drops; /* months whose expiry was recorded */
     size_t n_drops;
     struct str instance;
-    uint64_t key[2]; /* of sums that nobody outside can foresee */
-    bool whole;      /* every log from its beginning */
+    uint64_t key[2];     /* of sums that nobody outside can foresee */
+    bool whole;          /* every log from its beginning */
+    int64_t last_client; /* deep: the greatest number of a client in any event */
 };
 
 /* l may be NULL: the store as a whole. */
@@ -91,6 +92,8 @@ bool verify_month_dropped(struct verify *v, int32_t month);
 MUST_CHECK enum err verify_look(struct verify *v);
 /* The tail decodes and has no gap. */
 void verify_tail(struct verify *v);
+/* Deep, behind the walk: no client's number is given again. */
+void verify_numbers(struct verify *v);
 /* SQLite: PRAGMA integrity_check on every file. */
 void verify_files(struct verify *v);
 

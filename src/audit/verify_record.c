@@ -73,6 +73,8 @@ check_columns(struct walk *w, const struct vrow *row, const struct record *r)
         COLUMN(w, row, "logged");
     if (row->client != e->client_id)
         COLUMN(w, row, "client_id");
+    if (e->client_id > w->v->last_client)
+        w->v->last_client = e->client_id;
 }
 
 enum err

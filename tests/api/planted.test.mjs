@@ -24,6 +24,7 @@ before(async () => {
   const { secret } = await cora.ok("GET", "/api/v2/user/mfa/qr");
   const { recovery_codes } = await cora.ok("POST", "/api/v2/user/mfa/qr/activate", { token: totp(secret) });
   codes = recovery_codes;
+  await (await s.as()).ok("POST", "/api/v1/client/create", { name: "Acme" });
   await (await s.as()).events();
   await until(async () => (await olga.ok("GET", "/api/v2/auditlog/seal")).data.self_check.last_complete, "a whole pass of the check");
   const { code } = (await s.client().post("/api/v1/authenticate", { username: CORA.email, password: PASSWORD })).body;
@@ -102,6 +103,9 @@ if (LITE) {
   attack("a table takes rows of another one in", (c) => plain(c, "main", "CREATE TABLE more () INHERITS (user_role)"), /the table more under user_role does not belong/, { fast: true });
   attack("triggers are off for every session", (c) => plain(c, "main", `ALTER DATABASE ${new URL(c.url).pathname.slice(1)} SET session_replication_role = replica`), /session_replication_role of replica/, { fast: true });
 }
+
+attack("the numbers of clients are to be given again", (c) => sqlIn(c, "main", LITE ? "UPDATE sequence SET value = 0 WHERE name = 'client'" : "SELECT setval('seq_client', 1, false)"),
+  /the numbers of clients would be given again: the sequence was set back \(expected 1, found 0\)/);
 
 test("a server does not start beside what may keep events out, and says what it is", async () => {
   const c = copy();
