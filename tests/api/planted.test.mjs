@@ -101,6 +101,24 @@ if (LITE) {
   attack("the function that refuses is made anew", (c) => plain(c, "main", "CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN coalesce(new, old); END $$"), /the function audit_refuse was altered/, { fast: true });
   attack("a row-level policy hides rows", (c) => plain(c, "main", "ALTER TABLE session ENABLE ROW LEVEL SECURITY; CREATE POLICY hide ON session USING (user_id <> 1)"), [/the row-level security of session/, /the policy hide on session does not belong/], { fast: true });
   attack("a table takes rows of another one in", (c) => plain(c, "main", "CREATE TABLE more () INHERITS (user_role)"), /the table more under user_role does not belong/, { fast: true });
+  const evil = "CREATE FUNCTION evil() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('session_replication_role', 'replica', true); DELETE FROM audit_tail WHERE position('ClientCreated'::bytea IN public) > 0; RETURN true; END $$; CREATE FUNCTION evil(bytea) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true'; CREATE OPERATOR ~~~ (leftarg = bytea, rightarg = bytea, function = byteaeq);";
+  for (const [what, sql, named] of [
+    ["constraint", "ALTER TABLE client ADD CONSTRAINT evil CHECK (evil())", /the constraint evil on client does not belong to Recount/],
+    ["constraint with an operator", "ALTER TABLE audit_tail ADD CONSTRAINT evil CHECK (public ~~~ public)", /the constraint evil on audit_tail does not belong/],
+    ["default", "ALTER TABLE session ADD COLUMN evil boolean DEFAULT evil()", /the default of evil on session does not belong/],
+    ["index", "CREATE INDEX evil ON audit_tail (evil(public))", /the index evil on audit_tail does not belong/],
+    ["partial index", "CREATE INDEX evil ON audit_tail (seq) WHERE evil(public)", /the index evil on audit_tail does not belong/],
+    ["domain", "CREATE DOMAIN evils AS text CHECK (evil()); ALTER TABLE session ADD COLUMN evil evils", /the type of evil on session does not belong/],
+  ]) attack(`a ${what} calls a function that keeps events out`, (c) => plain(c, "main", `${evil} ${sql}`), named, { fast: true });
+  test("a server does not start beside such a constraint; plain tables and indexes of one's own are nobody's business", async () => {
+    const c = copy();
+    plain(c, "main", "CREATE TABLE mine (a text PRIMARY KEY DEFAULT 'x' CHECK (length(a) > 0)); CREATE INDEX mine_lower ON mine (lower(a)); CREATE INDEX by_hour ON session (created_at)");
+    assert.equal(verify(c, "--deep").status, 0);
+    await run(c);
+    plain(c, "main", `${evil} ALTER TABLE client ADD CONSTRAINT evil CHECK (evil())`);
+    refused(c, /the constraint evil on client does not belong to Recount/);
+    c.drop();
+  });
   attack("triggers are off for every session", (c) => plain(c, "main", `ALTER DATABASE ${new URL(c.url).pathname.slice(1)} SET session_replication_role = replica`), /session_replication_role of replica/, { fast: true });
 }
 
