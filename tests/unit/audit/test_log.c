@@ -524,6 +524,44 @@ an_expired_month_is_recorded_and_dropped(void **state)
     assert_int_equal(audit_newest(&t.app, 0, false), 6);
 }
 
+/* Whoever kept a copy of the month can show that it is this one: SHA-256(SHA-256("") ‖ its leaf entries). */
+static void
+what_an_expired_month_held_is_told(void **state)
+{
+    static const char *const want[][2] = {
+        {"month", "2026-11"}, {"count", "3"}, {"first index", "0"}, {"last index", "2"}};
+    struct cx cx = context(0), other = context(3);
+    struct sha256 empty = sha256_of(S(""));
+    struct buf *b = buf_in(t.a, 4096);
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        record(&cx, entry(EV_USER_UPDATED, "x"));
+        record(&other, entry(EV_USER_UPDATED, "of another workspace"));
+    }
+    move();
+    struct audit_query q = query(0);
+    q.ascending = true;
+    struct audit_page p = list(q);
+    assert_int_equal(p.n, 3);
+    buf_put(b, empty.b, sizeof empty.b);
+    for (size_t i = 0; i < p.n; i++)
+        assert_int_equal(hex_get(p.events[i].leaf_hex, b), OK);
+    struct sha256 sum = sha256_of(buf_view(b));
+    t.app.simulated_now = month_start(DAY0, 7);
+    month_end();
+    q.event = EV_AUDIT_SEGMENT_DROPPED;
+    p = list(q);
+    assert_int_equal(p.n, 1);
+    const struct audit_event *e = &p.events[0];
+    assert_in_range(e->n_changes, 5, 100);
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(str_eq(e->changes[i].field, str_of(want[i][0])));
+        assert_true(str_eq(e->changes[i].before, str_of(want[i][1])));
+    }
+    assert_true(str_eq(e->changes[4].field, S("digest")));
+    assert_true(str_eq(e->changes[4].before, hex_in(t.a, sha256_str(&sum))));
+}
+
 /* The index goes on where it was after everything has expired. */
 static void
 an_idle_log_keeps_its_size(void **state)
@@ -594,7 +632,8 @@ views_cannot_be_injected(void **state)
         ON(kind, a_drain_ends_while_writers_are_faster), ON(kind, a_flood_is_folded_and_sums_up),  \
         ON(kind, what_nobody_waits_for_is_recorded_soon),                                          \
         ON(kind, the_window_is_never_under_120_days),                                              \
-        ON(kind, an_expired_month_is_recorded_and_dropped), ON(kind, an_idle_log_keeps_its_size),  \
+        ON(kind, an_expired_month_is_recorded_and_dropped),                                        \
+        ON(kind, what_an_expired_month_held_is_told), ON(kind, an_idle_log_keeps_its_size),        \
         ON(kind, views_cannot_be_injected)
 
 MAIN_ON_BOTH("the log", ALL)
