@@ -1,7 +1,8 @@
 /* The head of a request: strict reading of what the library parsed. Fills struct http_request and
  * refuses what two readers could understand differently (RFC 9112, sections 3.2, 6.1, 6.3 and
  * 11.2). Touches no body. NUL bytes, folded lines and bare LF are resolved by the library before we
- * can see them. */
+ * can see them, and a header without a name (": x") ends the head for it: what follows is read as a
+ * body or a next request. A proxy in front must refuse such heads, as the common ones do. */
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/text.h"
