@@ -128,6 +128,10 @@ size_t policy_witnesses(const struct policy *p, const struct policy_witness **ou
  * signature of any key of the policy refuses the whole. *why: what is missing or wrong. */
 bool policy_satisfied(const struct policy *p, struct arena *a, const struct note *n, int64_t oldest,
                       struct str *why);
+/* The same without the log's signature, which was checked with a key from elsewhere: what a policy that
+ * names no log asks for. */
+bool policy_cosigned(const struct policy *p, struct arena *a, const struct note *n, int64_t oldest,
+                     struct str *why);
 /* Whether the witnesses that count (one truth value each, in the order of policy_witnesses()) make the
  * quorum. */
 bool policy_quorum_is_met(const struct policy *p, struct arena *a, const bool *counts);

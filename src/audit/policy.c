@@ -455,11 +455,20 @@ policy_satisfied(const struct policy *p, struct arena *a, const struct note *n, 
                  struct str *why)
 {
     struct judge j = {p, a, n, oldest, why};
+
+    return log_signed(&j) && policy_cosigned(p, a, n, oldest, why);
+}
+
+bool
+policy_cosigned(const struct policy *p, struct arena *a, const struct note *n, int64_t oldest,
+                struct str *why)
+{
+    struct judge j = {p, a, n, oldest, why};
     bool *counts = arena_array(a, bool, p->n_witnesses + 1);
     struct buf *missing = buf_in(a, POLICY_NAMES_MAX * (SHOWN_MAX * 10 + 32));
     struct str list;
 
-    if (!log_signed(&j) || !witnessed(&j, counts, missing))
+    if (!witnessed(&j, counts, missing))
         return false;
     if (policy_quorum_is_met(p, a, counts))
         return true;

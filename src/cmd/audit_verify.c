@@ -154,17 +154,32 @@ take_policy(struct run *r)
     return true;
 }
 
-/* Whose checkpoints the policy speaks of. */
+/* The signatures of logs that the policy does not name were checked with our keys. */
 static bool
-policy_knows(const struct run *r, struct str origin)
+is_satisfied(const struct run *r, const struct note *n, struct str *why)
+{
+    const struct note_key *logs = NULL;
+
+    return policy_logs(r->policy, &logs) > 0 ? policy_satisfied(r->policy, r->a, n, 0, why)
+                                             : policy_cosigned(r->policy, r->a, n, 0, why);
+}
+
+/* Whose checkpoints the policy speaks of: those it names; where it names none, as a server's may, of every
+ * log. No witness is asked again for an epoch that ended, so the last one of each it is. */
+static bool
+policy_knows(const struct run *r, const struct verify_result *res, const struct verify_head *h)
 {
     const struct note_key *logs = NULL;
     size_t n = r->policy ? policy_logs(r->policy, &logs) : 0;
 
     for (size_t i = 0; i < n; i++)
-        if (str_eq(logs[i].name, origin))
+        if (str_eq(logs[i].name, h->origin))
             return true;
-    return false;
+    for (size_t i = 0; i < res->n_heads; i++)
+        if (res->heads[i].log.tenant_id == h->log.tenant_id &&
+            res->heads[i].log.epoch > h->log.epoch)
+            return false;
+    return r->policy && n == 0;
 }
 
 static bool
@@ -232,7 +247,7 @@ trust(struct run *r, const struct saved_list *l, bool remembered, struct verify_
             tell_saved(r, s,
                        arena_fmt(r->a, "%.*s is not signed by a key that is trusted here",
                                  STR_ARG(s->name)));
-        else if (r->policy && !remembered && !policy_satisfied(r->policy, r->a, &s->note, 0, &why))
+        else if (r->policy && !remembered && !is_satisfied(r, &s->note, &why))
             tell_saved(r, s,
                        arena_fmt(r->a, "%.*s does not satisfy the policy: %.*s", STR_ARG(s->name),
                                  STR_ARG(why)));
@@ -253,8 +268,8 @@ judge_published(struct run *r, const struct verify_result *res)
         const struct verify_head *h = &res->heads[i];
         struct saved s = {.name = S("the published checkpoint"), .c = {.origin = h->origin}};
 
-        if (!policy_knows(r, h->origin) || note_parse(r->a, h->note, &s.note) != OK ||
-            policy_satisfied(r->policy, r->a, &s.note, 0, &why))
+        if (!policy_knows(r, res, h) || note_parse(r->a, h->note, &s.note) != OK ||
+            is_satisfied(r, &s.note, &why))
             continue;
         tell_saved(r, &s,
                    arena_fmt(r->a, "the published checkpoint does not satisfy the policy: %.*s",

@@ -338,6 +338,10 @@ test("a policy asks for its quorum", () => {
   const w = verify(c, "--policy", want);
   assert.equal(w.status, 1);
   assert.match(w.out, /the published checkpoint does not satisfy the policy/);
+  const all = verify(c, "--policy", note("all.policy", `witness w ${pair("witness.example.org")}\nquorum w\n`));
+  assert.equal(all.status, 1, "a policy that names no log, like a server's own, is of each");
+  assert.equal(all.out.match(/the published checkpoint does not satisfy the policy/g)?.length, 3, all.out);
+  assert.equal(verify(c, "--policy", note("none.policy", "quorum none\n")).status, 0);
   const g = verify(c, "--policy", want, "--checkpoint", note("c.txt", kept.checkpoint));
   assert.match(g.out, /the checkpoint in .* does not satisfy the policy/);
   assert.equal(verify(c, "--policy", note("bad.policy", "quorum nobody\n")).status, 2);
