@@ -207,7 +207,7 @@ prepare_bulk(struct api_request *rq)
     return bad;
 }
 
-#define NOT_SENT "o mail server is set, so nothing was sent: copy a set-password link instead"
+#define NOT_SENT "No mail server is set, so nothing was sent: copy a set-password link instead"
 
 /* The mail in which a new user sets a password; counts those that are on their way. */
 static enum err
@@ -260,7 +260,7 @@ create_bulk(struct api_request *rq)
     json_kv_i64(w, "invited", invited);
     json_kv_str(w, "message",
                 arena_fmt(rq->cx->arena, "%zu created%s", b->n,
-                          b->send && invited == 0 ? "; n" NOT_SENT : ""));
+                          b->send && invited == 0 ? ". " NOT_SENT : ""));
     json_end_object(w);
     return OK;
 }
@@ -528,8 +528,7 @@ send_reset(struct api_request *rq, const struct user *u)
     TRY(audit_record(cx, &e, NULL));
     json_begin_object(&rq->out);
     json_kv_str(&rq->out, "status", S("success"));
-    json_kv_str(&rq->out, "message",
-                sent ? S("A mail with a link is on its way") : S("N" NOT_SENT));
+    json_kv_str(&rq->out, "message", sent ? S("A mail with a link is on its way") : S(NOT_SENT));
     json_kv_bool(&rq->out, "sent", sent);
     json_end_object(&rq->out);
     return OK;

@@ -18,10 +18,28 @@ static const struct {
                       [PROVIDER] = {"authentication provider", true},
                       [GROUP] = {"default group", false}};
 
+/* A column that is misspelt would give everybody what stands for an absent one. */
+static enum err
+know_columns(struct cx *cx, const struct str *cells, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct str title = str_trim(cells[i]);
+        bool known = str_is_empty(title);
+        for (int c = 0; c < COLUMNS && !known; c++)
+            known = str_ieq(title, str_of(columns[c].title));
+        if (!known)
+            return fail_field(cx, S("file"),
+                              "the first line holds \"%.*s\", which is none of the seven columns",
+                              STR_ARG(utf8_cut(title, 60)));
+    }
+    return OK;
+}
+
 /* Which cell holds which column; −1: absent. */
 static enum err
 read_header(struct cx *cx, const struct str *cells, size_t n, int at[COLUMNS])
 {
+    TRY(know_columns(cx, cells, n));
     for (int c = 0; c < COLUMNS; c++) {
         at[c] = -1;
         for (size_t i = 0; i < n; i++) {

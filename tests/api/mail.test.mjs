@@ -31,7 +31,7 @@ after(async () => { await s?.stop(); sinks.forEach((x) => x.close()); rmSync(dir
 test("nobody is said to be sent a link that is not on its way, and who is, is counted", async () => {
   const none = await invite("none@example.org"), reset = await admin.ok("PUT", "/api/v1/tenant/0/user/resetpass", { username: "none@example.org" });
   assert.deepEqual([none.invited, reset.sent], [0, false]);
-  for (const { message } of [none, reset]) assert.match(message, /o mail server is set, so nothing was sent: copy a set-password link instead$/);
+  for (const { message } of [none, reset]) assert.match(message, /No mail server is set, so nothing was sent: copy a set-password link instead$/);
   const x = await sink({});
   await use(x, { security: "plain" });
   const one = await invite("one@example.org"), again = await admin.ok("PUT", "/api/v1/tenant/0/user/resetpass", { username: "none@example.org" });

@@ -53,6 +53,10 @@ test("a bad line in the middle is named with its reason; the others are made, an
   for (const email of ["role@example.org", "tier@example.org", "group@example.org", "odd@example.org"]) assert.equal(await user(email), undefined, email);
   assert.equal((await admin.events({ q: "role@example.org" })).length, 0);
 });
+test("a column that is none of the seven is refused: a misspelt one would make everybody a standard user", async () => {
+  await refused("first name,last name,email,roles,authentication provider\nTwo,Words,roles@example.org,admin,plextrac\n", 400, /\\"roles\\", which is none of the seven columns/);
+  await refused(`${HEAD},Phone\nTwo,Words,phone@example.org,,,plextrac,,5\n`, 400, /\\"Phone\\"/);
+});
 test("a column that stands twice is refused: readers would take different ones", () =>
   refused(`${HEAD},Email\nTwo,Addresses,one@example.org,,,plextrac,,other@example.org\n`, 400, /the column \\"email\\" twice/));
 test("without a mail server nobody is said to be invited", async () => {
