@@ -84,6 +84,10 @@ extern const struct route *const api_tables[];
 /* A string member: required → must be present and non-empty after trimming; at most max bytes. Absent optional → null str. */
 MUST_CHECK enum err body_str(struct api_request *rq, const struct json *o, const char *name,
                              bool required, size_t max, struct str *out);
+/* Text, or a number as its text, trimmed: a member called name of the element at the pointer i ("/0"), which an error
+ * calls i/path; absent or null: null str. */
+MUST_CHECK enum err body_scalar(struct api_request *rq, const struct json *o, struct str i,
+                                const char *path, const char *name, size_t max, struct str *out);
 MUST_CHECK enum err body_int(struct api_request *rq, const struct json *o, const char *name,
                              bool required, int64_t min, int64_t max, int64_t *out);
 /* true/false, also "true"/"True"/"false"/"False"; *out unchanged when absent. */

@@ -138,6 +138,24 @@ body_str(struct api_request *rq, const struct json *o, const char *name, bool re
 }
 
 enum err
+body_scalar(struct api_request *rq, const struct json *o, struct str i, const char *path,
+            const char *name, size_t max, struct str *out)
+{
+    const struct json *v = json_get(o, str_of(name));
+    struct str at = arena_fmt(rq->cx->arena, "%.*s/%s", STR_ARG(i), path);
+
+    *out = STR_NULL;
+    if (!v || v->type == JSON_NULL)
+        return OK;
+    if (v->type != JSON_STRING && v->type != JSON_NUMBER)
+        return fail_field(rq->cx, at, "must be text");
+    if (v->text.n > max)
+        return fail_field(rq->cx, at, "is longer than %zu bytes", max);
+    *out = str_trim(v->text);
+    return OK;
+}
+
+enum err
 body_int(struct api_request *rq, const struct json *o, const char *name, bool required, int64_t min,
          int64_t max, int64_t *out)
 {

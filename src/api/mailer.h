@@ -17,6 +17,9 @@ MUST_CHECK enum err mailer_link(struct cx *cx, const struct user *u, int64_t hou
 /* Makes a link and queues the mail; *sent is false, and nothing made, without a mail server. */
 MUST_CHECK enum err mailer_send_link(struct cx *cx, const struct user *u, int64_t hours,
                                      bool *sent);
+/* What the caller is told then. */
+#define MAILER_NOT_SENT                                                                            \
+    "No mail server is set, so nothing was sent: copy a set-password link instead"
 /* Tells every enabled administrator, of all workspaces or of the one of cx: a notice in the page
  * (the subject, an empty line, the text), and a mail through this workspace's server where one is
  * set. Inside cx->tx; the caller's event covers the tables job and notification. */

@@ -12,6 +12,7 @@
     X(password)                                                                                    \
     X(mfa)                                                                                         \
     X(user)                                                                                        \
+    X(user_create)                                                                                 \
     X(settings)                                                                                    \
     X(tenant)                                                                                      \
     X(role)                                                                                        \
