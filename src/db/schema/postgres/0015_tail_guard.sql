@@ -1,4 +1,4 @@
--- Deleting moved rows of the tail is looked at once a statement: once a row cost the database more than all else of a move.
+-- What deletes moved rows of the tail is looked at once a statement; at each row it cost some 11 µs a row, so some 3.
 DROP TRIGGER audit_tail_delete ON audit_tail;
 CREATE OR REPLACE FUNCTION audit_tail_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
