@@ -85,7 +85,7 @@ export const form = (fields) => {
 const PAGE = { pagination: { offset: 0, limit: 10 } };
 const toggle = async (w) => ({ email: await w.of("email"), disabled: true });
 const assign = async (w) => ({ users: [{ username: await w.of("email"), role: "STD_USER", classificationId: await w.of("tier") }] });
-const csv = (n) => form({ file: Buffer.from(`first name,last name,email,role,default group,authentication provider,classification\nWalk,Csv,csv${n}@walk.example,STD_USER,false,local,\n`) });
+const csv = (n) => form({ file: Buffer.from(`first name,last name,email,role,default group,authentication provider,classification tier\nWalk,Csv,csv${n}@walk.example,STD_USER,false,local,\n`) });
 
 /** @type {Record<string, (w: Things, caller: any) => any>} bodies; an array [bytes, headers] is sent as it is */
 export const BODIES = {
