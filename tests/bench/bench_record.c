@@ -131,7 +131,7 @@ contend(struct bench *b, struct bare *bare, struct contest *c)
 }
 
 static void
-tell(const struct contest *c, const char *how)
+tell(struct contest *c, const char *how)
 {
     char name[96];
     size_t n = (size_t)set.rounds;
