@@ -72,19 +72,20 @@ fill(struct bench *b, int month, int64_t events)
 static void
 multiply(struct bench *b, int month, int64_t recorded, int64_t events)
 {
-    static const char *const copies[] = {
-        "INSERT INTO %.*s SELECT month, tenant_id, epoch, idx + %lld, cuid, type, outcome, at, logged,"
-        " client_id, public, leaf FROM %.*s WHERE idx < %lld",
-        "INSERT INTO %.*s SELECT month, tenant_id, epoch, idx + %lld, salt, personal FROM %.*s"
-        " WHERE idx < %lld",
-        "INSERT INTO %.*s SELECT month, tenant_id, epoch, user_id, idx + %lld FROM %.*s WHERE idx < %lld"};
-    static const char *const tables[] = {"audit_event", "audit_personal", "audit_party"};
+    static const struct {
+        const char *table, *before, *behind; /* the columns around idx */
+    } copies[] = {{"audit_event", "month, tenant_id, epoch",
+                   ", cuid, type, outcome, at, logged, client_id, public, leaf"},
+                  {"audit_personal", "month, tenant_id, epoch", ", salt, personal"},
+                  {"audit_party", "month, tenant_id, epoch, user_id", ""}};
     int32_t at = month_ordinal(month_start(clock_now(), month));
     for (int64_t n = recorded; n < events; n += recorded)
         for (int i = 0; i < 3; i++) {
-            struct str name = partition_name(b->a, tables[i], at);
-            struct str text = arena_fmt(b->a, copies[i], STR_ARG(name), (long long)n, STR_ARG(name),
-                                        (long long)(events - n < recorded ? events - n : recorded));
+            struct str name = partition_name(b->a, copies[i].table, at);
+            struct str text = arena_fmt(
+                b->a, "INSERT INTO %.*s SELECT %s, idx + %lld%s FROM %.*s WHERE idx < %lld",
+                STR_ARG(name), copies[i].before, (long long)n, copies[i].behind, STR_ARG(name),
+                (long long)(events - n < recorded ? events - n : recorded));
             MUST(db_utility(b->app.db, text.p));
         }
 }
