@@ -18,42 +18,40 @@ static const struct {
                       [PROVIDER] = {"authentication provider", true},
                       [GROUP] = {"default group", false}};
 
-/* A column that is misspelt would give everybody what stands for an absent one. */
-static enum err
-know_columns(struct cx *cx, const struct str *cells, size_t n)
+static int
+column_of(struct str title)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct str title = str_trim(cells[i]);
-        bool known = str_is_empty(title);
-        for (int c = 0; c < COLUMNS && !known; c++)
-            known = str_ieq(title, str_of(columns[c].title));
-        if (!known)
-            return fail_field(cx, S("file"),
-                              "the first line holds \"%.*s\", which is none of the seven columns",
-                              STR_ARG(utf8_cut(title, 60)));
-    }
-    return OK;
+    int c = 0;
+    while (c < COLUMNS && !str_ieq(title, str_of(columns[c].title)))
+        c++;
+    return c;
 }
 
-/* Which cell holds which column; −1: absent. */
+/* Which cell holds which column; −1: absent. A misspelt one would give everybody what stands for an absent
+ * one, and of one that stands twice two readers would take different ones. */
 static enum err
 read_header(struct cx *cx, const struct str *cells, size_t n, int at[COLUMNS])
 {
-    TRY(know_columns(cx, cells, n));
-    for (int c = 0; c < COLUMNS; c++) {
+    for (int c = 0; c < COLUMNS; c++)
         at[c] = -1;
-        for (size_t i = 0; i < n; i++) {
-            if (!str_ieq(str_trim(cells[i]), str_of(columns[c].title)))
-                continue;
-            if (at[c] >= 0) /* two readers would take different ones */
-                return fail_field(cx, S("file"), "the first line holds the column \"%s\" twice",
-                                  columns[c].title);
-            at[c] = (int)i;
-        }
+    for (size_t i = 0; i < n; i++) {
+        struct str title = str_trim(cells[i]);
+        int c = column_of(title);
+        if (c == COLUMNS && str_is_empty(title))
+            continue;
+        if (c == COLUMNS)
+            return fail_field(cx, S("file"),
+                              "the first line holds \"%.*s\", which is none of the seven columns",
+                              STR_ARG(utf8_cut(title, 60)));
+        if (at[c] >= 0)
+            return fail_field(cx, S("file"), "the first line holds the column \"%s\" twice",
+                              columns[c].title);
+        at[c] = (int)i;
+    }
+    for (int c = 0; c < COLUMNS; c++)
         if (at[c] < 0 && columns[c].required)
             return fail_field(cx, S("file"), "the first line lacks the column \"%s\"",
                               columns[c].title);
-    }
     return OK;
 }
 
