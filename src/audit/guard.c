@@ -13,57 +13,14 @@
 #define GUARD_ARENA ((size_t)64 << 20)
 #define NAMED       5 /* of a refusal */
 
-/* ---- PostgreSQL: what runs besides triggers ---- */
-
-/* A CHECK constraint, a default, a generated column, an expression index or a domain may call a function, in
- * the transaction of whoever writes the row: one that takes events out of the tail, say. Ours call none. */
-static const struct sql get_calls = SQL_READ2(
-    "SELECT 1",
-    "SELECT y.what || ' on ' || c.relname FROM (SELECT 'the constraint ' || conname AS what,"
-    " conrelid AS rel, 'pg_constraint'::regclass AS class, oid AS object FROM pg_constraint"
-    " UNION ALL SELECT 'the default of ' || a.attname, d.adrelid, 'pg_attrdef'::regclass, d.oid"
-    " FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum"
-    " UNION ALL SELECT 'the index ' || indexrelid::regclass, indrelid, 'pg_class'::regclass,"
-    " indexrelid FROM pg_index) y JOIN pg_class c ON c.oid = y.rel"
-    " WHERE c.relnamespace = current_schema()::regnamespace"
-    " AND EXISTS (SELECT 1 FROM pg_depend x"
-    " LEFT JOIN pg_proc f ON x.refclassid = 'pg_proc'::regclass AND f.oid = x.refobjid"
-    " LEFT JOIN pg_operator o ON x.refclassid = 'pg_operator'::regclass AND o.oid = x.refobjid"
-    " WHERE x.classid = y.class AND x.objid = y.object"
-    " AND coalesce(f.pronamespace, o.oprnamespace) <> 'pg_catalog'::regnamespace)"
-    " UNION ALL SELECT 'the type of ' || a.attname || ' on ' || c.relname FROM pg_class c"
-    " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
-    " JOIN pg_type t ON t.oid = a.atttypid WHERE c.relkind IN ('r', 'p')"
-    " AND c.relnamespace = current_schema()::regnamespace"
-    " AND t.typnamespace <> 'pg_catalog'::regnamespace ORDER BY 1");
-
-static enum err
-read_calls(struct db_tx *tx, void *arg)
-{
-    struct shape *s = arg;
-    struct db_rows *q = NULL;
-    enum err e;
-    size_t before = s->n;
-    TRY(db_query(tx, &get_calls, NO_ARGS, &q));
-    while ((e = db_next(q)) == OK) {
-        arena_grow(s->a, s->v, s->n, &s->cap, 16);
-        s->v[s->n++] = (struct shape_diff){SHAPE_FOREIGN, arena_str(s->a, db_text(q, 0)), STR_NULL};
-    }
-    if (e != ERR_END)
-        s->n = before;
-    return e == ERR_END ? OK : e;
-}
-
 /* ---- every store of the installation ---- */
 
 static enum err
-look_at(const struct guard_walk *w, struct db *db, const char *script, struct str name, bool pg)
+look_at(const struct guard_walk *w, struct db *db, const char *script, struct str name)
 {
     struct arena *a = arena_create("audit.guard", GUARD_ARENA);
     struct shape s;
     enum err e = shape_check(db, a, script, &s);
-    if (e == OK && pg && !s.newer)
-        e = db_read(db, a, read_calls, &s);
     if (e == OK || w->broken == NULL)
         e = e == OK ? w->seen(w->arg, db, name, &s) : e;
     else
@@ -79,11 +36,11 @@ look_at_month(struct audit *au, const struct guard_walk *w, struct arena *a, int
     int year = (int)(month / 12), of_year = (int)(month % 12 + 1);
     if (s == NULL) /* expired this moment */
         return OK;
-    enum err e = look_at(w, s->db, segment_events_sql,
-                         arena_fmt(a, "audit/%04d-%02d.db", year, of_year), false);
+    enum err e =
+        look_at(w, s->db, segment_events_sql, arena_fmt(a, "audit/%04d-%02d.db", year, of_year));
     if (e == OK && s->text != NULL)
         e = look_at(w, s->text, segment_text_sql,
-                    arena_fmt(a, "audit/%04d-%02d.index.db", year, of_year), false);
+                    arena_fmt(a, "audit/%04d-%02d.index.db", year, of_year));
     segment_unpin(au, s);
     return e;
 }
@@ -94,13 +51,13 @@ look_at_heads(struct audit *au, const struct guard_walk *w, struct arena *a)
     struct str path = arena_fmt(a, "%.*s/heads.db", STR_ARG(au->options.dir)), why = STR_NULL;
     struct db *db = NULL;
     if (au->heads != NULL)
-        return look_at(w, au->heads->db, heads_sql, S("heads.db"), false);
+        return look_at(w, au->heads->db, heads_sql, S("heads.db"));
     if (access(path.p, F_OK) != 0)
         return OK;
     enum err e = db_open_file(a, path, au->options.vfs, au->options.read_only, 1, &db, &why);
     if (e != OK)
         return w->broken != NULL ? w->broken(w->arg, S("heads.db")) : e;
-    e = look_at(w, db, heads_sql, S("heads.db"), false);
+    e = look_at(w, db, heads_sql, S("heads.db"));
     db_close(db);
     return e;
 }
@@ -111,8 +68,7 @@ guards_walk(struct audit *au, const struct guard_walk *w)
     struct arena *a = arena_create("audit.guards", GUARD_ARENA);
     int32_t *months = NULL;
     size_t n = 0;
-    enum err e =
-        look_at(w, au->app->db, NULL, au->pg ? S("the database") : S("recount.db"), au->pg);
+    enum err e = look_at(w, au->app->db, NULL, au->pg ? S("the database") : S("recount.db"));
     if (e == OK && !au->pg)
         e = segment_months(au, a, &months, &n);
     for (size_t i = 0; i < n && e == OK; i++)

@@ -440,6 +440,41 @@ look_at_rules(struct db_tx *tx, const struct wants *l, struct shape *out)
     return e == ERR_END ? OK : e;
 }
 
+/* ---- what else runs ---- */
+
+/* A CHECK constraint, a default, a generated column, an expression index or a domain may call a function, in
+ * the transaction of whoever writes the row: one that takes events out of the tail, say. Ours call none. */
+static const struct sql get_calls = SQL_READ2(
+    "SELECT 1",
+    "SELECT y.what || ' on ' || c.relname FROM (SELECT 'the constraint ' || conname AS what,"
+    " conrelid AS rel, 'pg_constraint'::regclass AS class, oid AS object FROM pg_constraint"
+    " UNION ALL SELECT 'the default of ' || a.attname, d.adrelid, 'pg_attrdef'::regclass, d.oid"
+    " FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum"
+    " UNION ALL SELECT 'the index ' || indexrelid::regclass, indrelid, 'pg_class'::regclass,"
+    " indexrelid FROM pg_index) y JOIN pg_class c ON c.oid = y.rel"
+    " WHERE c.relnamespace = current_schema()::regnamespace"
+    " AND EXISTS (SELECT 1 FROM pg_depend x"
+    " LEFT JOIN pg_proc f ON x.refclassid = 'pg_proc'::regclass AND f.oid = x.refobjid"
+    " LEFT JOIN pg_operator o ON x.refclassid = 'pg_operator'::regclass AND o.oid = x.refobjid"
+    " WHERE x.classid = y.class AND x.objid = y.object"
+    " AND coalesce(f.pronamespace, o.oprnamespace) <> 'pg_catalog'::regnamespace)"
+    " UNION ALL SELECT 'the type of ' || a.attname || ' on ' || c.relname FROM pg_class c"
+    " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
+    " JOIN pg_type t ON t.oid = a.atttypid WHERE c.relkind IN ('r', 'p')"
+    " AND c.relnamespace = current_schema()::regnamespace"
+    " AND t.typnamespace <> 'pg_catalog'::regnamespace ORDER BY 1");
+
+static enum err
+look_at_calls(struct db_tx *tx, struct shape *out)
+{
+    struct db_rows *r = NULL;
+    enum err e;
+    TRY(db_query(tx, &get_calls, NO_ARGS, &r));
+    while ((e = db_next(r)) == OK)
+        shape_differs(out, SHAPE_FOREIGN, arena_str(out->a, db_text(r, 0)), STR_NULL);
+    return e == ERR_END ? OK : e;
+}
+
 enum err
 pg_shape(struct db_tx *tx, const char *const *scripts, size_t n, struct shape *out)
 {
@@ -450,5 +485,6 @@ pg_shape(struct db_tx *tx, const char *const *scripts, size_t n, struct shape *o
     TRY(look_at_functions(tx, &want, out));
     TRY(look_at_tables(tx, &want, &at, out));
     TRY(look_at_triggers(tx, &want, &at, out));
-    return look_at_rules(tx, &want, out);
+    TRY(look_at_rules(tx, &want, out));
+    return look_at_calls(tx, out);
 }
