@@ -1,8 +1,8 @@
 /* The store: one contract, two implementations (sqlite.c, postgres.c), one conformance suite.
  *
  * All SQL is run with a `struct db_tx`, which is either a read (a snapshot) or a write transaction.
- * Bodies are functions: db_write() may run a body again after a serialisation failure, so a body
- * holds SQL only and keeps its results in the arena it is given.
+ * Bodies are functions: db_write() may run a body again after a serialisation failure (PostgreSQL; for
+ * ten seconds, then ERR_UNAVAILABLE), so a body holds SQL only and keeps its results in the arena it is given.
  *
  * Statements are `static const struct sql` beside the function that runs them. Parameters are $1,
  * $2 … and always bound. On SQLite $n is bound by its number. A statement that writes names its table: the

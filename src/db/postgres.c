@@ -1,8 +1,8 @@
 /* The PostgreSQL store: connections, transactions with their retries, notices. Statements are
  * postgres_stmt.c.
  *
- * Writes are SERIALIZABLE and run again after a serialisation failure; reads run without a
- * transaction, each statement by itself. A connection that was lost is opened anew when it is next
+ * Writes are SERIALIZABLE and run again after a serialisation failure, soon with no other write of
+ * this process beside them; reads run without a transaction, each statement by itself. A connection that was lost is opened anew when it is next
  * taken; what was under way on it ends in ERR_UNAVAILABLE. */
 #include <poll.h>
 #include <stdio.h>
@@ -13,8 +13,11 @@
 #include "base/rand.h"
 #include "db/postgres_priv.h"
 
-/* Runs of a body that keeps failing to serialise, and the longest pause between two. */
-#define RUNS_MAX          24
+/* A body that fails to serialise runs again until the time is up. Writers that want the same page of an
+ * index fail one another, and chance alone can let one of them lose for ever; so after a few runs beside
+ * the others it runs alone in its process, and only those of other processes can still be in its way. */
+#define RUNS_BESIDE       4
+#define RUN_TIME          (10 * USEC_PER_SEC)
 #define PAUSE_MAX_US      (50 * USEC_PER_MS)
 #define CONNECT_TIMEOUT_S "10"
 #define IDLE_READS_MAX    4
@@ -144,22 +147,38 @@ write_once(struct pg_db *db, struct pg_conn *c, struct db_tx *tx, db_body body, 
 }
 
 static enum err
+write_in_turn(struct pg_db *db, struct pg_conn *c, struct db_tx *tx, db_body body, void *arg)
+{
+    if (tx->attempt < RUNS_BESIDE)
+        pthread_rwlock_rdlock(&db->turn);
+    else
+        pthread_rwlock_wrlock(&db->turn);
+    enum err e = write_once(db, c, tx, body, arg);
+    pthread_rwlock_unlock(&db->turn);
+    return e;
+}
+
+static enum err
 pg_write(struct db *base, struct arena *a, db_body body, void *arg)
 {
     struct pg_db *db = (struct pg_db *)base;
     struct pg_conn *c = pool_take(&db->writers);
     struct db_tx tx = {.db = base, .arena = a, .conn = c, .write = true};
-    enum err e = ERR_RETRY;
-    for (int run = 0; run < RUNS_MAX && e == ERR_RETRY; run++) {
-        if (run > 0)
-            pause_before_run(run);
+    int64_t end = clock_monotonic() + RUN_TIME;
+    db_tx_start(&tx, 0);
+    enum err e = write_in_turn(db, c, &tx, body, arg);
+    for (int run = 1; e == ERR_RETRY && clock_monotonic() < end; run++) {
+        pause_before_run(run);
         db_tx_start(&tx, run);
-        e = write_once(db, c, &tx, body, arg);
+        e = write_in_turn(db, c, &tx, body, arg);
     }
     pool_give(&db->writers, c);
     if (e == OK)
         db_committed(base);
-    return e == ERR_RETRY ? ERR_UNAVAILABLE : e;
+    if (e != ERR_RETRY)
+        return e;
+    log_error("db.contended", LOG_STR("message", db_last_error()), LOG_INT("runs", tx.attempt + 1));
+    return ERR_UNAVAILABLE;
 }
 
 static enum err
@@ -326,6 +345,7 @@ pg_close(struct db *base)
     pool_fini(&db->readers, conn_close);
     pool_fini(&db->writers, conn_close);
     conn_close(&db->listener);
+    pthread_rwlock_destroy(&db->turn);
     free(db->url);
     free(db);
 }
@@ -351,12 +371,24 @@ static const struct db_ops pg_ops = {
     .space = pg_space,
 };
 
+/* Who waits to run alone goes before those who come after him. */
+static void
+turn_init(pthread_rwlock_t *turn)
+{
+    pthread_rwlockattr_t attr;
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(turn, &attr);
+    pthread_rwlockattr_destroy(&attr);
+}
+
 enum err
 pg_open(struct arena *a, const struct db_options *o, struct db **out, struct str *why)
 {
     struct pg_db *db = db_alloc(1, sizeof(*db));
     db->base = (struct db){.ops = &pg_ops, .kind = DB_POSTGRES, .read_only = o->read_only};
     db->url = db_strdup(arena_cstr(a, o->url));
+    turn_init(&db->turn);
     snprintf(db->id, sizeof(db->id), "%0*llx", ID_LEN, (unsigned long long)rand_u64());
     pool_init(&db->readers, o->readers > 0 ? (size_t)o->readers : 1, sizeof(struct pg_conn));
     pool_init(&db->writers, o->writers > 0 ? (size_t)o->writers : 1, sizeof(struct pg_conn));

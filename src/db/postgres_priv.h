@@ -3,6 +3,7 @@
 #define RECOUNT_DB_POSTGRES_PRIV_H
 
 #include <libpq-fe.h>
+#include <pthread.h>
 
 #include "db/db_priv.h"
 
@@ -31,7 +32,8 @@ struct pg_db {
     char *url;
     struct db_pool readers, writers;
     struct pg_conn listener;
-    char id[17]; /* marks our own notices */
+    pthread_rwlock_t turn; /* held by each write: shared, or alone */
+    char id[17];           /* marks our own notices */
 };
 
 /* postgres_stmt.c */

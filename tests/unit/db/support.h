@@ -161,6 +161,7 @@ check_user(struct db_tx *tx)
 
 /* A thread of a case. */
 struct worker {
+    struct db *db; /* where it writes, if not in t.db */
     pthread_t thread;
     int n;
     int failed;
