@@ -159,6 +159,16 @@ stream_free(struct streams *p, struct stream *st)
     free(st);
 }
 
+/* The little that is left (PENDING_LOW) and what write() may give fit the buffer together, what was sent
+ * before does not. */
+static void
+forget_sent(struct stream *st)
+{
+    st->out.n -= st->sent;
+    memmove(st->out.p, st->out.p + st->sent, st->out.n);
+    st->sent = 0;
+}
+
 /* Hands what write() gave over to the loop. True: the connection must be resumed. */
 static bool
 take_fresh(struct stream *st, enum err rc)
@@ -176,6 +186,7 @@ take_fresh(struct stream *st, enum err rc)
         st->fresh = empty;
         st->sent = 0;
     } else {
+        forget_sent(st);
         buf_put(&st->out, st->fresh.p, st->fresh.n);
         st->aborted |= buf_failed(&st->out);
     }

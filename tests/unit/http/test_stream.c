@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-enum { MANY = 50 };
+enum { MANY = 50, LARGE_PIECES = 2, LARGE_PIECE = 7 << 20 };
 
 static atomic_int opened, ended, calls;
 static _Atomic int64_t event; /* what an event stream tells */
@@ -58,6 +58,21 @@ write_export(void *arg, struct buf *out)
     return src->left > 0 ? OK : ERR_END;
 }
 
+/* Pieces nearly as long as a piece may be, each of its own letter. */
+static enum err
+write_large(void *arg, struct buf *out)
+{
+    static char piece[LARGE_PIECE];
+    struct source *src = arg;
+
+    begin_call(src);
+    memset(piece, 'a' + LARGE_PIECES - src->left, sizeof(piece));
+    buf_put(out, piece, sizeof(piece));
+    src->left--;
+    src->in_call = false;
+    return src->left > 0 ? OK : ERR_END;
+}
+
 static enum err
 write_broken(void *arg, struct buf *out)
 {
@@ -100,6 +115,7 @@ handle(void *arg, struct http_request *q, struct http_response *rs)
     rs->content_type = S("text/event-stream");
     rs->stream = (struct http_stream){
         .write = str_eq(q->path, S("/export"))   ? write_export
+                 : str_eq(q->path, S("/large"))  ? write_large
                  : str_eq(q->path, S("/broken")) ? write_broken
                                                  : write_events,
         .end = end,
@@ -107,6 +123,8 @@ handle(void *arg, struct http_request *q, struct http_response *rs)
     };
     if (src->block || str_eq(q->path, S("/broken")))
         src->left = 1;
+    if (str_eq(q->path, S("/large")))
+        src->left = LARGE_PIECES;
     atomic_fetch_add(&opened, 1);
 }
 
@@ -249,6 +267,41 @@ export_is_complete(void **state)
     server_down(&t);
 }
 
+/* The next piece is written while some of the last one waits for the reader. */
+static void
+a_slow_reader_gets_all_of_large_pieces(void **state)
+{
+    static char b[1 << 16];
+    size_t got[LARGE_PIECES] = {0};
+    int fd, small = sizeof(b);
+
+    (void)state;
+    up((struct http_options){.workers = 1});
+    fd = client_open(t.port);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    client_puts(fd, "GET /large HTTP/1.0\r\n\r\n");
+    for (bool body = false; !body;) { /* one by one, up to the empty line */
+        static char last[4];
+
+        assert_int_equal(recv(fd, b, 1, 0), 1);
+        memmove(last, last + 1, 3);
+        last[3] = b[0];
+        body = memcmp(last, "\r\n\r\n", 4) == 0;
+    }
+    for (ssize_t n; (n = recv(fd, b, sizeof(b), 0)) > 0;) {
+        for (ssize_t i = 0; i < n; i++) {
+            assert_in_range(b[i], 'a', 'a' + LARGE_PIECES - 1);
+            got[b[i] - 'a']++;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 4000000}, NULL);
+    }
+    for (int i = 0; i < LARGE_PIECES; i++)
+        assert_int_equal(got[i], LARGE_PIECE);
+    close(fd);
+    wait_ended(1);
+    server_down(&t);
+}
+
 static void
 broken_stream_is_cut(void **state)
 {
@@ -339,10 +392,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(many_streams_and_stop), cmocka_unit_test(told_without_waking),
-        cmocka_unit_test(head_comes_at_once),    cmocka_unit_test(export_is_complete),
-        cmocka_unit_test(broken_stream_is_cut),  cmocka_unit_test(gone_clients_end_streams),
-        cmocka_unit_test(too_many_are_503),      cmocka_unit_test(blocking_writers_get_threads),
+        cmocka_unit_test(many_streams_and_stop),
+        cmocka_unit_test(told_without_waking),
+        cmocka_unit_test(head_comes_at_once),
+        cmocka_unit_test(export_is_complete),
+        cmocka_unit_test(a_slow_reader_gets_all_of_large_pieces),
+        cmocka_unit_test(broken_stream_is_cut),
+        cmocka_unit_test(gone_clients_end_streams),
+        cmocka_unit_test(too_many_are_503),
+        cmocka_unit_test(blocking_writers_get_threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
