@@ -153,6 +153,7 @@ sanitized() {
     build "$1" "$2" clang "-Db_sanitize=$3" -Db_lundef=false
 }
 aside() {
+    one 03-build-bench ninja -C build -j "$JOBS" bench-programs # not run here: that they build is a test
     if wanted static; then
         one 04-cppcheck tools/static.sh cppcheck
         one 05-clang-tidy tools/static.sh clang-tidy
