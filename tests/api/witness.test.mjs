@@ -2,7 +2,7 @@
  * `recount witness` against a real log: what it cosigns, what it refuses, and that it never forgets what it answered.
  */
 import { test, after, before } from "node:test";
-import { statSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { serve, assert, recount, until } from "./harness.mjs";
 import { Witness, cosignedAt, parse } from "./witnesses.mjs";
@@ -125,12 +125,13 @@ test("its list of logs is read again when it is told to; one that is not underst
   w.watch([vkey]);
 });
 test("a name, a key and a list are checked at the start", () => {
-  const data = path.join(w.dir, "data"), logs = path.join(w.dir, "logs");
+  const data = path.join(w.dir, "data"), logs = path.join(w.dir, "logs"), wrong = path.join(w.dir, "wrong");
+  writeFileSync(wrong, "no key of a log\n");
   for (const [args, status, text] of /** @type {[string[], number, RegExp][]} */ ([
     [["--data", data, "--logs", logs], 2, /usage/], [["--data", data, "--listen", "x", "--logs", logs], 1, /ADDRESS:PORT/],
     [["--data", data, "--listen", "127.0.0.1:0", "--logs", logs, "--name", "another"], 1, /another witness/],
     [["--data", data, "--listen", "127.0.0.1:0", "--logs", "/nowhere"], 1, /can not be read/],
-    [["--data", data, "--listen", "127.0.0.1:0", "--logs", path.join(data, "witness.key")], 1, /line 1 of the logs/],
+    [["--data", data, "--listen", "127.0.0.1:0", "--logs", wrong], 1, /line 1 of the logs/],
   ])) {
     const r = recount(["witness", ...args]);
     assert.equal(r.status, status, r.err);
