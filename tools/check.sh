@@ -12,9 +12,18 @@ cd "$ROOT" || exit 1
 . tools/env.sh
 exec </dev/null
 
+# A folder in memory where there is room, else on the disk. PostgreSQL runs there, and unit programs make their
+# stores there: on a disk they wait for fsync most of the time. The files of scenarios, whose processes are killed, stay on the disk.
+memory() {
+    local room
+    room=$({ df -Pk /dev/shm | awk 'NR == 2 { print $4 }' && awk '/^MemAvailable:/ { print $2 }' /proc/meminfo; } 2>/dev/null | sort -n | head -1)
+    if [ -w /dev/shm ] && [ "${room:-0}" -ge $((3 << 20)) ]; then echo /dev/shm; else echo /tmp; fi
+}
+
 # The whole run has one throw-away PostgreSQL of its own, stopped at the end.
 if [ -z "${RECOUNT_TEST_PG:-}" ] && [ -x tools/with-postgres.sh ] && [ "${RECOUNT_NO_PG:-}" = '' ]; then
-    exec tools/with-postgres.sh "$0" "$@"
+    in=$(memory)
+    RECOUNT_PG_IN=${in#/tmp} exec tools/with-postgres.sh "$0" "$@"
 fi
 
 RESULTS=build-results
@@ -72,22 +81,9 @@ build() {
     one "$name" eval "configure $dir $cc $* && compile $dir"
 }
 
-# A folder in memory where there is room, else on the disk. Unit programs make their stores there, and have a PostgreSQL
-# there: on a disk they wait for fsync most of the time. Scenarios, with their processes that are killed, and the PostgreSQL
-# of these stay on the disk.
-memory() {
-    local room
-    room=$({ df -Pk /dev/shm | awk 'NR == 2 { print $4 }' && awk '/^MemAvailable:/ { print $2 }' /proc/meminfo; } 2>/dev/null | sort -n | head -1)
-    if [ -w /dev/shm ] && [ "${room:-0}" -ge $((3 << 20)) ]; then echo /dev/shm; else echo /tmp; fi
-}
-
 # unit NAME DIR: the unit tests of a build.
 unit() {
-    local in beside=
-    in=$(memory)
-    [ -z "${RECOUNT_TEST_PG:-}" ] || beside=tools/with-postgres.sh
-    TMPDIR=$in RECOUNT_PG_IN=${in#/tmp} RECOUNT_TEST_PG='' \
-        $beside meson test -C "$2" --no-rebuild --suite unit --print-errorlogs --timeout-multiplier "${3:-1}" \
+    TMPDIR=$(memory) meson test -C "$2" --no-rebuild --suite unit --print-errorlogs --timeout-multiplier "${3:-1}" \
         --num-processes "$JOBS" >"$LOGS/$1.log" 2>&1 || grep -E 'FAIL|TIMEOUT|ERROR|Assertion|Error:' "$LOGS/$1.log" | head -60
     cp "$2/meson-logs/testlog.json" "$RESULTS/$1.meson"
 }
