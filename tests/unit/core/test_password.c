@@ -122,7 +122,8 @@ nobody_costs_the_same(void **state)
     struct arena *a = arena_create("test", (size_t)64 << 20);
     struct app app = {.arena = a};
     struct cx cx = {.app = &app, .arena = a};
-    int64_t t0, known = 0, unknown = 0;
+    int64_t t0, took, known = INT64_MAX,
+                      unknown = INT64_MAX; /* the shortest: whatever else runs here */
     struct str hash;
     bool match;
 
@@ -130,10 +131,12 @@ nobody_costs_the_same(void **state)
     for (int i = 0; i < 5; i++) {
         t0 = clock_monotonic();
         assert_int_equal(password_verify(&cx, hash, S("x"), &match), OK);
-        known += clock_monotonic() - t0;
+        took = clock_monotonic() - t0;
+        known = took < known ? took : known;
         t0 = clock_monotonic();
         assert_int_equal(password_verify(&cx, STR_NULL, S("x"), &match), OK);
-        unknown += clock_monotonic() - t0;
+        took = clock_monotonic() - t0;
+        unknown = took < unknown ? took : unknown;
         assert_false(match);
     }
     /* Not a timing test: a fixed hash that libsodium refuses to read would cost nothing at all. */
