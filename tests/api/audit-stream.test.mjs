@@ -4,7 +4,7 @@ import { serve, assert, until, PASSWORD } from "./harness.mjs";
 
 let s, admin;
 before(async () => {
-  s = await serve({ users: [{ email: "eve@example.org", role: "AUDITOR" }, { email: "std@example.org", role: "STD_USER" }, { email: "ada2@example.org", role: "AUDITOR" }] });
+  s = await serve({ users: [{ email: "eve@example.org", role: "AUDITOR" }, { email: "std@example.org", role: "STD_USER" }, { email: "ada2@example.org", role: "AUDITOR" }, { email: "ted@example.org", role: "AUDITOR" }] });
   admin = await s.as();
 });
 after(() => s.stop());
@@ -47,7 +47,7 @@ test("a stream of hints says how far the log reaches, and nothing of what is in 
   await admin.ok("POST", "/api/v1/client/create", { name: "Hinted" });
   const e = await admin.event("ClientCreated", (x) => x.message.includes("Hinted"));
   await st.wait((x) => x.event === "newest" && x.json.newest >= e.index, "a hint");
-  const said = st.events.map((x) => x.json.newest);
+  const said = st.events.filter((x) => x.json).map((x) => x.json.newest);
   assert.deepEqual(said, [...new Set(said)].sort((a, b) => a - b), "each step once");
   assert.doesNotMatch(st.text, /Hinted|ClientCreated/);
   await admin.ok("PUT", "/api/v2/auditlog/retention", { months_kept: 12 });
@@ -55,7 +55,7 @@ test("a stream of hints says how far the log reaches, and nothing of what is in 
   const [told] = (await admin.ok("GET", "/api/v1/user/notifications")).data;
   const mark = (await st.wait((x) => x.json?.notice, "that there is a notice")).json.notice;
   assert.match(mark, /^c[0-9a-z]{24}$/);
-  assert.doesNotMatch(st.text, /kept/);
+  assert.doesNotMatch(st.text.replace(/\bc[0-9a-z]{24}\b/g, ""), /kept/);
   assert.equal(told.message.split("\n")[0], "The audit log will be kept shorter");
   st.close();
 });
@@ -71,7 +71,7 @@ test("who may only view follows the page by hints and the list, and takes no str
   await admin.ok("POST", "/api/v1/client/create", { name: "Seen by following" });
   await st.wait((e) => e.event === "newest" && e.json.newest > at);
   const got = async () => (await ada.ok("GET", `/api/v2/auditlog?follow=${at}`)).data.some((e) => e.message.includes("Seen by following"));
-  for (let i = 0; !(await got()); i++) assert.ok(i < 500);
+  await until(got, "the event behind the cursor");
   await admin.ok("PUT", `${R}/${r.id}/permissions`, { permissions: ["AUDIT_LOG.STREAM"] });
   await st.wait((e) => e.event === "ended", "the end of the hints with the right to view");
   assert.equal((await ada.get("/api/v2/auditlog/hints")).status, 401, "who lost a right is signed out");
@@ -155,14 +155,14 @@ test("losing the right ends the stream with the session; who signs in again has 
   assert.equal((await again.get("/api/v2/whoami")).status, 200);
 });
 test("at most twenty streams a user", async () => {
-  const ada = await s.as("ada2@example.org", PASSWORD);
+  const ted = await s.as("ted@example.org", PASSWORD); // who had none before: of one that was closed the server hears a moment later
   const open = [];
-  for (let i = 0; i < 20; i++) open.push(await ada.stream());
+  for (let i = 0; i < 20; i++) open.push(await ted.stream());
   assert.ok(open.every((x) => x.status === 200));
-  assert.equal((await ada.get("/api/v2/auditlog/stream")).status, 429);
+  assert.equal((await ted.get("/api/v2/auditlog/stream")).status, 429);
   for (const x of open) x.close();
   await until(async () => {
-    const again = await ada.stream();
+    const again = await ted.stream();
     again.close();
     return again.status === 200;
   }, "places to be free again");

@@ -69,7 +69,8 @@ test("both witnesses cosign what happened, and the checkpoint carries their line
   const note = await cosigned([w1, w2], "both cosignatures"), c = parse(note);
   assert.equal(c.lines.length, 3);
   assert.equal(c.origin, origin);
-  for (const w of [w1, w2]) assert.equal(parse((await w.last(origin)).text).text, c.text);
+  const known = async (w) => { const n = parse((await w.last(origin)).text); return n.size > c.size || n.text === c.text; }; // or what came since
+  for (const w of [w1, w2]) assert.ok(await known(w), w.name);
   const list = await witnesses();
   assert.deepEqual(Object.keys(list), ["w1.example", "w2.example"]);
   for (const w of [w1, w2]) {
@@ -94,7 +95,7 @@ test("a witness that is down holds up nobody, and is caught up with when it come
   assert.ok(Math.abs(Date.now() - Date.parse(x.last_error_at)) < 600_000);
   await w2.start();
   await cosigned([w1, w2], "both again");
-  assert.equal((await witnesses())["w2.example"].last_error, null);
+  await until(async () => (await witnesses())["w2.example"].last_error === null, "its failure to be over");
 });
 test("a witness with another memory is met where it is", { timeout: 180_000 }, async () => {
   await w2.stop();

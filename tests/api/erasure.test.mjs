@@ -33,11 +33,14 @@ before(async () => {
 after(async () => { await s.stop(); sink.close(); });
 
 const userId = async (email) => (await admin.ok("GET", "/api/v2/tenants/0/users?limit=100")).data.find((u) => u.email === email).user_id;
+/** An event as text, without the ids in it: letters of chance, which spell a short word once in a thousand logs. */
+const worded = (e) => JSON.stringify(e).replace(/\bc[0-9a-z]{24}\b/g, "");
+
 /** Every file of the store that holds one of the words, as bytes. */
 function found(words) {
   const folders = STORE === "sqlite" ? [s.store.data]
     : [path.join(psql("SHOW data_directory"), "base", psql("SELECT oid FROM pg_database WHERE datname = current_database()", s.store.url)), path.join(psql("SHOW data_directory"), "pg_wal")];
-  const hits = [];
+  let hits;
   const walk = (dir) => {
     for (const f of readdirSync(dir, { withFileTypes: true })) {
       const at = path.join(dir, f.name);
@@ -45,8 +48,10 @@ function found(words) {
       else if (f.isFile()) { const bytes = readFileSync(at); for (const w of words) if (bytes.includes(Buffer.from(w))) hits.push(`${at}: ${w}`); }
     }
   };
-  folders.forEach(walk);
-  return hits;
+  for (let tries = 0; ; tries++) {
+    hits = [];
+    try { folders.forEach(walk); return hits; } catch (e) { if (e.code !== "ENOENT" || tries === 50) throw e; } // a file was renamed or removed while they were read: all of them again
+  }
 }
 
 test("the words are in the store before: the scan can fail", () => assert.ok(found(WORDS).length > 0));
@@ -126,12 +131,13 @@ test("asked by one, approved by another, and gone from everywhere but the places
   for (const h of hers) {
     const e = after[h.index];
     assert.ok(e.erased && e.erased_at, `${h.event_type} ${h.index} is not erased`);
-    assert.ok(!/v(era|ögel|ogel)/i.test(JSON.stringify(e)), JSON.stringify(e));
+    assert.ok(!/v(era|ögel|ogel)/i.test(worded(e)), JSON.stringify(e));
     assert.match(e.message, new RegExp(`personal part was erased.*${r.label}`));
     if (h.actor.id === cuid) assert.equal(e.user_info, r.label);
     if (h.target?.id === cuid) assert.equal(e.target.name, r.label);
   }
-  for (const q of ["vogelquist", "vera", "vögelquist"]) assert.equal((await admin.events({ q })).length, 0, q);
+  for (const q of ["vogelquist", "vera", "vögelquist"]) assert.deepEqual((await admin.events({ q, limit: "1000" })).map(worded).filter((e) => e.toLowerCase().includes(q)), [], q);
+  assert.deepEqual(await admin.events({ q: "vera.vogelquist" }), []);
   const linked = await admin.events({ user: cuid, limit: "1000" });
   assert.ok(linked.length > 5 && linked.every((e) => e.erased), "his events stay linked");
   assert.ok((await admin.events({ q: `"${r.label}"`, limit: "1000" })).length >= done.events - 2, "the pseudonym is found");

@@ -12,7 +12,7 @@
 import assert from "node:assert/strict";
 import { after } from "node:test";
 import { spawn, spawnSync } from "node:child_process";
-import { createHmac, randomBytes } from "node:crypto";
+import { createHmac, randomBytes, randomInt } from "node:crypto";
 import { mkdtempSync, rmSync, existsSync, readFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
@@ -116,6 +116,21 @@ export function createUser(store, u) {
   if (u.tenant !== undefined) args.push("--tenant", String(u.tenant));
   const r = recount(args, { input: (u.password ?? PASSWORD) + "\n" });
   assert.equal(r.status, 0, `recount ${args.join(" ")}: ${r.err}`);
+}
+
+/**
+ * A port for whoever must come back to the same one: outside of those the system gives to others while nobody listens on it
+ * (any socket's `listen 0`, any connection's own end).
+ */
+export async function ownPort() {
+  const first = Number(readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8").split(/\s+/)[0]);
+  for (let tries = 0; tries < 1000; tries++) {
+    const port = randomInt(10_000, first), free = await new Promise((ok) => {
+      const probe = net.createServer().once("error", () => ok(false)).listen(port, "127.0.0.1", () => probe.close(() => ok(true)));
+    });
+    if (free) return port;
+  }
+  throw new Error("no port is free");
 }
 
 /* ---- the server ---- */
@@ -290,7 +305,7 @@ export class Client {
         if (stream) { resolve(rs); return; }
         const parts = [];
         rs.on("data", (d) => parts.push(d));
-        rs.on("aborted", () => reject(new Error("cut off")));
+        rs.on("aborted", () => reject(Object.assign(new Error("cut off"), { code: "ECONNRESET" })));
         rs.on("error", reject);
         rs.on("end", () => {
           const raw = Buffer.concat(parts);
@@ -411,9 +426,12 @@ export function totp(secret, steps = 0, now = Date.now()) {
 
 /* ---- raw bytes, mail, certificates ---- */
 
+/** Asks again while the newest events are not under a signed checkpoint yet, which is what the answer says to do. */
+export const signed = (/** @type {() => Promise<any>} */ ask) => until(async () => { const r = await ask(); return r.body?.code !== "not_signed_yet" && r; }, "a signed checkpoint");
+
 /**
  * Sends bytes as they are (inside TLS where the server speaks it, unless `plain`) and gives back what came until the server
- * closed or fell silent.
+ * closed or fell silent behind an answer; for its first byte it has as long as it needs.
  * @returns {Promise<{text: string, status: number}>}
  */
 export function raw(server, bytes, { quiet = 1500, host = "127.0.0.1", plain = false } = {}) {
@@ -421,8 +439,8 @@ export function raw(server, bytes, { quiet = 1500, host = "127.0.0.1", plain = f
     const secure = server.tls && !plain;
     const socket = secure ? tls.connect({ port: server.port, host, ca: server.tls.pem }) : net.connect(server.port, host);
     let text = "";
-    socket.setTimeout(quiet);
-    socket.on("data", (d) => { text += d.toString("latin1"); });
+    socket.setTimeout(WAIT_MS);
+    socket.on("data", (d) => { text += d.toString("latin1"); socket.setTimeout(quiet); });
     const done = () => { socket.destroy(); resolve({ text, status: Number(/^HTTP\/1\.[01] (\d{3})/.exec(text)?.[1] ?? 0) }); };
     socket.on("timeout", done); socket.on("close", done); socket.on("error", done);
     socket.on(secure ? "secureConnect" : "connect", () => socket.write(bytes));

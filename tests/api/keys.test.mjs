@@ -9,7 +9,7 @@ import { createHash, createPublicKey, randomBytes, verify } from "node:crypto";
 import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { serve, newStore, assert, until, recount, ROOT, STORE } from "./harness.mjs";
+import { serve, newStore, assert, signed, until, recount, ROOT, STORE } from "./harness.mjs";
 import { copyOf, sqlIn, verify as verifyStore } from "./tampered.mjs";
 
 const LOG = "/api/v2/auditlog", VERIFY = path.join(ROOT, "doc/verify/verify.py");
@@ -97,10 +97,10 @@ test("after a rotation both keys sign, and readers with either go on", async () 
   const c = await admin.get(`${LOG}/consistency?from=${readFileSync(old, "utf8").split("\n")[1]}&to=${note.split("\n")[1]}`);
   const r = verifyPy("consistency", old, f, keep("proof.json", c.raw), "--vkey", first, "--pin", pin);
   assert.equal(r.status, 0, r.out);
-  const e = (await admin.events({ limit: "1" }))[0], p = keep("event.json", (await admin.get(`${LOG}/proof/${e.cuid}`)).raw);
+  const e = (await admin.events({ limit: "1" }))[0], p = keep("event.json", (await signed(() => admin.get(`${LOG}/proof/${e.cuid}`))).raw);
   assert.equal(JSON.parse(readFileSync(p, "utf8")).data.vkey, second);
   for (const k of now) assert.equal(verifyPy("proof", p, "--vkey", k).status, 0);
-  const x = keep("export.ndjson", (await admin.get(`${LOG}/export?format=ndjson&proofs=1`)).raw);
+  const x = keep("export.ndjson", (await signed(() => admin.get(`${LOG}/export?format=ndjson&proofs=1`))).raw);
   for (const k of now) { const v = verifyPy("export", x, "--vkey", k); assert.equal(v.status, 0, v.out); }
 });
 test("recount audit verify knows what the old key has signed", () => {
@@ -197,7 +197,7 @@ test("a reader who knows the first key follows every rotation to the key of toda
   assert.equal(r.status, 0, r.out);
   assert.ok(r.out.trim().endsWith(now[0]));
   assert.equal(follow(files[1], "--vkey", second).status, 0);
-  const client = keep("other.json", (await admin.get(`${LOG}/proof/${(await admin.events({ limit: "1" }))[0].cuid}`)).raw);
+  const client = keep("other.json", (await (async () => { const [{ cuid }] = await admin.events({ limit: "1" }); return signed(() => admin.get(`${LOG}/proof/${cuid}`)); })()).raw);
   for (const [args, why] of /** @type {[string[], RegExp][]} */ ([[[files[1], "--vkey", first], /not signed by the log's key/], [[files[0], "--vkey", now[0]], /not signed by/], [[...files, client, "--vkey", first], /DAMAGED/]])) {
     const bad = follow(...args);
     assert.equal(bad.status, 1, bad.out);

@@ -6,9 +6,8 @@
 import { test } from "node:test";
 import { spawnSync } from "node:child_process";
 import { chownSync, mkdtempSync, readdirSync, rmSync, existsSync } from "node:fs";
-import net from "node:net";
 import path from "node:path";
-import { serve, createUser, assert, until, ADMIN, STORE, SLOW, LONG, everything } from "./harness.mjs";
+import { serve, createUser, assert, ownPort, until, ADMIN, STORE, SLOW, LONG, everything } from "./harness.mjs";
 
 const STOPS = SLOW ? 2 : LONG ? 30 : 4;
 
@@ -28,9 +27,7 @@ async function cluster() {
     const id = spawnSync("id", ["-u", "postgres"], { encoding: "utf8" });
     chownSync(dir, Number(id.stdout), 0);
   }
-  const port = await new Promise((ok) => {
-    const probe = net.createServer().listen(0, "127.0.0.1", () => { const p = /** @type {net.AddressInfo} */ (probe.address()).port; probe.close(() => ok(p)); });
-  });
+  const port = await ownPort(); // nobody is given it between one life of the cluster and the next
   const data = path.join(dir, "data");
   const made = as("initdb", "-D", data, "-U", "recount", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync");
   assert.equal(made.status, 0, made.stderr);

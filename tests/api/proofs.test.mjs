@@ -4,7 +4,7 @@
  */
 import { test, after, before } from "node:test";
 import { createHash, createPublicKey, verify } from "node:crypto";
-import { serve, assert, until } from "./harness.mjs";
+import { serve, assert, signed, until } from "./harness.mjs";
 
 const LOG = "/api/v2/auditlog";
 let s, admin, auditor, std;
@@ -74,8 +74,8 @@ function open(note, vkey) {
   assert.equal(origin, name);
   return { origin, size: Number(size), root: Buffer.from(root, "base64") };
 }
-const text = async (c, path) => { const r = await c.get(LOG + path); assert.equal(r.status, 200, r.text); return r.text; };
-const data = async (c, path) => (await c.ok("GET", LOG + path)).data;
+const text = async (c, path) => { const r = await signed(() => c.get(LOG + path)); assert.equal(r.status, 200, r.text); return r.text; };
+const data = async (c, path) => JSON.parse(await text(c, path)).data;
 const bytes = async (path, size, c = auditor) => { const r = await c.get(LOG + path); assert.equal(r.status, 200, r.text); assert.equal(r.raw.length, size); return r.raw; };
 
 test("the checkpoint covers the newest event within a second, signed by the log's key", async () => {

@@ -3,7 +3,7 @@
  * id of such a request, in path and in body, is swapped for one of another workspace, and for one of another client.
  */
 import { test, after, before } from "node:test";
-import { serve, createUser, assert, everything, ADMIN, PASSWORD } from "./harness.mjs";
+import { serve, createUser, assert, everything, signed, ADMIN, PASSWORD } from "./harness.mjs";
 import { routes } from "./routes.mjs";
 import { ALLOWED } from "./allowed.mjs";
 import { Things, request, kindOf } from "./samples.mjs";
@@ -29,7 +29,7 @@ async function signedIn(email, password = PASSWORD) {
 const things = () => new Things(people.admin, 0, "Walk", people.second);
 const key = (r) => `${r.method} ${r.path}`;
 const endless = (r) => /\/(stream|hints)$/.test(r.path);
-const sent = (c, r, /** @type {any[]} */ [target, body, headers]) => c.request(r.method, target, body, headers);
+const sent = (c, r, /** @type {any[]} */ [target, body, headers]) => signed(() => c.request(r.method, target, body, headers));
 const send = async (c, r, /** @type {any[]} */ [target, body, headers]) => {
   if (!endless(r)) return sent(c, r, [target, body, headers]);
   const rs = await c.request(r.method, target, body, headers, { stream: true });

@@ -1,6 +1,6 @@
 /** Sessions and access tokens: listing and ending them, the browser's cookie, what a script's token may. */
 import { test, after, before } from "node:test";
-import { serve, assert, sqlOn, PASSWORD, ADMIN } from "./harness.mjs";
+import { serve, assert, sqlOn, until, PASSWORD, ADMIN } from "./harness.mjs";
 
 let s, admin;
 before(async () => {
@@ -60,9 +60,7 @@ test("an ended session's streams end too", async () => {
   const a = await s.as(), st = await (await s.as()).stream();
   await st.wait((e) => e.event === "hello");
   await a.ok("DELETE", "/api/v2/user/sessions");
-  const end = Date.now() + 8000;
-  while (!st.ended && Date.now() < end) await new Promise((r) => setTimeout(r, 50));
-  assert.ok(st.ended);
+  await until(() => st.ended, "the end of the stream");
   admin = a;
 });
 test("an access token: named, read-only, narrowed, revocable, recorded", async () => {

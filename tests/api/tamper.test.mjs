@@ -8,7 +8,7 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, readdirSync, writeFileSync, rmSync, truncateSync, statSync, renameSync } from "node:fs";
 import path from "node:path";
-import { serve, assert, recount, createUser, psql, until, BIN } from "./harness.mjs";
+import { serve, assert, recount, createUser, psql, signed, until, BIN } from "./harness.mjs";
 import { LITE, sqlite, copyOf, fileOf, sqlIn, verify, storeOf, attackOn } from "./tampered.mjs";
 
 const OTHER = { email: "olga@example.net", first: "Olga", last: "Other", role: "ADMIN" };
@@ -26,7 +26,7 @@ before(async () => {
   const events = await olga.events({ limit: 20 });
   kept.vkey = (await olga.get(`${LOG}/vkey`)).text.trim();
   kept.checkpoint = (await until(async () => { const r = await olga.get(`${LOG}/checkpoint`); return r.status === 200 && r; }, "a checkpoint")).text;
-  kept.json = (await olga.get(`${LOG}/proof/${events[3].cuid}`)).text;
+  kept.json = (await signed(() => olga.get(`${LOG}/proof/${events[3].cuid}`))).text;
   kept.proof = (await olga.get(`${LOG}/proof/${events[3].cuid}?format=tlog-proof`)).text;
   await s.stop({ drop: false });
   months = monthsOf({ data: store.data, url: store.url });

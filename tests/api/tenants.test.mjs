@@ -3,7 +3,7 @@
  * first, in path and body, is nothing to him. Every route of the binary is walked with the first workspace's ids.
  */
 import { test, before, after } from "node:test";
-import { serve, createUser, assert, PASSWORD } from "./harness.mjs";
+import { serve, createUser, assert, signed, PASSWORD } from "./harness.mjs";
 import { routes } from "./routes.mjs";
 
 const SECRET = "Zanzibar"; // stands in every name of the first workspace
@@ -70,7 +70,7 @@ test("every route, with the first workspace's ids: nothing told, nothing changed
       continue; // of one's own workspace by construction, or ends the walker's session
     for (const where of [t, 0]) {
       const body = ["GET", "HEAD"].includes(r.method) ? undefined : BODY();
-      const answer = await b.request(r.method, fill(r.path, where), body);
+      const answer = await signed(() => b.request(r.method, fill(r.path, where), body));
       if (answer.status >= 500) wrong.push(`${r.method} ${r.path} t=${where}: ${answer.status}`);
       const log = /^\/api\/v2\/(auditlog|dashboard)/.test(r.path); // her own events hold what she typed: the address
       if (answer.text.includes(SECRET) || answer.text.includes("victim@first.example") && answer.status < 400 && !log)

@@ -76,6 +76,7 @@ test("cells that spreadsheets would run are kept as text, and guarded where they
   await ok(`${HEAD}\n=1+1,"@SUM(A1)",formula@example.org,,,plextrac,\n`);
   const u = await user("formula@example.org");
   assert.deepEqual([u.first, u.last], ["=1+1", "@SUM(A1)"]);
+  await admin.event("UserCreated", (e) => e.target.email === "formula@example.org");
   const csv = (await admin.get("/api/v2/auditlog/export?format=csv&q=formula")).text;
   assert.match(csv, /'=1\+1/);
   assert.doesNotMatch(csv, /(^|[,"\n])=1\+1/m);

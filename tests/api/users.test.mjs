@@ -25,7 +25,7 @@ test("v1 list: bare rows of id, doc_id and data", async () => {
   assert.equal(r.data.disabled, false);
   assert.equal(r.data.tenant_id, 0);
   assert.equal(typeof r.data.lastLogin, "number");
-  assert.equal(/hash|secret/i.test(JSON.stringify(list)), false);
+  assert.equal(/hash|secret/i.test(JSON.stringify(list).replace(/"c[0-9a-z]{24}"/g, "")), false);
 });
 test("v2 list: by id or cuid of the tenant, sorted, filtered, with the second factor's state", async () => {
   const who = await admin.ok("GET", "/api/v2/whoami");

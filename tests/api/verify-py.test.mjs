@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { serve, assert, until, LONG, ROOT } from "./harness.mjs";
+import { serve, assert, signed, until, LONG, ROOT } from "./harness.mjs";
 import { Witness } from "./witnesses.mjs";
 
 const LOG = "/api/v2/auditlog", VERIFY = path.join(ROOT, "doc/verify/verify.py");
@@ -31,7 +31,7 @@ const run = (...args) => { const r = spawnSync("python3", [VERIFY, ...args], { e
 const keep = (name, data) => { const f = path.join(dir, name); mkdirSync(path.dirname(f), { recursive: true }); writeFileSync(f, data); return f; };
 const sound = (...args) => { const r = run(...args); assert.equal(r.status, 0, r.out); assert.match(r.out, /sound/); return r.out; };
 const damaged = (why, ...args) => { const r = run(...args); assert.equal(r.status, 1, `${args.join(" ")}: ${r.out}`); assert.match(r.out, /^DAMAGED: /m); if (why) assert.match(r.out, why); return r.out; };
-const fetched = async (p) => { const r = await auditor.get(LOG + p); assert.equal(r.status, 200, r.text); return r; };
+const fetched = async (p) => { const r = await signed(() => auditor.get(LOG + p)); assert.equal(r.status, 200, r.text); return r; };
 
 test("a proof: sound, and each part of it changed is named", async () => {
   const e = await admin.event("ClientUpdated"), a = (await fetched(`/proof/${e.cuid}`)).body, f = keep("proof.json", JSON.stringify(a));

@@ -5,12 +5,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import os from "node:os";
 import path from "node:path";
-import { BIN, assert, until } from "./harness.mjs";
+import { BIN, assert, ownPort, until } from "./harness.mjs";
 
 export const sha = (...parts) => { const h = createHash("sha256"); for (const p of parts) h.update(p); return h.digest(); };
 const hex = (b) => Buffer.from(b).toString("hex");
 
-/** A witness in a folder of its own; `port` 0 lets the system choose, and restart() keeps what it chose. */
+/** A witness in a folder of its own, on a port of its own: it is there again after a stop. */
 export class Witness {
   port = 0;
   name = "";
@@ -30,6 +30,7 @@ export class Witness {
   async start() {
     this.out = this.err = "";
     this.exit = null;
+    this.port ||= await ownPort();
     this.child = spawn(BIN, ["witness", "--data", path.join(this.dir, "data"), "--listen", `127.0.0.1:${this.port}`, "--logs", path.join(this.dir, "logs"), ...this.args], { stdio: ["ignore", "pipe", "pipe"] });
     this.ended = new Promise((r) => this.child.on("close", (code, signal) => r((this.exit = { code, signal }))));
     this.child.stdout.on("data", (d) => { this.out += d; });
@@ -39,7 +40,6 @@ export class Witness {
       return /^ {2}witness (\S+) (\S+) (http:\S+)$/m.exec(this.out);
     }, "the witness's start", 120_000);
     [this.policy, this.name, this.vkey, this.base] = [line[0].trim(), ...line.slice(1)];
-    this.port = Number(new URL(this.base).port);
     return this;
   }
 
