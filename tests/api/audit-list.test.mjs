@@ -122,10 +122,10 @@ test("the answer prints its window: at least 120 days, next change on a first", 
   assert.ok(next.getTime() > Date.now());
 });
 test("viewing the log is one event a minute, and its query is not found by plain words", async () => {
-  await admin.events({ q: "zebrafinch" });
-  await admin.events({ q: "zebrafinch" });
-  const views = await admin.events({ event_type: "AuditLogViewed" });
-  assert.ok(views.length >= 1 && views.length <= 3, `${views.length} views`);
+  const c = await fresh(), began = Date.now();
+  for (let i = 0; i < 5; i++) await c.events({ q: "zebrafinch" });
+  const views = await looks(c), minutes = Math.ceil((Date.now() - began) / 60_000);
+  assert.ok(views.length >= 1 && views.length <= minutes + 1, `${views.length} views in ${minutes} minutes`);
   assert.equal((await admin.events({ q: "zebrafinch" })).length, 0);
 });
 /** What the log says that this session looked at, oldest first: "query: …" without what follows. */
@@ -136,11 +136,11 @@ async function fresh(email = ADMIN.email) {
   return Object.assign(c, { session: (await admin.ok("GET", `/api/v2/auditlog/${cuid}`)).data.actor.session });
 }
 test("one event, read by its address, is a view like the list", async () => {
-  const [{ cuid }] = await admin.events({ event_type: "ClientCreated", limit: "1" }), c = await fresh();
+  const [{ cuid }] = await admin.events({ event_type: "ClientCreated", limit: "1" }), c = await fresh(), began = Date.now();
   assert.equal((await c.get("/api/v2/auditlog/c00000000000000000000000")).status, 404);
   for (let i = 0; i < 5; i++) await c.ok("GET", `/api/v2/auditlog/${cuid}`);
   const seen = await looks(c);
-  assert.ok(seen.length >= 1 && seen.length <= 2, `${seen.length} views within a minute`); // two where it turns
+  assert.ok(seen.length >= 1 && seen.length <= Math.ceil((Date.now() - began) / 60_000) + 1, `${seen.length} views`); // two where the minute turns
   assert.equal(seen[0], `query: event ${cuid}`);
 });
 test("so are the events on the first page of who may see them, and of nobody else", async () => {
