@@ -91,7 +91,7 @@ test("dragging takes several; up to the last one the end stays now", async () =>
   await page.mouse.down();
   await page.mouse.move(x(7), y);
   await page.mouse.move(x(9), y);
-  assert.equal(await page.locator(".bars-plot [aria-selected=true]").count(), 5);
+  await until(async () => (await page.locator(".bars-plot [aria-selected=true]").count()) === 5, "the five that are dragged over"); // a move is drawn when there is time
   await page.keyboard.press("Escape");
   await page.mouse.up();
   assert.equal(param("to"), null, "left by Escape");
