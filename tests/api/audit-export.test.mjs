@@ -13,6 +13,7 @@ before(async () => {
   admin = await s.as();
   for (const name of ['=HYPERLINK("http://x","y")', "+1", "@SUM(A1)", "-2", 'quo"te, comma', "line\u2028sep", "right\u202eleft", "tab\there"])
     await admin.ok("POST", "/api/v1/client/create", { name });
+  await admin.events({ limit: "1" }); // all are in the log
 });
 after(() => s.stop());
 
