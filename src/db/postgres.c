@@ -2,8 +2,9 @@
  * postgres_stmt.c.
  *
  * Writes are SERIALIZABLE and run again after a serialisation failure, soon with no other write of
- * this process beside them; reads run without a transaction, each statement by itself. A connection that was lost is opened anew when it is next
- * taken; what was under way on it ends in ERR_UNAVAILABLE. */
+ * this process beside them; reads run without a transaction, each statement by itself. A connection
+ * that was lost is opened anew when it is next taken; what was under way on it ends in
+ * ERR_UNAVAILABLE. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>

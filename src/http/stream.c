@@ -19,6 +19,7 @@
 #define LATE         (50 * USEC_PER_MS)  /* a stream this late wants another thread */
 #define PENDING_LOW  ((size_t)128 << 10) /* bytes; with more unsent, write() is not called */
 #define WRITE_MAX    ((size_t)8 << 20)   /* bytes of one call of write() */
+#define OUT_MAX      (WRITE_MAX + PENDING_LOW)
 #define BLOCK_SIZE   ((size_t)16 << 10)
 
 struct stream {
@@ -184,6 +185,8 @@ take_fresh(struct stream *st, enum err rc)
 
         st->out = st->fresh;
         st->fresh = empty;
+        st->out.max = OUT_MAX;
+        st->fresh.max = WRITE_MAX;
         st->sent = 0;
     } else {
         forget_sent(st);
@@ -409,7 +412,7 @@ stream_new(struct rq *r)
     st->r = r;
     st->cb = r->rs.stream;
     st->at = SIZE_MAX;
-    buf_init(&st->out, WRITE_MAX + PENDING_LOW);
+    buf_init(&st->out, OUT_MAX);
     buf_init(&st->fresh, WRITE_MAX);
     atomic_fetch_add(&r->refs, 1);
     return st;

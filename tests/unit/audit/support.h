@@ -200,8 +200,7 @@ move(void)
         fail_msg("move: %s: %.*s", err_name(r), STR_ARG(db_last_error()));
 }
 
-/* The month end, until what fell out of the window is gone. The month's lock is the database's: another
- * test program on the same PostgreSQL may have it for a moment. */
+/* The month end, until what fell out of the window is gone: what still reads it holds it up for a moment. */
 __attribute__((unused)) static void
 month_end(void)
 {

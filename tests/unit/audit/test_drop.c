@@ -79,8 +79,7 @@ is_clean(void)
     assert_int_equal(audit_newest(&t.app, 0, false), 7 * 3 + 2 - 1);
 }
 
-/* The month's lock is the database's: another test program on the same PostgreSQL may have it for a
- * moment, and the month end then comes back later. */
+/* A step that fails, or finds its lock taken, comes back later. */
 static void
 look(void)
 {
