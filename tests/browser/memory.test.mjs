@@ -167,6 +167,14 @@ test("a lawful rotation of the key is followed by memory and pin", async () => {
   await until(async () => (await memories())[0].vkey === (await admin.get(`${LOG}/vkey`)).text.split("\n")[0], "the new key, learned without a click");
   assert.equal(await page.getByText("is not the one this browser knows").count(), 0);
 });
+test("what is no memory is none: the page stands, and remembers anew", async () => {
+  const [m] = await memories();
+  for (const text of [JSON.stringify({ vkey: m.vkey }), "{}", "3"]) {
+    await page.evaluate(([origin, v]) => localStorage.setItem(`recount.checkpoint.${origin}`, v), [m.origin, text]);
+    assert.equal(await verifyPage(), "Verified in this browser", text);
+    await until(async () => (await memories()).some((x) => x.origin === m.origin && x.size >= m.size), "it, remembered anew");
+  }
+});
 test("a key that no statement leads to is refused", async () => {
   const [m] = await memories(), strange = new Liar(s.store, path.join(s.store.dir, "strange.key"));
   await verifyPage();
@@ -175,6 +183,7 @@ test("a key that no statement leads to is refused", async () => {
   assert.equal(await verifyPage(), "The log does not verify");
   assert.match(await said(), /not the one seen here[^]*no statement of that one leads to it/);
   await forget();
+  await until(async () => (await memories()).length, "what is seen now, remembered");
   // The events of the rotation kept from it: what the key before has signed, too, is believed, and that one stays the one it knows.
   const list = (await admin.get(`${LOG}/vkey`)).text.trim().split("\n");
   assert.equal(list.length, 2);

@@ -20,7 +20,11 @@ function write(key: string, value: unknown) {
 export const logOf = (origin: string) => origin.split("/").slice(0, 2).join("/");
 /** The number of the epoch; behind it stands when a restore began it. */
 export const epochOf = (origin: string) => Number(origin.split("/")[2]?.split("-")[0]);
-export const remembered = (origin: string) => read<Memory>(CHECKPOINT + origin);
+/** What somebody else wrote there, and is no memory, is none. */
+export function remembered(origin: string): Memory | null {
+  const m = read<Memory>(CHECKPOINT + origin);
+  return m && typeof m.size === "number" && [m.root, m.vkey, m.at].every((x) => typeof x === "string") ? m : null;
+}
 export const remember = (origin: string, m: Memory) => write(CHECKPOINT + origin, m);
 export const pinned = (log: string) => read<Pin>(PIN + log);
 export const pin = (log: string, p: Pin | null) => write(PIN + log, p);
