@@ -166,19 +166,20 @@ pg_write(struct db *base, struct arena *a, db_body body, void *arg)
     struct pg_conn *c = pool_take(&db->writers);
     struct db_tx tx = {.db = base, .arena = a, .conn = c, .write = true};
     int64_t end = clock_monotonic() + RUN_TIME;
-    db_tx_start(&tx, 0);
-    enum err e = write_in_turn(db, c, &tx, body, arg);
-    for (int run = 1; e == ERR_RETRY && clock_monotonic() < end; run++) {
-        pause_before_run(run);
-        db_tx_start(&tx, run);
+    enum err e;
+    int run = 0;
+    do {
+        if (run > 0)
+            pause_before_run(run);
+        db_tx_start(&tx, run++);
         e = write_in_turn(db, c, &tx, body, arg);
-    }
+    } while (e == ERR_RETRY && clock_monotonic() < end);
     pool_give(&db->writers, c);
     if (e == OK)
         db_committed(base);
     if (e != ERR_RETRY)
         return e;
-    log_error("db.contended", LOG_STR("message", db_last_error()), LOG_INT("runs", tx.attempt + 1));
+    log_error("db.contended", LOG_STR("message", db_last_error()), LOG_INT("runs", run));
     return ERR_UNAVAILABLE;
 }
 

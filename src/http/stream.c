@@ -19,7 +19,7 @@
 #define LATE         (50 * USEC_PER_MS)  /* a stream this late wants another thread */
 #define PENDING_LOW  ((size_t)128 << 10) /* bytes; with more unsent, write() is not called */
 #define WRITE_MAX    ((size_t)8 << 20)   /* bytes of one call of write() */
-#define OUT_MAX      (WRITE_MAX + PENDING_LOW)
+#define OUT_MAX      (WRITE_MAX + PENDING_LOW) /* bytes: a piece behind what is left */
 #define BLOCK_SIZE   ((size_t)16 << 10)
 
 struct stream {

@@ -179,7 +179,6 @@ listed_in_a_hurry(struct audit_query q)
     return n;
 }
 
-/* A row's word for where a month ends is not looked through, neither by the verifier nor by lists. */
 static void
 record_some(int n)
 {
@@ -212,6 +211,7 @@ what_is_gone_from_the_tail_is_told(void **state)
     assert_told("the newest events of the tail are missing");
 }
 
+/* A row's word for where a month ends is not looked through, neither by the verifier nor by lists. */
 static void
 a_forged_end_of_a_month_is_told_once(void **state)
 {
