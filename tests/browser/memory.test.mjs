@@ -174,6 +174,9 @@ test("what is no memory is none: the page stands, and remembers anew", async () 
     assert.equal(await verifyPage(), "Verified in this browser", text);
     await until(async () => (await memories()).some((x) => x.origin === m.origin && x.size >= m.size), "it, remembered anew");
   }
+  const pins = await page.evaluate(([log]) => { const key = `recount.pin.${log}`, was = localStorage.getItem(key); localStorage.setItem(key, "{}"); return [key, was]; }, [m.origin.split("/").slice(0, 2).join("/")]);
+  assert.equal(await verifyPage(), "Verified in this browser", "nor is that a pin");
+  await page.evaluate(([key, was]) => (was === null ? localStorage.removeItem(key) : localStorage.setItem(key, was)), pins);
 });
 test("a key that no statement leads to is refused", async () => {
   const [m] = await memories(), strange = new Liar(s.store, path.join(s.store.dir, "strange.key"));

@@ -8,7 +8,12 @@ export interface Pin { vkey: string; at: string }
 export interface Broken { text: string; at: string; kind?: "warn" }
 
 const CHECKPOINT = "recount.checkpoint.", PIN = "recount.pin.", BROKEN = "recount.broken.", LOOKED = "recount.looked.";
-const read = <T>(key: string): T | null => { try { return JSON.parse(localStorage.getItem(key) ?? "null") as T | null; } catch { return null; } };
+const parsed = (key: string): unknown => { try { return JSON.parse(localStorage.getItem(key) ?? "null"); } catch { return null; } };
+/** What somebody else wrote there, and lacks what pages count on, is nothing. */
+function read<T extends object>(key: string, texts: (keyof T)[], numbers: (keyof T)[] = []): T | null {
+  const v = parsed(key) as T | null;
+  return v && texts.every((k) => typeof v[k] === "string") && numbers.every((k) => typeof v[k] === "number") ? v : null;
+}
 const watchers = new Set<() => void>();
 let version = 0;
 const changed = () => { version++; watchers.forEach((w) => w()); };
@@ -20,26 +25,23 @@ function write(key: string, value: unknown) {
 export const logOf = (origin: string) => origin.split("/").slice(0, 2).join("/");
 /** The number of the epoch; behind it stands when a restore began it. */
 export const epochOf = (origin: string) => Number(origin.split("/")[2]?.split("-")[0]);
-/** What somebody else wrote there, and is no memory, is none. */
-export function remembered(origin: string): Memory | null {
-  const m = read<Memory>(CHECKPOINT + origin);
-  return m && typeof m.size === "number" && [m.root, m.vkey, m.at].every((x) => typeof x === "string") ? m : null;
-}
+export const remembered = (origin: string) => read<Memory>(CHECKPOINT + origin, ["root", "vkey", "at"], ["size"]);
 export const remember = (origin: string, m: Memory) => write(CHECKPOINT + origin, m);
-export const pinned = (log: string) => read<Pin>(PIN + log);
+export const pinned = (log: string) => read<Pin>(PIN + log, ["vkey", "at"]);
 export const pin = (log: string, p: Pin | null) => write(PIN + log, p);
-export const broken = (log: string) => read<Broken>(BROKEN + log);
+const brokenAt = (key: string) => read<Broken>(key, ["text", "at"]);
+export const broken = (log: string) => brokenAt(BROKEN + log);
 export const setBroken = (log: string, b: Broken | null) => { if (b || broken(log)) write(BROKEN + log, b); };
 /** The failed check of a workspace's log, whatever the installation's id. */
 export function brokenOf(workspace: string): (Broken & { log: string }) | null {
   for (let i = 0; i < localStorage.length; i++) {
-    const key = localStorage.key(i) ?? "", b = key.startsWith(BROKEN) && key.endsWith(`/${workspace}`) ? read<Broken>(key) : null;
+    const key = localStorage.key(i) ?? "", b = key.startsWith(BROKEN) && key.endsWith(`/${workspace}`) ? brokenAt(key) : null;
     if (b) return { ...b, log: key.slice(BROKEN.length) };
   }
   return null;
 }
 /** When a checkpoint of the log was last compared without being asked to (ms). */
-export const lookedAt = (log: string) => read<number>(LOOKED + log) ?? 0;
+export const lookedAt = (log: string) => Number(parsed(LOOKED + log)) || 0;
 export const setLooked = (log: string, at: number) => write(LOOKED + log, at);
 
 /** Every checkpoint of the log that is remembered, newest epoch first. */
